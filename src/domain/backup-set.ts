@@ -23,6 +23,8 @@ export interface KindRecord {
   readonly revision: string;
   /** `per-kind` for aggregated APIs and others whose revisions are their own. */
   readonly consistency: Consistency;
+  /** The reading that counts, where it is not the first; index lines of other attempts are not part of the set. */
+  readonly attempt?: number;
   readonly error?: ItemFailure;
 }
 
@@ -89,6 +91,8 @@ export interface IndexEntry {
   readonly size: number;
   /** Name of the shard it lies in. */
   readonly shard: string;
+  /** The reading of its kind that it belongs to, where that was not the first: a kind is read anew when its list broke off. */
+  readonly attempt?: number;
   /** A late change: replaces any earlier line of the same object. */
   readonly fix?: true;
   /** With `fix`: the object is not part of the set. */

@@ -1,0 +1,43 @@
+# Everything that is done with this project, in one word each. Node, Go and make are all it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help demo test unit bench lint build binaries clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+# npm brings the Node that the project runs on (node_modules/.bin/node), so the host's own may be older.
+node_modules/.installed: package.json package-lock.json
+	@echo "installing packages with npm"
+	@npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@node --version | sed 's/^/running on Node /'
+	@touch $@
+
+binaries: node_modules/.installed ## build the servers that tests and demo run on (cached outside the tree)
+	@node test/cluster/build.ts
+
+demo: node_modules/.installed ## back up a platform, lose it, restore it on an empty cluster, validate
+	@node test/demo/main.ts
+
+test: node_modules/.installed ## the whole suite, on real servers
+	@node test/cluster/build.ts
+	@vitest run $(VITEST_ARGS)
+
+unit: node_modules/.installed ## only the tests that need no server
+	@vitest run --project unit
+
+bench: node_modules/.installed ## measure against the peers, write bench/results/
+	@node bench/main.ts
+
+lint: node_modules/.installed ## format, lint and type check
+	@biome check --error-on-warnings .
+	@tsc --noEmit
+
+build: node_modules/.installed ## compile to dist/
+	@rm -rf dist && tsc -p tsconfig.build.json && chmod +x dist/main.js
+	@echo "built dist/main.js"
+
+clean: ## remove what was built here; the cache outside the tree stays
+	@rm -rf dist node_modules .demo coverage

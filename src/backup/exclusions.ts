@@ -1,0 +1,81 @@
+import type { ResourceKind } from '../domain/resource.ts';
+import { kindName } from '../domain/resource.ts';
+
+/** Kinds that a cluster makes for itself: bringing them back would be wrong or meaningless. Documented in docs/backup.md. */
+export const clusterMadeKinds: Readonly<Record<string, string>> = {
+  events: 'a record of what happened, expiring within hours',
+  'events.events.k8s.io': 'a record of what happened, expiring within hours',
+  'leases.coordination.k8s.io': 'held by running components, renewed every few seconds',
+  'leasecandidates.coordination.k8s.io': 'held by running components, renewed every few seconds',
+  endpoints: 'made from services and pods by the control plane',
+  'endpointslices.discovery.k8s.io': 'made from services and pods by the control plane',
+  nodes: 'registered by the kubelets of the cluster itself',
+  'csinodes.storage.k8s.io': 'registered by the kubelets of the cluster itself',
+  'csistoragecapacities.storage.k8s.io': 'published by the storage drivers of the cluster itself',
+  'volumeattachments.storage.k8s.io': 'made by the control plane when a pod is placed on a node',
+  'resourceslices.resource.k8s.io': 'published by the device drivers of the nodes themselves',
+  componentstatuses: 'a live view of the control plane',
+  'ipaddresses.networking.k8s.io': 'made by the API server for each service address',
+  'certificatesigningrequests.certificates.k8s.io': 'a short-lived request, made again by whoever needs the certificate',
+  'podcertificaterequests.certificates.k8s.io': 'a short-lived request, made again by the kubelet',
+  'storageversions.internal.apiserver.k8s.io': 'the API server’s own bookkeeping',
+};
+
+/** Why a kind is not read, or undefined where it is. */
+export function kindExclusion(kind: ResourceKind): string | undefined {
+  const made = clusterMadeKinds[kindName(kind)];
+  if (made !== undefined) return made;
+  if (!kind.verbs.includes('list')) return 'cannot be listed';
+  if (!kind.verbs.includes('create') && !kind.verbs.includes('patch')) return 'read-only: the API offers no way to write it back';
+  return undefined;
+}
+
+/** What a rule may look at. */
+export interface ObjectSummary {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+interface ObjectRule {
+  readonly kind: string;
+  readonly reason: string;
+  readonly matches: (object: ObjectSummary) => boolean;
+}
+
+/** Single objects that a cluster makes for itself within kinds that are backed up. */
+export const clusterMadeObjects: readonly ObjectRule[] = [
+  {
+    kind: 'configmaps',
+    reason: 'the cluster’s own CA, published in each namespace by the control plane',
+    matches: object => object.name === 'kube-root-ca.crt',
+  },
+  {
+    kind: 'configmaps',
+    reason: 'published by the API server',
+    matches: object =>
+      object.namespace === 'kube-system' &&
+      (object.name === 'extension-apiserver-authentication' || object.name === 'kube-apiserver-legacy-service-account-token-tracking'),
+  },
+  {
+    kind: 'services',
+    reason: 'the API server’s own service',
+    matches: object => object.namespace === 'default' && object.name === 'kubernetes',
+  },
+  {
+    kind: 'apiservices.apiregistration.k8s.io',
+    reason: 'registered by the API server for its own groups and custom resources',
+    matches: object => object.labels['kube-aggregator.kubernetes.io/automanaged'] !== undefined,
+  },
+  {
+    kind: 'servicecidrs.networking.k8s.io',
+    reason: 'the API server’s own address range',
+    matches: object => object.name === 'kubernetes',
+  },
+];
+
+/** The rules for one kind, so that most kinds cost nothing per object. */
+export function objectRules(kind: { readonly group: string; readonly resource: string }): readonly ObjectRule[] {
+  const name = kindName(kind);
+  return clusterMadeObjects.filter(rule => rule.kind === name);
+}

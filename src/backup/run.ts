@@ -1,0 +1,192 @@
+import type { ClusterApi } from '../cluster/cluster-api.ts';
+import { recipientFingerprint } from '../crypto/age.ts';
+import type { BackupOutcome, Exclusion, ItemProblem, KindRecord, Manifest, VolumeRecord } from '../domain/backup-set.ts';
+import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import { kindName } from '../domain/resource.ts';
+import type { Progress, Runtime } from '../domain/runtime.ts';
+import type { Selection } from '../domain/selection.ts';
+import { newSetId } from '../domain/set-id.ts';
+import { manifestKey, setKey } from '../repository/layout.ts';
+import { encodeManifest } from '../repository/manifest.ts';
+import type { Repository } from '../repository/repository.ts';
+import { type ArchiveResult, openArchive } from './archive.ts';
+import { type Reading, readInstant } from './instant.ts';
+import { planRead, type ReadPlan } from './read-plan.ts';
+
+export interface BackupRequest {
+  readonly repository: Repository;
+  readonly cluster: ClusterApi;
+  /** age recipients; they must be those the repository was made with. Empty only for a repository made without encryption. */
+  readonly recipients: readonly string[];
+  /** Ed25519 private key, PEM. */
+  readonly signingKey: string;
+  readonly selection: Selection;
+  /** Label of the set: lower-case words joined by `-`. */
+  readonly tier: string;
+  readonly sealIndex: boolean;
+  readonly runtime: Runtime;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  readonly producerVersion: string;
+}
+
+/**
+ * Takes one backup: discover → collect → archive → store → commit. The manifest is written last, so that a set is there whole or not at all.
+ * What cannot be captured is named in the manifest and makes the set PartiallyFailed; what stops the backup makes it Failed, and nothing of
+ * it is visible. Throws only for a request that makes no sense (usage errors) and for an abort.
+ */
+export async function runBackup(request: BackupRequest): Promise<BackupOutcome> {
+  checkRequest(request);
+  const { runtime, signal } = request;
+  const started = runtime.now();
+  const id = newSetId(started, request.tier, runtime.random(4));
+  const elapsed = (): number => runtime.now().getTime() - started.getTime();
+  try {
+    const manifest = await capture(request, id, started);
+    await request.repository.store.put(manifestKey(id), encodeManifest(manifest, request.signingKey), { signal });
+    return { phase: manifest.phase, manifest, durationMs: elapsed() };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const error = asHoldfastError(thrown);
+    return { phase: 'Failed', id, error: { code: error.code, message: error.message }, durationMs: elapsed() };
+  }
+}
+
+function checkRequest(request: BackupRequest): void {
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(request.tier)) {
+    throw new HoldfastError('USAGE', `tier ${JSON.stringify(request.tier)} is not made of lower-case words joined by "-"`);
+  }
+  const wanted = request.repository.info.recipientFingerprints;
+  const given = request.recipients.map(recipientFingerprint);
+  if (given.length === 0 && wanted.length > 0) {
+    throw new HoldfastError('RECIPIENT_MISSING', 'no recipient is configured: the backup could not be encrypted, so it was not started');
+  }
+  const strange = given.filter(fingerprint => !wanted.includes(fingerprint));
+  const missing = wanted.filter(fingerprint => !given.includes(fingerprint));
+  if (strange.length + missing.length > 0) {
+    throw new HoldfastError('CONFIG_INVALID', `the recipients given are not the repository’s: ${describeDifference(strange, missing)}`, {
+      hint: 'pass the recipients the repository was created with, or create a new repository for new recipients',
+    });
+  }
+}
+
+function describeDifference(strange: readonly string[], missing: readonly string[]): string {
+  const parts = [strange.length > 0 ? `unknown ${strange.join(', ')}` : '', missing.length > 0 ? `missing ${missing.join(', ')}` : ''];
+  return parts.filter(part => part !== '').join('; ');
+}
+
+async function capture(request: BackupRequest, id: string, started: Date): Promise<Manifest> {
+  const { cluster, repository, runtime, selection, signal, progress } = request;
+  progress({ phase: 'discover' });
+  const [version, discovery] = await Promise.all([cluster.version({ signal }), cluster.discover({ signal })]);
+  const plan = planRead(discovery, selection);
+  progress({ phase: 'read', detail: `${plan.kinds.length} kinds` });
+  const archive = openArchive(
+    { kinds: plan.kinds, selection, recipients: request.recipients, sealIndex: request.sealIndex, digestKey: runtime.random(32) },
+    {
+      store: async (name, bytes) => {
+        await repository.store.put(setKey(id, name), bytes, { signal });
+      },
+      onPacked: (objects, bytes) => progress({ phase: 'read', objects, bytes }),
+    },
+  );
+  try {
+    const [reading, uid] = await Promise.all([
+      readInstant({ cluster, plan, labelSelector: selection.labelSelector, runtime, signal, add: archive.add }),
+      clusterUid(request, plan),
+    ]);
+    progress({ phase: 'store' });
+    const archived = await archive.finish();
+    return compose({ request, id, started, plan, reading, archived, cluster: { uid, version, server: cluster.server } });
+  } finally {
+    await archive.close();
+  }
+}
+
+/** The UID of kube-system; an account that may not read it backs up all the same. */
+async function clusterUid(request: BackupRequest, plan: ReadPlan): Promise<string> {
+  const namespaces = plan.kinds.find(kind => kindName(kind) === 'namespaces');
+  if (namespaces === undefined) return '';
+  try {
+    const json = await request.cluster.get(namespaces, '', 'kube-system', { signal: request.signal });
+    return json === undefined ? '' : ((JSON.parse(json) as { metadata: { uid: string } }).metadata.uid ?? '');
+  } catch (thrown) {
+    request.signal.throwIfAborted();
+    if (asHoldfastError(thrown).code === 'CLUSTER_FORBIDDEN') return '';
+    throw thrown;
+  }
+}
+
+interface Captured {
+  readonly request: BackupRequest;
+  readonly id: string;
+  readonly started: Date;
+  readonly plan: ReadPlan;
+  readonly reading: Reading;
+  readonly archived: ArchiveResult;
+  readonly cluster: Manifest['cluster'];
+}
+
+function compose(captured: Captured): Manifest {
+  const { request, plan, reading, archived } = captured;
+  const records = plan.kinds.map((kind, i): KindRecord => {
+    const tally = archived.tallies[i]!;
+    const { revision, consistency, attempt, error } = reading.kinds[i]!;
+    const { group, version, resource, namespaced } = kind;
+    return {
+      ...{ group, version, resource, kind: kind.kind, namespaced, count: tally.count, bytes: tally.bytes, revision, consistency },
+      ...(attempt > 1 ? { attempt } : {}),
+      ...(error === undefined ? {} : { error }),
+    };
+  });
+  const problems: ItemProblem[] = [
+    ...plan.problems,
+    ...records.flatMap(record => (record.error === undefined ? [] : [{ item: kindName(record), ...record.error }])),
+  ];
+  if (records.length > 0 && records.every(record => record.error !== undefined)) {
+    throw new HoldfastError(records[0]!.error!.code, `not one kind could be listed; the first: ${records[0]!.error!.message}`);
+  }
+  return {
+    formatVersion: 1,
+    id: captured.id,
+    repository: request.repository.info.id,
+    phase: problems.length === 0 ? 'Completed' : 'PartiallyFailed',
+    tier: request.tier,
+    startedAt: captured.started.toISOString(),
+    finishedAt: request.runtime.now().toISOString(),
+    producer: { name: 'holdfast', version: request.producerVersion },
+    cluster: captured.cluster,
+    consistency: reading.consistency,
+    ...(reading.consistency === 'instant' && reading.revision !== undefined ? { revision: reading.revision } : {}),
+    selection: request.selection,
+    kinds: records,
+    objects: records.reduce((sum, record) => sum + record.count, 0),
+    bytes: records.reduce((sum, record) => sum + record.bytes, 0),
+    excluded: exclusions(captured),
+    problems,
+    volumes: volumes(captured),
+    shards: archived.shards,
+    index: archived.index,
+    encryption: {
+      scheme: request.recipients.length > 0 ? 'age' : 'none',
+      recipients: request.recipients.map(recipientFingerprint),
+      indexSealed: request.sealIndex && request.recipients.length > 0,
+    },
+  };
+}
+
+function exclusions({ plan, reading, archived }: Captured): Exclusion[] {
+  const vanished = plan.kinds.flatMap((kind, i) =>
+    reading.kinds[i]!.vanished === true ? [{ what: kindName(kind), reason: 'the kind was deleted while the backup ran' }] : [],
+  );
+  const objects = plan.kinds.flatMap((kind, i) =>
+    Object.entries(archived.tallies[i]!.excluded).map(([reason, count]) => ({ what: kindName(kind), reason, count })),
+  );
+  return [...plan.excluded, ...vanished, ...objects];
+}
+
+/** The claims are in the set as objects; what is written in their volumes is not. */
+function volumes({ archived }: Captured): VolumeRecord[] {
+  const reason = 'volume data is not captured by this version: only the claim is';
+  return archived.claims.map(claim => ({ namespace: claim.namespace, claim: claim.name, state: 'not-protected', reason }));
+}
