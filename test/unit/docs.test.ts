@@ -1,0 +1,42 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { errorTable } from '../../src/domain/errors.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const documents = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { cwd: root, encoding: 'utf8' })
+  .trim()
+  .split('\n')
+  .filter(name => name !== '');
+
+/** GitHub's anchor of a heading. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[`*]/g, '')
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .trim()
+    .replace(/\s/g, '-');
+}
+
+function headings(file: string): string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(match => anchor(match[1]!));
+}
+
+describe('documentation', () => {
+  it.each(documents)('%s links only to what is there', name => {
+    const text = readFileSync(join(root, name), 'utf8').replace(/```[\s\S]*?```/g, '');
+    for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target!)) continue;
+      const [path, fragment] = target!.split('#') as [string, string?];
+      const file = path === '' ? join(root, name) : resolve(root, dirname(name), path);
+      expect(existsSync(file), `${name} → ${target}`).toBe(true);
+      if (fragment !== undefined && file.endsWith('.md')) expect(headings(file), `${name} → ${target}`).toContain(fragment);
+    }
+  });
+
+  it('gives every error a hint that says what to do next', () => {
+    for (const [code, row] of Object.entries(errorTable)) expect(row.hint.length, code).toBeGreaterThan(15);
+  });
+});
