@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import type { Access } from './kubeconfig.ts';
+
+export interface ApiRequest {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Default application/json. */
+  readonly contentType?: string;
+  /** Default 30,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface ApiResponse {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** A Kubernetes object as JSON, just enough typed to be passed on. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly [field: string]: unknown };
+  readonly [field: string]: unknown;
+}
+
+/** One request without any client library, so that the suites do not check the product with its own code. Throws when nothing answers. */
+export async function apiRequest(access: Access, path: string, options: ApiRequest = {}): Promise<ApiResponse> {
+  const ca = await readFile(access.caFile);
+  const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+  return new Promise((resolve, reject) => {
+    const call = request(new URL(path, access.server), {
+      method: options.method ?? 'GET',
+      ca,
+      agent: false,
+      timeout: options.timeoutMs ?? 30_000,
+      headers: {
+        authorization: `Bearer ${access.token}`,
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
+      },
+    });
+    call.once('timeout', () => call.destroy(new Error(`${path}: no answer in time`)));
+    call.once('error', reject);
+    call.once('response', response => {
+      const chunks: Buffer[] = [];
+      response.on('data', chunk => chunks.push(chunk));
+      response.once('error', reject);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }));
+    });
+    call.end(body);
+  });
+}
+
+/** The answer's JSON; throws with the API server's words on a status of 400 or above. */
+export async function apiJson<T>(access: Access, path: string, options: ApiRequest = {}): Promise<T> {
+  const response = await apiRequest(access, path, options);
+  if (response.status >= 400) throw new Error(`${options.method ?? 'GET'} ${path}: ${response.status} ${response.text.slice(0, 600)}`);
+  return JSON.parse(response.text) as T;
+}
+
+/** Server-side apply: creates or updates, and carries objects too large for the annotation of a client-side apply. */
+export async function applyObject(access: Access, collection: string, object: KubeObject): Promise<KubeObject> {
+  const path = `${collection}/${object.metadata.name}?fieldManager=holdfast-tests&force=true`;
+  return apiJson(access, path, { method: 'PATCH', body: object, contentType: 'application/apply-patch+yaml' });
+}

@@ -1,0 +1,45 @@
+import type { TestUser } from './api-server.ts';
+import { startNativeCluster } from './native-cluster.ts';
+
+/** A real Kubernetes control plane without nodes: nothing runs in pods, everything else is as in production. */
+export interface TestCluster {
+  readonly name: string;
+  /** Path of a kubeconfig with all rights. */
+  readonly kubeconfig: string;
+  /** https URL */
+  readonly server: string;
+  /** Bearer token of a member of system:masters. */
+  readonly token: string;
+  readonly caFile: string;
+  /** Data, logs and configuration of its servers. */
+  readonly dir: string;
+  /** etcd keeps running; the address stays the same. */
+  stopApiServer(): Promise<void>;
+  startApiServer(): Promise<void>;
+  /** Everything down, data kept until this process ends. */
+  stop(): Promise<void>;
+  /** Everything down, data deleted; may be called twice. */
+  destroy(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  readonly name?: string;
+  /** Run the kube-controller-manager; default true. */
+  readonly controllers?: boolean;
+  /** Argo Workflows: its definitions, configuration and controller; default false. */
+  readonly argo?: boolean;
+  /** Further flags of the API server. */
+  readonly apiServerArgs?: readonly string[];
+  /** Further users known by token, without any right until a binding gives them one. */
+  readonly users?: readonly TestUser[];
+  /** Faster start, data not safe against a crash of the machine; default false. */
+  readonly unsafeNoFsync?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (line: string) => void;
+}
+
+/** Starts a cluster of its own for the caller; several run side by side. */
+export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
+  const cluster = await startNativeCluster(options);
+  return cluster;
+}

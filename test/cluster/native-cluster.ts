@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { apiRequest } from './api-request.ts';
+import { type ApiServer, type ApiServerOptions, prepareApiServer, startApiServer } from './api-server.ts';
+import type { ClusterOptions, TestCluster } from './cluster.ts';
+import { startControllerManager } from './controller-manager.ts';
+import { type Etcd, startEtcd } from './etcd.ts';
+import { type GuardedDir, makeGuardedDir } from './guarded-dir.ts';
+import type { GuardedProcess } from './guarded-process.ts';
+import { type Access, writeKubeconfig } from './kubeconfig.ts';
+import { waitFor } from './wait.ts';
+
+/** etcd, kube-apiserver and kube-controller-manager as processes of this machine, on loopback. */
+export async function startNativeCluster(options: ClusterOptions): Promise<TestCluster> {
+  const name = options.name ?? `test-${randomBytes(3).toString('hex')}`;
+  const dir = await makeGuardedDir(`holdfast-${name}-`);
+  const started: GuardedProcess[] = [];
+  try {
+    const etcd = await startEtcd(dir.path, options);
+    started.push(etcd.process);
+    const apiOptions = apiServerOptions(dir.path, etcd, options);
+    await prepareApiServer(apiOptions);
+    const api = await startApiServer(apiOptions);
+    started.push(api.process);
+    const kubeconfig = join(dir.path, 'admin.kubeconfig');
+    await writeKubeconfig(kubeconfig, name, api.access);
+    const manager = options.controllers === false ? undefined : await startControllerManager(dir.path, api.access, options.onProgress);
+    if (manager) started.push(manager);
+    await waitUntilUsable(api.access, manager, options.signal);
+    return nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager });
+  } catch (thrown) {
+    for (const server of started.reverse()) await server.stop(0);
+    await dir.remove();
+    throw thrown;
+  }
+}
+
+function apiServerOptions(dir: string, etcd: Etcd, options: ClusterOptions): ApiServerOptions {
+  const adminToken = randomBytes(24).toString('hex');
+  return {
+    dir,
+    etcdUrl: etcd.url,
+    adminToken,
+    users: [{ name: 'admin', token: adminToken, groups: ['system:masters'] }, ...(options.users ?? [])],
+    args: options.apiServerArgs,
+    signal: options.signal,
+    onProgress: options.onProgress,
+  };
+}
+
+async function waitUntilUsable(access: Access, manager: GuardedProcess | undefined, signal: AbortSignal | undefined): Promise<void> {
+  const needed = ['/api/v1/namespaces/default', ...(manager ? ['/api/v1/namespaces/default/serviceaccounts/default'] : [])];
+  for (const path of needed) {
+    const exists = async () => (await apiRequest(access, path, { timeoutMs: 5_000 })).status === 200;
+    await waitFor(`${path} exists`, exists, { timeoutMs: 60_000, intervalMs: 100, signal });
+  }
+}
+
+interface Parts {
+  readonly name: string;
+  readonly dir: GuardedDir;
+  readonly kubeconfig: string;
+  readonly etcd: Etcd;
+  readonly apiOptions: ApiServerOptions;
+  readonly api: ApiServer;
+  readonly manager: GuardedProcess | undefined;
+}
+
+function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager }: Parts): TestCluster {
+  let apiProcess = api.process;
+  const stop = async () => {
+    await manager?.stop();
+    await apiProcess.stop();
+    await etcd.process.stop();
+  };
+  return {
+    name,
+    kubeconfig,
+    server: api.access.server,
+    token: api.access.token,
+    caFile: api.access.caFile,
+    dir: dir.path,
+    stopApiServer: () => apiProcess.stop(),
+    startApiServer: async () => {
+      if (apiProcess.running()) return;
+      const { signal: _, ...restartOptions } = apiOptions; // belongs to the first start
+      apiProcess = (await startApiServer(restartOptions, Number(new URL(api.access.server).port))).process;
+      await waitUntilUsable(api.access, manager, undefined);
+    },
+    stop,
+    destroy: async () => {
+      await stop();
+      await dir.remove();
+    },
+  };
+}
