@@ -19,6 +19,8 @@ export async function startControllerManager(dir: string, access: Access, onProg
       `--root-ca-file=${access.caFile}`,
       '--leader-elect=false',
       '--secure-port=0',
+      '--kube-api-qps=500', // each controller first gets its service account token, one after the other
+      '--kube-api-burst=1000',
       '--controllers=*',
     ],
     logFile: join(dir, 'kube-controller-manager.log'),
