@@ -1,4 +1,3 @@
-import type { IndexEntry } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { isSecretKind, kindName, type ResourceKind } from '../domain/resource.ts';
 import type { IndexWriter } from '../repository/index-writer.ts';
@@ -47,27 +46,27 @@ export function createPacker(parts: {
     }),
   );
 
-  const addOne = async (state: KindState, items: Items, json: Uint8Array): Promise<number> => {
+  /** Mostly without a promise: a hundred thousand of them would cost more than the packing. */
+  const addOne = (state: KindState, items: Items, json: Uint8Array): Promise<void> | undefined => {
     const metadata = metadataOf(state.kind, json);
     const reason = state.filter(metadata);
     if (reason !== undefined) {
       if (reason !== unselected) state.excluded[reason] = (state.excluded[reason] ?? 0) + 1;
-      return 0;
+      return undefined;
     }
     const { kind } = state;
     const ref = { group: kind.group, version: kind.version, resource: kind.resource, namespace: metadata.namespace, name: metadata.name };
-    const late = items.items === 'list' ? {} : { fix: true as const };
     const attempt = items.attempt > 1 ? { attempt: items.attempt } : {};
-    if (items.items === 'deleted') {
-      await index.add({ ...ref, kind: kind.kind, uid: metadata.uid, digest: '', size: 0, shard: '', ...attempt, fix: true, gone: true });
-    } else {
-      const owners = metadata.owners.length > 0 ? { owners: metadata.owners } : {};
-      const entry: IndexEntry = await state.builder.add(ref, kind.kind, json, { uid: metadata.uid, ...owners, ...late, ...attempt });
-      await index.add(entry);
-      state.bytes += json.byteLength;
-    }
     tally(state, items.items, metadata);
-    return json.byteLength;
+    if (items.items === 'deleted') {
+      return waitFor(
+        index.add({ ...ref, kind: kind.kind, uid: metadata.uid, digest: '', size: 0, shard: '', ...attempt, fix: true, gone: true }),
+      );
+    }
+    state.bytes += json.byteLength;
+    const meta = { uid: metadata.uid, owners: metadata.owners, ...attempt };
+    const entry = state.builder.add(ref, kind.kind, json, meta, items.items === 'list' ? undefined : true);
+    return entry instanceof Promise ? entry.then(line => index.add(line)) : waitFor(index.add(entry));
   };
 
   return {
@@ -75,12 +74,12 @@ export function createPacker(parts: {
       const state = states[items.kind]!;
       if (items.attempt > state.attempt) startOver(state, items.attempt);
       let start = 0;
-      let bytes = 0;
       for (const end of items.ends) {
-        bytes += await addOne(state, items, items.buffer.subarray(start, end));
+        const pending = addOne(state, items, items.buffer.subarray(start, end));
+        if (pending !== undefined) await pending;
         start = end;
       }
-      return { objects: items.ends.length, bytes };
+      return { objects: items.ends.length, bytes: start };
     },
     finish: async () => {
       await resources.finish();
@@ -92,6 +91,10 @@ export function createPacker(parts: {
       };
     },
   };
+}
+
+function waitFor(pending: void | Promise<void>): Promise<void> | undefined {
+  return pending instanceof Promise ? pending : undefined;
 }
 
 function metadataOf(kind: ResourceKind, json: Uint8Array): ReturnType<typeof readMetadata> {

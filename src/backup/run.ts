@@ -6,7 +6,7 @@ import { kindName } from '../domain/resource.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import type { Selection } from '../domain/selection.ts';
 import { newSetId } from '../domain/set-id.ts';
-import { manifestKey, setKey } from '../repository/layout.ts';
+import { fileKey, manifestKey } from '../repository/layout.ts';
 import { encodeManifest } from '../repository/manifest.ts';
 import type { Repository } from '../repository/repository.ts';
 import { type ArchiveResult, openArchive } from './archive.ts';
@@ -85,7 +85,7 @@ async function capture(request: BackupRequest, id: string, started: Date): Promi
     { kinds: plan.kinds, selection, recipients: request.recipients, sealIndex: request.sealIndex, digestKey: runtime.random(32) },
     {
       store: async (name, bytes) => {
-        await repository.store.put(setKey(id, name), bytes, { signal });
+        await repository.store.put(fileKey(id, name), bytes, { signal });
       },
       onPacked: (objects, bytes) => progress({ phase: 'read', objects, bytes }),
     },

@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import type { ResourceKind } from '../../src/domain/resource.ts';
+import { everything } from '../../src/domain/selection.ts';
+import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { backUp, connect, type OpenLocation, openTestRepository, readJson } from '../helpers/journey.ts';
+
+const configmaps: ResourceKind = {
+  group: '',
+  version: 'v1',
+  resource: 'configmaps',
+  kind: 'ConfigMap',
+  namespaced: true,
+  verbs: ['list', 'watch'],
+  subresources: [],
+};
+const counters: ResourceKind = { ...configmaps, group: 'holdfast.test', resource: 'counters', kind: 'Counter' };
+const crds: ResourceKind = {
+  ...configmaps,
+  group: 'apiextensions.k8s.io',
+  resource: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+  namespaced: false,
+};
+
+const crd = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'counters.holdfast.test' },
+  spec: {
+    group: 'holdfast.test',
+    names: { kind: 'Counter', plural: 'counters', singular: 'counter', listKind: 'CounterList' },
+    scope: 'Namespaced',
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
+describe('all kinds of a set are of one revision', () => {
+  let cluster: TestCluster;
+  let api: ClusterApi;
+  let location: OpenLocation;
+
+  beforeAll(async () => {
+    cluster = await startCluster({ name: 'instant' });
+    api = await connect(cluster);
+    location = await openTestRepository();
+    await api.create(crds, '', JSON.stringify(crd));
+    await expect.poll(async () => (await api.discover()).kinds.some(kind => kind.resource === 'counters'), { timeout: 20_000 }).toBe(true);
+  });
+  afterAll(async () => {
+    await api?.close();
+    await location?.remove();
+    await cluster?.destroy();
+  });
+
+  const configmap = (name: string, count: number): string =>
+    JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { count: String(count) } });
+  const counter = (name: string, count: number): string =>
+    JSON.stringify({ apiVersion: 'holdfast.test/v1', kind: 'Counter', metadata: { name }, count });
+
+  /** Raises the counter first in the configmap, then in the custom resource, until told to stop; also makes and deletes objects of both. */
+  async function raise(signal: AbortSignal): Promise<number> {
+    await api.create(configmaps, 'default', configmap('pair', 0));
+    await api.create(counters, 'default', counter('pair', 0));
+    let count = 0;
+    while (!signal.aborted) {
+      count++;
+      await api.patch(configmaps, 'default', 'pair', { type: 'merge', body: JSON.stringify({ data: { count: String(count) } }) });
+      await api.patch(counters, 'default', 'pair', { type: 'merge', body: JSON.stringify({ count }) });
+      if (count % 10 === 0) {
+        await api.create(configmaps, 'default', configmap(`passing-${count}`, count));
+        await api.create(counters, 'default', counter(`passing-${count}`, count));
+        if (count > 50) await api.delete(configmaps, 'default', `passing-${count - 50}`);
+        if (count > 50) await api.delete(counters, 'default', `passing-${count - 50}`);
+      }
+    }
+    return count;
+  }
+
+  async function checkPairs(rounds: number): Promise<number> {
+    const stop = new AbortController();
+    const writing = raise(stop.signal);
+    const seen = new Set<number>();
+    try {
+      for (let round = 0; round < rounds; round++) {
+        const outcome = await backUp(location, api, { ...everything, includeKinds: ['configmaps', 'counters.holdfast.test'] });
+        if (outcome.phase !== 'Completed') throw new Error(`the backup ended ${JSON.stringify(outcome)}`);
+        expect(outcome.manifest.consistency).toBe('instant');
+        const objects = await readJson(location, outcome.manifest.id, entry => entry.namespace === 'default');
+        const first = Number((objects.get('configmaps/pair') as { data: { count: string } } | undefined)?.data.count ?? -1);
+        const second = Number((objects.get('counters/pair') as { count: number } | undefined)?.count ?? -1);
+        expect([second, second + 1], `configmap ${first}, custom resource ${second}`).toContain(first);
+        const passing = (resource: string): number[] =>
+          [...objects.keys()]
+            .filter(key => key.startsWith(`${resource}/passing-`))
+            .map(key => Number(key.split('-')[1]))
+            .sort((a, b) => a - b);
+        const [maps, customs] = [passing('configmaps'), passing('counters')];
+        const differing = [...maps.filter(n => !customs.includes(n)), ...customs.filter(n => !maps.includes(n))];
+        expect(differing.length, `configmaps ${maps}, custom resources ${customs}`).toBeLessThanOrEqual(1);
+        seen.add(first);
+        await sleep(20);
+      }
+    } finally {
+      stop.abort();
+      const raised = await writing;
+      expect(raised).toBeGreaterThan(rounds);
+      for (const name of ['pair']) {
+        await api.delete(configmaps, 'default', name);
+        await api.delete(counters, 'default', name);
+      }
+    }
+    return seen.size;
+  }
+
+  it('while a writer raises a counter first in a configmap and then in a custom resource: small kinds, read exactly', async () => {
+    expect(await checkPairs(25)).toBeGreaterThan(20);
+  });
+
+  it('the same with kinds so large that they are listed and rolled forward', async () => {
+    const fill = Array.from({ length: 700 }, (_, i) => i);
+    for (let i = 0; i < fill.length; i += 35) {
+      await Promise.all(
+        fill
+          .slice(i, i + 35)
+          .flatMap(n => [
+            api.create(configmaps, 'default', configmap(`fill-${n}`, n)),
+            api.create(counters, 'default', counter(`fill-${n}`, n)),
+          ]),
+      );
+    }
+    expect(await checkPairs(8)).toBeGreaterThan(6);
+  });
+});
