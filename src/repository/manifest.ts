@@ -1,0 +1,149 @@
+import * as z from 'zod';
+import { publicKeyOf, sign, signingKeyId, verify } from '../crypto/signing.ts';
+import type { Manifest } from '../domain/backup-set.ts';
+import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
+import { setIdPattern } from '../domain/set-id.ts';
+import { indexNamePattern, shardNamePattern } from './layout.ts';
+import { joinLines, parseLine, splitLines } from './signed-lines.ts';
+
+const count = z.int().min(0);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const time = z.iso.datetime();
+// A newer writer may know codes that this reader does not; they are shown, not acted upon.
+const failure = { code: z.string().transform(code => code as ErrorCode), message: z.string() };
+const strings = z.array(z.string());
+
+const selection = z.object({
+  includeNamespaces: strings,
+  excludeNamespaces: strings,
+  includeKinds: strings,
+  excludeKinds: strings,
+  labelSelector: z.string(),
+  includeNames: strings,
+  clusterScoped: z.enum(['auto', 'always', 'never']),
+});
+
+const kindRecord = z.object({
+  group: z.string(),
+  version: z.string(),
+  resource: z.string(),
+  kind: z.string(),
+  namespaced: z.boolean(),
+  count,
+  bytes: count,
+  revision: z.string(),
+  consistency: z.enum(['instant', 'per-kind']),
+  attempt: count.exactOptional(),
+  error: z.object(failure).exactOptional(),
+});
+
+/** The wire form of a manifest. Fields that it does not know are passed over, so that a version can add some. */
+export const manifestSchema = z.object({
+  formatVersion: z.literal(1),
+  id: z.string().regex(setIdPattern),
+  repository: z.string(),
+  phase: z.enum(['Completed', 'PartiallyFailed']),
+  tier: z.string(),
+  startedAt: time,
+  finishedAt: time,
+  producer: z.object({ name: z.literal('holdfast'), version: z.string() }),
+  cluster: z.object({ uid: z.string(), version: z.string(), server: z.string() }),
+  consistency: z.enum(['instant', 'per-kind']),
+  revision: z.string().exactOptional(),
+  selection,
+  kinds: z.array(kindRecord),
+  objects: count,
+  bytes: count,
+  excluded: z.array(z.object({ what: z.string(), reason: z.string(), count: count.exactOptional() })),
+  problems: z.array(z.object({ item: z.string(), ...failure })),
+  volumes: z.array(
+    z.object({ namespace: z.string(), claim: z.string(), state: z.enum(['captured', 'not-protected']), reason: z.string() }),
+  ),
+  shards: z.array(
+    z.object({
+      name: z.string().regex(shardNamePattern),
+      class: z.enum(['resources', 'secrets']),
+      bytes: count,
+      tarBytes: count,
+      entries: count,
+      sha256,
+    }),
+  ),
+  index: z.array(z.object({ name: z.string().regex(indexNamePattern), bytes: count, lines: count, sha256 })),
+  encryption: z.object({ scheme: z.enum(['age', 'none']), recipients: strings, indexSealed: z.boolean() }),
+}) satisfies z.ZodType<Manifest, unknown>;
+
+const signatureSchema = z.strictObject({
+  signature: z.strictObject({ algorithm: z.literal('ed25519'), keyId: z.string(), value: z.string() }),
+});
+
+/** Who signed a manifest. `verified`: with a key that the caller trusts; else only damage, not an author, was ruled out. */
+export interface ManifestSignature {
+  /** `SHA256:<hex>` of the public key. */
+  readonly keyId: string;
+  readonly verified: boolean;
+}
+
+/** The bytes of `manifest.json`. KEY_INVALID when the key is no Ed25519 private key (PEM). */
+export function encodeManifest(manifest: Manifest, signingPrivatePem: string): Uint8Array {
+  const content = JSON.stringify(manifest);
+  const keyId = signingKeyId(publicKeyOf(signingPrivatePem));
+  return joinLines(content, signatureLine(keyId, sign(signingPrivatePem, Buffer.from(content))));
+}
+
+function signatureLine(keyId: string, value: string): string {
+  return JSON.stringify({ signature: { algorithm: 'ed25519', keyId, value } });
+}
+
+export interface DecodeOptions {
+  /** Public keys (PEM) of which one must have signed. */
+  readonly trusted?: readonly string[];
+  /** Public keys to check for damage with where none is trusted; the key may then also be unknown, and nothing is checked. */
+  readonly known?: readonly string[];
+}
+
+/**
+ * Reads `manifest.json`. SIGNATURE_INVALID when no trusted key, if any are given, or the known key that it names did not sign these bytes;
+ * REPO_UNSUPPORTED for another format version; BACKUP_CORRUPT for anything malformed.
+ */
+export function decodeManifest(bytes: Uint8Array, options: DecodeOptions = {}): { manifest: Manifest; signature: ManifestSignature } {
+  const { content, proof } = splitLines(bytes, 'the manifest');
+  const signature = checkSignature(content, proof, options);
+  const value = parseLine(content, 'the manifest');
+  refuseOtherVersion(value, 'the manifest');
+  const parsed = manifestSchema.safeParse(value);
+  if (!parsed.success) throw new HoldfastError('BACKUP_CORRUPT', `the manifest is malformed: ${firstIssue(parsed.error)}`);
+  return { manifest: parsed.data, signature };
+}
+
+function checkSignature(content: Uint8Array, proof: string, { trusted = [], known = [] }: DecodeOptions): ManifestSignature {
+  const parsed = signatureSchema.safeParse(parseLine(proof, 'the manifest’s signature'));
+  const { keyId, value } = parsed.data?.signature ?? { keyId: '', value: '' };
+  // One text for one signature, so that no byte of the line can change unseen.
+  if (!parsed.success || signatureLine(keyId, value) !== proof) {
+    throw new HoldfastError('BACKUP_CORRUPT', 'the manifest’s signature line is malformed');
+  }
+  const keys = trusted.length > 0 ? trusted : known;
+  const key = keys.find(pem => signingKeyId(pem) === keyId);
+  if (key === undefined && keys.length > 0) {
+    const whose = trusted.length > 0 ? 'is none of the trusted ones' : 'is not one of the repository’s';
+    throw new HoldfastError('SIGNATURE_INVALID', `the manifest names the signing key ${keyId}, which ${whose}`);
+  }
+  if (key !== undefined && !verify(key, content, value)) {
+    throw new HoldfastError('SIGNATURE_INVALID', `the manifest does not match its signature by ${keyId}`);
+  }
+  return { keyId, verified: key !== undefined && trusted.length > 0 };
+}
+
+/** REPO_UNSUPPORTED when an object names a format version that is not 1. */
+export function refuseOtherVersion(value: unknown, what: string): void {
+  const version = typeof value === 'object' && value !== null && 'formatVersion' in value ? value.formatVersion : undefined;
+  if (typeof version === 'number' && version !== 1) {
+    throw new HoldfastError('REPO_UNSUPPORTED', `${what} has format version ${version}; this program reads version 1`);
+  }
+}
+
+export function firstIssue(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return issue === undefined ? 'unknown' : `${issue.path.join('.')}: ${issue.message}`;
+}
