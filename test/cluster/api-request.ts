@@ -60,8 +60,8 @@ export async function apiJson<T>(access: Access, path: string, options: ApiReque
   return JSON.parse(response.text) as T;
 }
 
-/** Server-side apply: creates or updates, and carries objects too large for the annotation of a client-side apply. */
-export async function applyObject(access: Access, collection: string, object: KubeObject): Promise<KubeObject> {
-  const path = `${collection}/${object.metadata.name}?fieldManager=holdfast-tests&force=true`;
-  return apiJson(access, path, { method: 'PATCH', body: object, contentType: 'application/apply-patch+yaml' });
+/** Creates the object unless there is one of its name, which is left as it is. A plain create carries objects of any size that etcd takes. */
+export async function createIfMissing(access: Access, collection: string, object: KubeObject): Promise<void> {
+  const { status, text } = await apiRequest(access, collection, { method: 'POST', body: object });
+  if (status >= 400 && status !== 409) throw new Error(`creating ${object.kind} ${object.metadata.name}: ${status} ${text.slice(0, 600)}`);
 }

@@ -1,4 +1,5 @@
 import type { TestUser } from './api-server.ts';
+import { type Argo, startArgo } from './argo.ts';
 import { startNativeCluster } from './native-cluster.ts';
 
 /** A real Kubernetes control plane without nodes: nothing runs in pods, everything else is as in production. */
@@ -41,5 +42,27 @@ export interface ClusterOptions {
 /** Starts a cluster of its own for the caller; several run side by side. */
 export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
   const cluster = await startNativeCluster(options);
-  return cluster;
+  if (!options.argo) return cluster;
+  try {
+    return withArgo(cluster, await startArgo(cluster, { signal: options.signal, onProgress: options.onProgress }));
+  } catch (thrown) {
+    await cluster.destroy();
+    throw thrown;
+  }
 }
+
+function withArgo(cluster: TestCluster, argo: Argo): TestCluster {
+  return {
+    ...cluster,
+    stop: async () => {
+      await argo.stop();
+      await cluster.stop();
+    },
+    destroy: async () => {
+      await argo.stop();
+      await cluster.destroy();
+    },
+  };
+}
+
+export { startArgo };

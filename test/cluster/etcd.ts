@@ -1,7 +1,7 @@
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { binary, type Progress } from './binaries.ts';
 import { type GuardedProcess, startGuarded } from './guarded-process.ts';
+import { httpOk } from './http-ok.ts';
 import { freePort } from './ports.ts';
 import { retryOnTakenPort, waitForServer } from './wait.ts';
 
@@ -37,23 +37,11 @@ export async function startEtcd(dir: string, options: EtcdOptions = {}): Promise
       logFile: join(dir, 'etcd.log'),
     });
     try {
-      await waitForServer(server, () => isHealthy(url), { timeoutMs: 60_000, signal: options.signal });
+      await waitForServer(server, () => httpOk(`${url}/health`), { timeoutMs: 60_000, signal: options.signal });
       return { url, process: server };
     } catch (thrown) {
       await server.stop(0);
       throw thrown;
     }
-  });
-}
-
-async function isHealthy(url: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const call = request(`${url}/health`, { agent: false, timeout: 2_000 }, response => {
-      response.resume();
-      resolve(response.statusCode === 200);
-    });
-    call.once('timeout', () => call.destroy(new Error('no answer in time')));
-    call.once('error', reject);
-    call.end();
   });
 }
