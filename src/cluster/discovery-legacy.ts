@@ -2,7 +2,7 @@ import { isCode } from '../domain/errors.ts';
 import { type Json, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
 import type { ResourceKind } from '../domain/resource.ts';
 import type { CallOptions } from './cluster-api.ts';
-import { type GroupVersion, itemsOf, strings } from './discovery.ts';
+import { type GroupVersion, itemsOf, strings } from './discovery-read.ts';
 import { readText, type Transport } from './transport.ts';
 
 /** Discovery as it was before Kubernetes 1.26: an `APIVersions` or `APIGroupList`, then one `APIResourceList` a group version. */

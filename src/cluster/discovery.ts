@@ -1,18 +1,10 @@
-import { isCode } from '../domain/errors.ts';
-import { isObject, type Json, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import { type JsonObject, parseJson, stringAt } from '../domain/json.ts';
 import { kindName, type ResourceKind } from '../domain/resource.ts';
+import { type ApiService, apiServices } from './api-services.ts';
 import type { CallOptions, Discovery, UnavailableGroup } from './cluster-api.ts';
 import { legacyGroups } from './discovery-legacy.ts';
+import { type GroupVersion, itemsOf, strings } from './discovery-read.ts';
 import { readText, type Transport } from './transport.ts';
-
-/** One version of a group, as discovery describes it. */
-export interface GroupVersion {
-  readonly group: string;
-  readonly version: string;
-  readonly kinds: readonly ResourceKind[];
-  /** Why it could not be described, or not for certain. */
-  readonly problem?: string;
-}
 
 const aggregated = ['v2', 'v2beta1'].map(v => `application/json;g=apidiscovery.k8s.io;v=${v};as=APIGroupDiscoveryList`).join(',');
 
@@ -56,50 +48,6 @@ function readResource(group: string, version: string, resource: JsonObject): Res
     namespaced: stringAt(resource, 'scope') === 'Namespaced',
     verbs: strings(resource.verbs),
     subresources: itemsOf(resource, 'subresources').map(sub => stringAt(sub, 'subresource') ?? ''),
-  };
-}
-
-export function itemsOf(value: Json | undefined, key: string): JsonObject[] {
-  const list = isObject(value) ? value[key] : undefined;
-  return Array.isArray(list) ? list.filter(isObject) : [];
-}
-
-export function strings(value: Json | undefined): string[] {
-  return Array.isArray(value) ? value.filter(item => typeof item === 'string') : [];
-}
-
-interface ApiService {
-  readonly group: string;
-  readonly version: string;
-  /** Served by an extension API server. */
-  readonly extension: boolean;
-  /** Why the aggregator does not reach it; undefined when it does. */
-  readonly unavailable: string | undefined;
-}
-
-/** Which groups are served elsewhere; none where this account may not look. */
-async function apiServices(transport: Transport, options: CallOptions): Promise<ApiService[]> {
-  const path = '/apis/apiregistration.k8s.io/v1/apiservices';
-  try {
-    const answer = await transport.exchange({ method: 'GET', path, signal: options.signal, repeatable: () => true }, async ({ chunks }) =>
-      parseJson(await readText(chunks)),
-    );
-    return itemsOf(answer, 'items').map(readApiService);
-  } catch (thrown) {
-    if (isCode(thrown, 'CLUSTER_FORBIDDEN', 'CLUSTER_NOT_FOUND')) return [];
-    throw thrown;
-  }
-}
-
-function readApiService(item: JsonObject): ApiService {
-  const spec = isObject(item.spec) ? item.spec : {};
-  const conditions = itemsOf(item.status, 'conditions');
-  const available = conditions.find(condition => condition.type === 'Available');
-  return {
-    group: stringAt(spec, 'group') ?? '',
-    version: stringAt(spec, 'version') ?? '',
-    extension: isObject(spec.service),
-    unavailable: available?.status === 'False' ? (stringAt(available, 'message') ?? 'not available') : undefined,
   };
 }
 
