@@ -14,7 +14,7 @@ const holdBytes = 8 * 1024 * 1024;
 
 /**
  * The same store, which tries again after STORE_UNREACHABLE and STORE_ERROR. Reads and lists go on where they broke off. A put whose answer
- * was lost is recognised as done by the content of what is then found there. A streamed body beyond 8 MiB is tried once.
+ * was lost is recognised as done by the content of what is then found there. A streamed body beyond 8 MiB is not sent again once some of it was taken.
  */
 export function withRetry(store: ObjectStore, policy: RetryPolicy, runtime: Runtime): ObjectStore {
   const attempt = retrying(policy, runtime);
@@ -23,7 +23,7 @@ export function withRetry(store: ObjectStore, policy: RetryPolicy, runtime: Runt
     put: async (key, body, call = {}) => {
       const held = body instanceof Uint8Array ? body : await hold(abortable(body, call.signal));
       if (held instanceof Uint8Array) return await putBytes(store, attempt, key, held, call);
-      return await store.put(key, held, call);
+      return await putStream(store, attempt, key, held, call);
     },
     get: (key, call = {}) => resumed(policy, runtime, call.signal, () => reader(store, key, call)),
     head: (key, call = {}) => attempt(() => store.head(key, call), call.signal),
@@ -75,6 +75,31 @@ async function putBytes(
     if (tries > 1 && isCode(thrown, 'STORE_EXISTS') && (await holds(store, attempt, key, body, call))) return { bytes: body.length };
     throw thrown;
   }
+}
+
+/** Tried again only as long as nothing of the body was taken. */
+async function putStream(
+  store: ObjectStore,
+  attempt: Attempt,
+  key: string,
+  body: AsyncIterable<Uint8Array>,
+  call: CallOptions,
+): Promise<{ bytes: number }> {
+  let touched = false;
+  const watched = async function* () {
+    touched = true;
+    yield* body;
+  };
+  const outcome = await attempt(async () => {
+    try {
+      return await store.put(key, watched(), call);
+    } catch (thrown) {
+      if (!touched) throw thrown;
+      return { thrown };
+    }
+  }, call.signal);
+  if ('thrown' in outcome) throw outcome.thrown;
+  return outcome;
 }
 
 /** Does the key hold exactly these bytes? False also when it may not be read: then it is not known to be ours. */

@@ -12,6 +12,7 @@ interface S3Fault {
 
 const byName: Readonly<Record<string, ErrorCode>> = {
   NoSuchBucket: 'STORE_BUCKET_MISSING',
+  InvalidBucketName: 'STORE_BUCKET_MISSING',
   NoSuchKey: 'STORE_NOT_FOUND',
   NoSuchUpload: 'STORE_NOT_FOUND',
   NotFound: 'STORE_NOT_FOUND',
@@ -25,11 +26,16 @@ const byName: Readonly<Record<string, ErrorCode>> = {
   SignatureDoesNotMatch: 'STORE_FORBIDDEN',
   ExpiredToken: 'STORE_FORBIDDEN',
   InvalidToken: 'STORE_FORBIDDEN',
+  XAdminUserNotFound: 'STORE_FORBIDDEN',
   RequestTimeTooSkewed: 'STORE_FORBIDDEN',
   CredentialsProviderError: 'STORE_FORBIDDEN',
   PermanentRedirect: 'STORE_FORBIDDEN',
   AuthorizationHeaderMalformed: 'STORE_FORBIDDEN',
 };
+
+/** Refusals with a 4xx status that the same request, sent again, need not meet: lost bytes, and too much at once. */
+const passing = new Set(['RequestTimeout', 'IncompleteBody', 'BadDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch']);
+const passingStatus = new Set([408, 409, 423, 425, 429]);
 
 const otherRegion = 'the bucket lies in another region: add region=… to the location';
 const hints: Readonly<Record<string, string>> = {
@@ -38,6 +44,8 @@ const hints: Readonly<Record<string, string>> = {
   PermanentRedirect: otherRegion,
   AuthorizationHeaderMalformed: otherRegion,
 };
+
+const meaningless = new Set(['', 'Error', 'Unknown', 'UnknownError', '403', '404']);
 
 /** Text that a person can act on where the SDK gives only a code: HEAD answers have no body. */
 const plainWords: Readonly<Record<number, string>> = { 403: 'access denied', 404: 'not found', 412: 'it exists already' };
@@ -55,7 +63,8 @@ function faultOf(thrown: unknown): S3Fault {
     message: error.message ?? String(thrown),
     status: error.$metadata?.httpStatusCode,
     code: error.code ?? error.cause?.code ?? '',
-    requestId: error.$metadata?.requestId,
+    // Some servers send the header twice.
+    requestId: error.$metadata?.requestId?.split(',')[0],
   };
 }
 
@@ -67,14 +76,17 @@ function codeFor(fault: S3Fault): ErrorCode {
   if (status === 404) return 'STORE_NOT_FOUND';
   if (status === 401 || status === 403) return 'STORE_FORBIDDEN';
   if (status === 412) return 'STORE_EXISTS';
-  return status === 507 ? 'STORE_FULL' : 'STORE_ERROR';
+  if (status === 507) return 'STORE_FULL';
+  const refused = status >= 300 && status < 500 && !passing.has(fault.name) && !passingStatus.has(status);
+  return refused ? 'STORE_FORBIDDEN' : 'STORE_ERROR';
 }
 
 function wordsFor(fault: S3Fault): string {
   const text = fault.message.split('\n')[0]?.slice(0, 300) ?? '';
-  const words = text === '' || text === 'UnknownError' ? (plainWords[fault.status ?? 0] ?? 'no reason given') : text;
+  const bare = text === '' || text === 'UnknownError' || fault.status === 412;
+  const words = bare ? (plainWords[fault.status ?? 0] ?? 'no reason given') : text;
   const facts = [fault.code || fault.name, fault.status === undefined ? '' : `HTTP ${fault.status}`, fault.requestId ?? ''];
-  return `${words.replace(/\.$/, '')} (${facts.filter(fact => fact !== '' && fact !== 'Error' && fact !== '403' && fact !== '404').join(', ')})`;
+  return `${words.replace(/\.$/, '')} (${facts.filter(fact => !meaningless.has(fact)).join(', ')})`;
 }
 
 /**
@@ -87,8 +99,16 @@ export function s3Error(thrown: unknown, doing: string): HoldfastError {
   if (fault.message.startsWith('Region is missing')) {
     return new HoldfastError('CONFIG_INVALID', `${doing}: no region is set`, { hint: 'add region=… to the location, or set AWS_REGION' });
   }
-  const hint = hints[fault.name];
-  return new HoldfastError(codeFor(fault), `${doing}: ${wordsFor(fault)}`, hint === undefined ? {} : { hint });
+  const refusal =
+    fault.status === 401 || fault.status === 403 ? undefined : 'the store refused the request itself; its own words are in the message';
+  const code = codeFor(fault);
+  const hint = hints[fault.name] ?? (code === 'STORE_FORBIDDEN' ? refusal : undefined);
+  return new HoldfastError(code, `${doing}: ${wordsFor(fault)}`, hint === undefined ? {} : { hint });
+}
+
+/** Is the caller known to the store, but not allowed this call? */
+export function isAccessDenied(thrown: unknown): boolean {
+  return faultOf(thrown).name === 'AccessDenied';
 }
 
 export function statusOf(thrown: unknown): number | undefined {

@@ -2,24 +2,13 @@ import { createHash, hash } from 'node:crypto';
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Attempt } from './attempt.ts';
-import { type S3Connection, sendOptions } from './s3-client.ts';
+import { sendOptions } from './s3-client.ts';
+import { statusOf } from './s3-errors.ts';
+import type { S3Bucket } from './s3-head.ts';
 
-/** Where an upload goes. */
-export interface UploadTarget {
-  readonly bucket: string;
-  /** With the location's prefix. */
-  readonly objectKey: string;
-  /** As the caller knows it, for messages. */
-  readonly key: string;
-  /** Ask the server to refuse when the key is taken. */
-  readonly conditional: boolean;
-}
-
-interface Upload {
-  readonly connection: S3Connection;
-  readonly target: UploadTarget;
-  readonly uploadId: string;
-  readonly attempt: Attempt;
+/** Where an upload goes. `conditional`: the server is asked to refuse when the key is taken. */
+export interface UploadStore extends S3Bucket {
+  conditional: boolean;
 }
 
 export interface UploadOptions {
@@ -30,10 +19,32 @@ export interface UploadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface Upload extends UploadOptions {
+  readonly store: UploadStore;
+  readonly key: string;
+  readonly id: string;
+}
+
 const maxParts = 10_000;
 
 export function sha256Base64(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'base64');
+}
+
+/** Sends a write that must not replace anything; to a server that does not know how (HTTP 501), from then on, a plain one. */
+export async function conditionally<T>(
+  store: { conditional: boolean },
+  send: (condition: { readonly IfNoneMatch?: '*' }) => Promise<T>,
+): Promise<T> {
+  if (store.conditional) {
+    try {
+      return await send({ IfNoneMatch: '*' });
+    } catch (thrown) {
+      if (statusOf(thrown) !== 501) throw thrown;
+      store.conditional = false;
+    }
+  }
+  return await send({});
 }
 
 /**
@@ -41,62 +52,55 @@ export function sha256Base64(bytes: Uint8Array): string {
  * Nothing is visible before the end; whatever goes wrong, the parts already sent are given up. Resolves with the size in bytes.
  */
 export async function uploadParts(
-  connection: S3Connection,
-  target: UploadTarget,
+  store: UploadStore,
+  key: string,
   buffers: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: UploadOptions,
 ): Promise<number> {
-  const upload = { connection, target, uploadId: await createUpload(connection, target, options), attempt: options.attempt };
+  const id = await options.attempt(() => createUpload(store, key, options.signal), options.signal);
+  const upload = { ...options, store, key, id };
   let completed = false;
   try {
-    const { parts, bytes } = await sendParts(upload, buffers, options);
-    await complete(upload, parts, bytes, options.signal);
+    const { parts, bytes } = await sendParts(upload, buffers);
+    await complete(upload, parts, bytes);
     completed = true;
     return bytes;
   } finally {
-    if (!completed) await abandon(upload);
+    if (!completed) await abandonUpload(store, key, id);
   }
 }
 
-async function createUpload(connection: S3Connection, { bucket, objectKey, key }: UploadTarget, options: UploadOptions): Promise<string> {
-  const { signal } = options;
-  const answer = await options.attempt(
-    () =>
-      connection.call(`starting the upload of ${key}`, signal, (client, sdk) =>
-        client.send(
-          new sdk.CreateMultipartUploadCommand({ Bucket: bucket, Key: objectKey, ChecksumAlgorithm: 'SHA256' }),
-          sendOptions(signal),
-        ),
-      ),
-    signal,
+export async function createUpload(store: S3Bucket, key: string, signal: AbortSignal | undefined): Promise<string> {
+  const doing = `starting the upload of ${key}`;
+  const request = { Bucket: store.bucket, Key: store.base + key, ChecksumAlgorithm: 'SHA256' } as const;
+  const answer = await store.connection.call(doing, signal, (client, sdk) =>
+    client.send(new sdk.CreateMultipartUploadCommand(request), sendOptions(signal)),
   );
-  if (answer.UploadId === undefined) throw new HoldfastError('STORE_ERROR', `starting the upload of ${key}: the store gave no upload id`);
+  if (answer.UploadId === undefined) throw new HoldfastError('STORE_ERROR', `${doing}: the store gave no upload id`);
   return answer.UploadId;
 }
 
 async function sendParts(
   upload: Upload,
   buffers: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  { concurrency, signal }: UploadOptions,
 ): Promise<{ parts: CompletedPart[]; bytes: number }> {
   const failed = new AbortController();
-  const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const signal = upload.signal === undefined ? failed.signal : AbortSignal.any([upload.signal, failed.signal]);
   const underWay = new Set<Promise<void>>();
   const parts: CompletedPart[] = [];
   let bytes = 0;
   try {
     for await (const buffer of buffers) {
-      const number = parts.length + 1;
-      if (number > maxParts) throw new HoldfastError('STORE_ERROR', `writing ${upload.target.key}: it is larger than ${maxParts} parts`);
-      parts.push({ PartNumber: number });
+      const number = parts.push({});
+      if (number > maxParts) throw new HoldfastError('STORE_FULL', `writing ${upload.key}: it is larger than ${maxParts} parts`);
       bytes += buffer.length;
-      const sent = sendPart(upload, number, buffer, either).then(part => {
+      const sent = sendPart(upload, number, buffer, signal).then(part => {
         parts[number - 1] = part;
+        underWay.delete(sent);
       });
-      const tracked = sent.finally(() => underWay.delete(tracked));
-      tracked.catch(() => {});
-      underWay.add(tracked);
-      if (underWay.size >= concurrency) await Promise.race(underWay);
+      sent.catch(() => {});
+      underWay.add(sent);
+      if (underWay.size >= upload.concurrency) await Promise.race(underWay);
     }
     await Promise.all(underWay);
     return { parts, bytes };
@@ -107,13 +111,17 @@ async function sendParts(
   }
 }
 
-async function sendPart(upload: Upload, number: number, body: Uint8Array, signal: AbortSignal): Promise<CompletedPart> {
-  const { bucket, objectKey, key } = upload.target;
+async function sendPart(
+  { store, key, id, attempt }: Upload,
+  number: number,
+  body: Uint8Array,
+  signal: AbortSignal,
+): Promise<CompletedPart> {
   const checksum = sha256Base64(body);
-  const request = { Bucket: bucket, Key: objectKey, UploadId: upload.uploadId, PartNumber: number, Body: body, ChecksumSHA256: checksum };
-  const answer = await upload.attempt(
+  const request = { Bucket: store.bucket, Key: store.base + key, UploadId: id, PartNumber: number, Body: body, ChecksumSHA256: checksum };
+  const answer = await attempt(
     () =>
-      upload.connection.call(`writing part ${number} of ${key}`, signal, (client, sdk) =>
+      store.connection.call(`writing part ${number} of ${key}`, signal, (client, sdk) =>
         client.send(new sdk.UploadPartCommand(request), sendOptions(signal)),
       ),
     signal,
@@ -121,36 +129,35 @@ async function sendPart(upload: Upload, number: number, body: Uint8Array, signal
   return { PartNumber: number, ETag: answer.ETag, ChecksumSHA256: checksum };
 }
 
-async function complete(upload: Upload, parts: CompletedPart[], bytes: number, signal: AbortSignal | undefined): Promise<void> {
-  const { bucket, objectKey, key, conditional } = upload.target;
-  const request = { Bucket: bucket, Key: objectKey, UploadId: upload.uploadId, MultipartUpload: { Parts: parts } };
-  let attempts = 0;
+async function complete(upload: Upload, parts: CompletedPart[], bytes: number): Promise<void> {
+  const { store, key, id, attempt, signal } = upload;
+  const request = { Bucket: store.bucket, Key: store.base + key, UploadId: id, MultipartUpload: { Parts: parts } };
+  let tries = 0;
   try {
-    await upload.attempt(() => {
-      attempts += 1;
-      return upload.connection.call(`finishing the upload of ${key}`, signal, (client, sdk) =>
-        client.send(
-          new sdk.CompleteMultipartUploadCommand({ ...request, ...(conditional ? { IfNoneMatch: '*' } : {}) }),
-          sendOptions(signal),
+    await attempt(() => {
+      tries += 1;
+      return store.connection.call(`finishing the upload of ${key}`, signal, (client, sdk) =>
+        conditionally(store, condition =>
+          client.send(new sdk.CompleteMultipartUploadCommand({ ...request, ...condition }), sendOptions(signal)),
         ),
       );
     }, signal);
   } catch (thrown) {
-    // The answer to an earlier attempt was lost, but the store had done it.
-    if (attempts > 1 && isCode(thrown, 'STORE_EXISTS', 'STORE_NOT_FOUND') && (await isOurs(upload, parts, bytes, signal))) return;
+    // The answer to an earlier try was lost, but the store had done it.
+    if (tries > 1 && isCode(thrown, 'STORE_EXISTS', 'STORE_NOT_FOUND') && (await isOurs(upload, parts, bytes))) return;
     throw thrown;
   }
 }
 
-/** The checksum of an object in parts is one over the checksums of its parts, which only whoever sent them in these pieces knows. */
-async function isOurs(upload: Upload, parts: CompletedPart[], bytes: number, signal: AbortSignal | undefined): Promise<boolean> {
-  const { bucket, objectKey, key } = upload.target;
+/** The checksum of an object in parts is one over the checksums of its parts: the same bytes in the same pieces. */
+async function isOurs({ store, key, signal }: Upload, parts: CompletedPart[], bytes: number): Promise<boolean> {
   const digest = createHash('sha256');
   for (const part of parts) digest.update(Buffer.from(part.ChecksumSHA256 ?? '', 'base64'));
   const expected = `${digest.digest('base64')}-${parts.length}`;
+  const request = { Bucket: store.bucket, Key: store.base + key, ChecksumMode: 'ENABLED' } as const;
   try {
-    const found = await upload.connection.call(`looking for ${key}`, signal, (client, sdk) =>
-      client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: objectKey, ChecksumMode: 'ENABLED' }), sendOptions(signal)),
+    const found = await store.connection.call(`looking for ${key}`, signal, (client, sdk) =>
+      client.send(new sdk.HeadObjectCommand(request), sendOptions(signal)),
     );
     return found.ContentLength === bytes && found.ChecksumSHA256 === expected;
   } catch {
@@ -159,10 +166,10 @@ async function isOurs(upload: Upload, parts: CompletedPart[], bytes: number, sig
 }
 
 /** Without the caller's signal, which may be aborted already; the idle timeout bounds it. What fails here a lifecycle rule cleans up. */
-async function abandon({ connection, target, uploadId }: Upload): Promise<void> {
-  const request = { Bucket: target.bucket, Key: target.objectKey, UploadId: uploadId };
+export async function abandonUpload(store: S3Bucket, key: string, id: string): Promise<void> {
+  const request = { Bucket: store.bucket, Key: store.base + key, UploadId: id };
   try {
-    await connection.call(`giving up the upload of ${target.key}`, undefined, (client, sdk) =>
+    await store.connection.call(`giving up the upload of ${key}`, undefined, (client, sdk) =>
       client.send(new sdk.AbortMultipartUploadCommand(request)),
     );
   } catch {
