@@ -61,8 +61,12 @@ export async function openTestRepository(store?: ObjectStore): Promise<OpenLocat
   };
 }
 
-export async function connect(cluster: TestCluster): Promise<ClusterApi> {
-  return createClusterApi(await loadCluster({ kubeconfig: cluster.kubeconfig }));
+/** As the cluster's administrator, or as whoever the bearer token belongs to. */
+export async function connect(cluster: TestCluster, token?: string): Promise<ClusterApi> {
+  const connection = await loadCluster({ kubeconfig: cluster.kubeconfig, environment: {} }, testRuntime);
+  const headers = { authorization: `Bearer ${token}` };
+  const as = token === undefined ? connection : { ...connection, credentials: async () => ({ headers }) };
+  return createClusterApi(as, { runtime: testRuntime });
 }
 
 export async function backUp(location: OpenLocation, cluster: ClusterApi, selection: Selection = everything): Promise<BackupOutcome> {
