@@ -1,0 +1,120 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startCluster, type TestCluster } from '../test/cluster/cluster.ts';
+import { collectionPath } from './lib/api.ts';
+import { bareCreate, bareList, settleTime } from './lib/bare.ts';
+import { type Bench, versions } from './lib/context.ts';
+import { writeDataSet } from './lib/data.ts';
+import { type Holdfast, openHoldfast } from './lib/holdfast.ts';
+import { waitUntilQuiet } from './lib/quiet.ts';
+import { type Row, row, writeResult } from './lib/result.ts';
+import { inTurn, median } from './lib/rounds.ts';
+import { type Store, startStore } from './lib/store.ts';
+import { startVelero } from './lib/velero.ts';
+
+const defaultSizes = [20_000, 100_000];
+/** From this many objects on, the goals are those of the large cluster. */
+const large = 100_000;
+
+interface Sample {
+  readonly seconds: number;
+  /** Bytes. */
+  readonly memory?: number;
+  readonly [detail: string]: unknown;
+}
+
+/** Backups of one cluster by Holdfast and by Velero, beside a loop that only reads. A result per size. */
+export async function backup(bench: Bench): Promise<void> {
+  let before: Size | undefined;
+  for (const objects of bench.sizes ?? defaultSizes) before = await measure(bench, objects, before);
+}
+
+interface Size {
+  readonly objects: number;
+  readonly memory: number;
+}
+
+async function measure(bench: Bench, wanted: number, before: Size | undefined): Promise<Size> {
+  const store = await startStore();
+  const cluster = await startCluster({ name: 'bench-backup', signal: bench.signal });
+  try {
+    const data = await writeDataSet(cluster, wanted, bench.dir);
+    bench.log(`backup: loading ${data.objects} objects`);
+    const load = await bareCreate(bench, cluster.kubeconfig, data.stages);
+    bench.log(`backup: loaded in ${load.seconds.toFixed(0)} s`);
+    await waitUntilQuiet(bench, cluster.kubeconfig);
+    const name = `backup-${wanted}`;
+    const samples = await inTurn(bench.rounds, await contenders(bench, cluster, store, data.objects), line =>
+      bench.log(`${name}: ${line}`),
+    );
+    const rows = rowsOf(samples, data.objects, wanted, before);
+    bench.log(`backup: wrote ${await writeResult(bench.resultsDir, name, await versions(), rows)}`);
+    return { objects: data.objects, memory: peak(samples.get('file')!) };
+  } finally {
+    await cluster.destroy();
+    await store.stop();
+  }
+}
+
+async function contenders(bench: Bench, cluster: TestCluster, store: Store, objects: number) {
+  const toFile = await openHoldfast(bench, `file://${join(bench.dir, `repository-${objects}`)}`);
+  const toBucket = await openHoldfast(bench, store.holdfast);
+  const first = await toFile.backup(cluster.kubeconfig);
+  bench.log(`backup: the set holds ${first.objects} objects of ${first.kinds.length} kinds`);
+  const paths = join(bench.dir, `lists-${objects}`);
+  await writeFile(paths, first.kinds.map(kind => `${collectionPath(kind)}\n`).join(''));
+  const ours = (holdfast: Holdfast) => async (): Promise<Sample> => {
+    const { seconds, memory, objects } = await holdfast.backup(cluster.kubeconfig);
+    return { seconds, memory: memory.process, objects };
+  };
+  const list = (width: number) => (): Promise<Sample> => bareList(bench, cluster.kubeconfig, paths, width);
+  const velero = async (round: number): Promise<Sample> => {
+    const server = await startVelero(cluster, store.velero, bench.dir, bench.signal);
+    try {
+      const { memory, ...run } = await server.backup(`objects-${objects}-round-${round}`);
+      return { ...run, memory: memory.process, tree: memory.tree };
+    } finally {
+      await server.stop();
+    }
+  };
+  return [
+    { name: 'file', run: ours(toFile) },
+    { name: 'list', run: list(1) },
+    { name: 'list2', run: list(2) },
+    { name: 'instant', run: (): Promise<Sample> => settleTime(bench, cluster.kubeconfig) },
+    { name: 'minio', run: ours(toBucket) },
+    { name: 'velero', run: velero },
+  ];
+}
+
+function rowsOf(samples: Map<string, Sample[]>, objects: number, wanted: number, before: Size | undefined): Row[] {
+  const seconds = (name: string) => median(samples.get(name)!.map(sample => sample.seconds));
+  const rate = (name: string) => objects / seconds(name);
+  const mb = (name: string) => peak(samples.get(name)!) / 1e6;
+  const list = { name: 'bare list', value: Math.max(rate('list'), rate('list2')) };
+  const settling = seconds('instant');
+  const isLarge = wanted >= large;
+  return [
+    row('backup to a folder', 'objects/s', rate('file'), list, isLarge ? '≥ 0.7×' : undefined),
+    row('the same without the wait for the common revision', 'objects/s', objects / (seconds('file') - settling), list),
+    row('cost of the common revision', 's', settling, undefined, '≤ 3'),
+    row('backup to MinIO', 'objects/s', rate('minio'), { name: 'Velero', value: rate('velero') }, isLarge ? '≥ 6×' : '≥ 4×'),
+    row('peak memory, to a folder', 'MB', mb('file'), undefined, '≤ 256'),
+    row('peak memory, to MinIO', 'MB', mb('minio'), { name: 'Velero', value: mb('velero') }, '≤ 0.5×'),
+    ...(before === undefined
+      ? []
+      : [
+          row(
+            'peak memory, to a folder',
+            'MB',
+            mb('file'),
+            { name: `at ${before.objects.toLocaleString('en-US')} objects`, value: before.memory / 1e6 },
+            '≤ 1.1×',
+          ),
+        ]),
+  ];
+}
+
+function peak(samples: readonly Sample[]): number {
+  return median(samples.map(sample => sample.memory ?? Number.NaN));
+}
