@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { runBackup } from '../../src/backup/run.ts';
 import { createClusterApi } from '../../src/cluster/client.ts';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
@@ -11,19 +9,14 @@ import { generateIdentity } from '../../src/crypto/age.ts';
 import { generateSigningKey } from '../../src/crypto/signing.ts';
 import type { BackupOutcome, IndexEntry } from '../../src/domain/backup-set.ts';
 import { type Json, parseJson } from '../../src/domain/json.ts';
-import { noProgress, type Runtime } from '../../src/domain/runtime.ts';
+import { noProgress } from '../../src/domain/runtime.ts';
 import { everything, type Selection } from '../../src/domain/selection.ts';
 import { initRepository, type Repository } from '../../src/repository/repository.ts';
 import { openSet, type SetReader } from '../../src/repository/set-reader.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import type { TestCluster } from '../cluster/cluster.ts';
-
-export const testRuntime: Runtime = {
-  now: () => new Date(),
-  random: bytes => randomBytes(bytes),
-  sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? {} : { signal }),
-};
+import { testRuntime } from './runtime.ts';
 
 /** A repository with fresh keys, for one test file. */
 export interface OpenLocation {
