@@ -10,7 +10,7 @@ import { endOfTar, tarEntry } from './tar.ts';
 
 const defaultTargetBytes = 8 * 1024 * 1024;
 /** A shard is also cut here, so that highly compressible objects do not make one that takes long to read. */
-const maxTarBytes = 64 * 1024 * 1024;
+const defaultMaxTarBytes = 64 * 1024 * 1024;
 const blockBytes = 256 * 1024;
 /** Blocks handed to the compressor before `add` waits. */
 const blocksAhead = 2;
@@ -21,6 +21,8 @@ export interface ShardBuilderOptions {
   readonly recipients: readonly string[];
   /** Compressed size at which a shard is cut; 8 MiB unless told. */
   readonly targetBytes?: number;
+  /** Uncompressed size at which a shard is cut at the latest; 64 MiB unless told. */
+  readonly maxTarBytes?: number;
   /** zstd level; 1 unless told. */
   readonly level?: number;
   /** 32 random bytes, one value a set: required for, and only used by, the secrets class. */
@@ -118,7 +120,8 @@ class SequentialBuilder implements ShardBuilder {
   }
 
   #isFull(shard: OpenShard): boolean {
-    return shard.compressedBytes >= (this.#options.targetBytes ?? defaultTargetBytes) || shard.tarBytes >= maxTarBytes;
+    const { targetBytes = defaultTargetBytes, maxTarBytes = defaultMaxTarBytes } = this.#options;
+    return shard.compressedBytes >= targetBytes || shard.tarBytes >= maxTarBytes;
   }
 
   async #catchUp(shard: OpenShard, behind: Promise<void> | undefined): Promise<void> {
