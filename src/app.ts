@@ -1,0 +1,236 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClusterApi } from './cluster/cluster-api.ts';
+import { recipientSources, signingKeyPath, signingPublicKeyPath } from './config/keys.ts';
+import { type Config, required } from './config/load.ts';
+import type { Settings } from './config/schema.ts';
+import { programVersion } from './config/version.ts';
+import type { BackupOutcome } from './domain/backup-set.ts';
+import { HoldfastError } from './domain/errors.ts';
+import type { Progress, Runtime } from './domain/runtime.ts';
+import { everything, type Selection } from './domain/selection.ts';
+import type { SetSummary } from './repository/catalog.ts';
+import type { Repository } from './repository/repository.ts';
+import type { SetReader } from './repository/set-reader.ts';
+import type { RepositoryReport } from './repository/verify.ts';
+import type { ObjectStore } from './storage/object-store.ts';
+
+/** How one operation runs. */
+export interface Run {
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+export interface AppOptions {
+  /** Told of what its owner ought to know, such as a key file that everybody may read. */
+  readonly onWarning: (text: string) => void;
+  readonly runtime?: Runtime;
+}
+
+/** What can be done with one configuration. Adapters and use cases are loaded when first needed. */
+export interface App {
+  /** The location as written, without credentials. */
+  location(): Promise<string>;
+  cluster(): Promise<ClusterApi>;
+  repository(signal: AbortSignal): Promise<Repository>;
+  init(signal: AbortSignal): Promise<Repository>;
+  backup(run: Run): Promise<BackupOutcome>;
+  /** Oldest first. */
+  listSets(signal: AbortSignal): Promise<readonly SetSummary[]>;
+  /** Opens the set that the text means: an id, the beginning of one, `latest`, a day or a time. */
+  openSet(text: string, options: OpenOptions): Promise<SetReader>;
+  /** `what` as in `openSet`, or `all`. */
+  verify(what: string, run: Run): Promise<RepositoryReport>;
+  /** Whether an identity was given. */
+  hasIdentity(): boolean;
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  readonly signal: AbortSignal;
+  /** `contents`: an identity is needed if the set is sealed, and is read now, before anything else is done. */
+  readonly need: 'manifest' | 'contents';
+}
+
+const systemRuntime: Runtime = {
+  now: () => new Date(),
+  random: bytes => randomBytes(bytes),
+  sleep: async (ms, signal) => {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(thrown => {
+      signal?.throwIfAborted();
+      throw thrown;
+    });
+  },
+};
+
+/** Wires configuration to adapters and adapters to use cases: the only place that does. Opens nothing by itself. */
+export function createApp(config: Config, { onWarning, runtime = systemRuntime }: AppOptions): App {
+  const { settings } = config;
+  const opened: { close(): Promise<void> }[] = [];
+  const keep = <T extends { close(): Promise<void> }>(resource: T): T => {
+    opened.push(resource);
+    return resource;
+  };
+  const store = once(async () => keep(await openStore(config, runtime)));
+  const cluster = once(async () => keep(await openCluster(config, runtime)));
+  const repository = async (signal: AbortSignal) => {
+    const { openRepository } = await import('./repository/repository.ts');
+    return openRepository(await store(), { signal });
+  };
+  const keys = openKeys(settings, onWarning);
+  const resolve = async (from: Repository, text: string, signal: AbortSignal) => {
+    const { resolveSet } = await import('./repository/catalog.ts');
+    return resolveSet(from, text, { now: runtime.now(), onNotice: onWarning, signal, trusted: await keys.trusted() });
+  };
+  const openSet: App['openSet'] = async (text, { signal, need }) => {
+    const from = await repository(signal);
+    const identities = need === 'contents' || settings.identity !== undefined ? await keys.identities() : [];
+    const reader = await import('./repository/set-reader.ts');
+    const set = await reader.openSet(from, await resolve(from, text, signal), { identities, trusted: await keys.trusted(), signal });
+    if (need === 'contents' && set.manifest.encryption.scheme === 'age' && identities.length === 0) {
+      throw new HoldfastError('IDENTITY_MISSING', `${set.manifest.id} is sealed, and no identity was given`);
+    }
+    return set;
+  };
+  return {
+    location: async () => (await store()).url,
+    cluster,
+    repository,
+    openSet,
+    hasIdentity: () => settings.identity !== undefined,
+    init: async signal => {
+      const [{ initRepository }, recipients, signingPublicKey] = await Promise.all([
+        import('./repository/repository.ts'),
+        keys.recipients(),
+        keys.ownPublicKey(),
+      ]);
+      const insecurePlaintext = settings.insecurePlaintext === true;
+      return initRepository(await store(), { recipients, signingPublicKey, runtime, insecurePlaintext, signal });
+    },
+    backup: async run => {
+      const [{ runBackup }, recipients, signingKey] = await Promise.all([import('./backup/run.ts'), keys.recipients(), keys.signingKey()]);
+      return runBackup({
+        ...run,
+        ...{ recipients, signingKey, runtime },
+        repository: await repository(run.signal),
+        cluster: await cluster(),
+        selection: selectionOf(settings),
+        tier: settings.tier ?? 'manual',
+        sealIndex: settings.sealIndex === true,
+        producerVersion: programVersion(),
+      });
+    },
+    listSets: async signal => {
+      const { listSets } = await import('./repository/catalog.ts');
+      return Array.fromAsync(listSets(await repository(signal), { signal, trusted: await keys.trusted() }));
+    },
+    verify: async (what, run) => {
+      const { verifyRepository, verifySet } = await import('./repository/verify.ts');
+      const from = await repository(run.signal);
+      const options = { ...run, identities: await keys.identities(), trusted: await keys.trusted() };
+      if (what === 'all') return verifyRepository(from, options);
+      const report = await verifySet(from, await resolve(from, what, run.signal), options);
+      return { ok: report.state === 'verified', sets: [report] };
+    },
+    close: async () => {
+      await Promise.allSettled(opened.map(resource => resource.close()));
+    },
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
+
+async function openStore({ settings }: Config, runtime: Runtime): Promise<ObjectStore> {
+  const [{ parseLocation }, retry, { defaultRetryPolicy, retrying }] = await Promise.all([
+    import('./storage/location.ts'),
+    import('./storage/retry.ts'),
+    import('./storage/attempt.ts'),
+  ]);
+  const location = parseLocation(withS3Settings(required(settings.location, 'location', '--location'), settings.s3 ?? {}));
+  const withRetry = (store: ObjectStore) => retry.withRetry(store, defaultRetryPolicy, runtime);
+  if (location.kind === 'file') {
+    const { createFileStore } = await import('./storage/file-store.ts');
+    return withRetry(createFileStore(location.path));
+  }
+  const { createS3Store } = await import('./storage/s3-store.ts');
+  return withRetry(createS3Store({ ...location, attemptPart: retrying(defaultRetryPolicy, runtime) }));
+}
+
+/** Settings fill in what the location’s own parameters leave open. */
+function withS3Settings(location: string, s3: NonNullable<Settings['s3']>): string {
+  const url = URL.parse(location);
+  if (url?.protocol !== 's3:') return location;
+  for (const [name, value] of Object.entries(s3))
+    if (value !== undefined && !url.searchParams.has(name)) url.searchParams.set(name, String(value));
+  return url.href;
+}
+
+async function openCluster({ settings, environment }: Config, runtime: Runtime): Promise<ClusterApi> {
+  const [{ loadCluster }, { createClusterApi }] = await Promise.all([import('./cluster/kubeconfig.ts'), import('./cluster/client.ts')]);
+  const { kubeconfig, context } = settings;
+  const connection = await loadCluster(
+    {
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+      ...(context === undefined ? {} : { context }),
+      environment: { ...environment.variables, HOME: environment.home },
+    },
+    runtime,
+  );
+  return createClusterApi(connection, {
+    runtime,
+    userAgent: `holdfast/${programVersion()}`,
+    ...(settings.concurrency === undefined ? {} : { connections: settings.concurrency }),
+  });
+}
+
+function selectionOf({ selection = {} }: Settings): Selection {
+  const given = Object.entries(selection).filter(([, value]) => value !== undefined);
+  return { ...everything, ...(Object.fromEntries(given) as Partial<Selection>) };
+}
+
+interface Keys {
+  recipients(): Promise<string[]>;
+  signingKey(): Promise<string>;
+  /** The public half of the key that signs here. */
+  ownPublicKey(): Promise<string>;
+  /** Keys that manifests must be signed with; none when none is configured. */
+  trusted(): Promise<string[]>;
+  /** None when no identity is configured. */
+  identities(): Promise<string[]>;
+}
+
+function openKeys(settings: Settings, onWarning: (text: string) => void): Keys {
+  const files = () => import('./crypto/keys.ts');
+  const told = <T>({ value, warnings }: { readonly value: T; readonly warnings: readonly string[] }): T => {
+    for (const warning of warnings) onWarning(warning);
+    return value;
+  };
+  const signingKey = once(async () => {
+    const path = signingKeyPath(settings);
+    if (path === undefined) throw new HoldfastError('SIGNING_KEY_MISSING', 'no signing key is configured');
+    return told(await (await files()).readSigningKeyFile(path));
+  });
+  return {
+    signingKey,
+    recipients: async () => {
+      const { listed, file } = recipientSources(settings);
+      const { parseRecipients } = await import('./crypto/age.ts');
+      const fromFile = file === undefined ? [] : await (await files()).readRecipientFile(file);
+      return parseRecipients([...listed, ...fromFile].join('\n'));
+    },
+    ownPublicKey: async () => {
+      const path = signingPublicKeyPath(settings);
+      if (path !== undefined) return (await files()).readPublicKeyFile(path);
+      const { publicKeyOf } = await import('./crypto/signing.ts');
+      return publicKeyOf(await signingKey());
+    },
+    trusted: once(async () => {
+      const path = signingPublicKeyPath(settings);
+      return path === undefined ? [] : [await (await files()).readPublicKeyFile(path)];
+    }),
+    identities: once(async () => (settings.identity === undefined ? [] : told(await (await files()).readIdentityFile(settings.identity)))),
+  };
+}

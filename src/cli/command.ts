@@ -1,0 +1,58 @@
+import type { App } from '../app.ts';
+import type { Config } from '../config/load.ts';
+import type { Flag, FlagGroup, OutputFormat, SharedOptions } from './flags.ts';
+import type { Reporter } from './progress.ts';
+import type { Style } from './style.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface Example {
+  readonly what: string;
+  readonly line: string;
+}
+
+/** One command: what its help says, what it takes, and what it does. One file in `commands/` each. */
+export interface CommandSpec<Options extends object = object> {
+  readonly name: string;
+  /** `<set>`, `[set]`; with what it means. */
+  readonly arguments?: readonly { readonly term: string; readonly text: string; readonly choices?: readonly string[] }[];
+  /** One line, without full stop. */
+  readonly summary: string;
+  /** A paragraph or two below it. */
+  readonly details?: string;
+  readonly examples: readonly Example[];
+  /** Exit codes with their meaning here; 2 and 130 are added to all. */
+  readonly exits: Readonly<Record<number, string>>;
+  readonly uses: readonly FlagGroup[];
+  readonly flags?: readonly Flag[];
+  /** Formats it can print; the first one is the default. */
+  readonly outputs: readonly OutputFormat[];
+  /** Long-running commands print progress, and NDJSON with `-o json`. */
+  readonly reports?: true;
+  /** What is kept when the first Ctrl-C stops it. */
+  readonly whenStopped?: string;
+  /** Resolves to the exit code. */
+  run(call: Call<Options>): Promise<number>;
+}
+
+/** A branch such as `backup`, with its commands. */
+export interface CommandBranch {
+  readonly name: string;
+  readonly summary: string;
+  readonly commands: readonly CommandSpec[];
+}
+
+/** One invocation: the parsed line, and what a command works with. Heavy things are made when first asked for. */
+export interface Call<Options extends object = object> {
+  readonly args: readonly (string | undefined)[];
+  readonly options: Options & SharedOptions;
+  readonly format: OutputFormat;
+  readonly terminal: Terminal;
+  /** For stdout, and for stderr. */
+  readonly style: Style;
+  readonly noteStyle: Style;
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+  now(): Date;
+  config(): Promise<Config>;
+  app(): Promise<App>;
+}

@@ -1,0 +1,71 @@
+import { exitCodes } from '../../domain/errors.ts';
+import type { RestorePlan } from '../../domain/restore-plan.ts';
+import type { Call, CommandSpec } from '../command.ts';
+import { advise, present } from '../output.ts';
+import { type RestoreFlagValues, restoreFlags, restoreOptions } from '../restore-flags.ts';
+import { setArgument } from '../set-argument.ts';
+
+export interface PlanFlagValues extends RestoreFlagValues {
+  readonly diff?: boolean;
+  readonly objects?: boolean;
+}
+
+export const planFlags = [
+  { flags: '--diff', text: 'show the fields that differ, of objects that are there already' },
+  { flags: '--objects', text: 'show every object' },
+] as const;
+
+export const restorePlan: CommandSpec<PlanFlagValues> = {
+  name: 'plan',
+  arguments: [setArgument],
+  summary: 'Show what a restore would do to the cluster, and write nothing',
+  examples: [
+    {
+      what: 'the newest complete backup, into the current context',
+      line: 'holdfast restore plan latest --keys-dir ./keys --identity operator.identity',
+    },
+    { what: 'what has changed in one namespace since Friday?', line: 'holdfast restore plan 2026-11-20 -n agent-platform --diff' },
+    { what: 'every object that would be written, for a review', line: 'holdfast restore plan latest -o name' },
+  ],
+  exits: {
+    [exitCodes.ok]: 'all that is selected can be restored',
+    [exitCodes.failed]: 'the cluster or the location cannot be read',
+    [exitCodes.partial]: 'some objects cannot be restored; the plan names them',
+    [exitCodes.verification]: 'the backup is damaged or not signed by the expected key',
+    [exitCodes.timeout]: 'not done within --timeout',
+    [exitCodes.notFound]: 'no such backup, repository or bucket',
+    [exitCodes.wrongKey]: 'the identity is missing, or opens another backup',
+  },
+  uses: ['identity', 'keys', 'repository', 'cluster', 'output', 'general'],
+  flags: [...restoreFlags, ...planFlags],
+  outputs: ['table', 'json', 'yaml', 'name'],
+  run: async call => {
+    const plan = await makePlan(call);
+    await presentPlan(call, plan);
+    if (call.format === 'table') advise(call, '\nDo it: the same line with restore create');
+    return exitOfPlan(plan);
+  },
+};
+
+/** Opens the backup that the line names and plans its restore. */
+export async function makePlan(call: Call<PlanFlagValues>): Promise<RestorePlan> {
+  const [app, { settings }] = await Promise.all([call.app(), call.config()]);
+  const options = restoreOptions(call.options, settings.concurrency);
+  const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
+  return app.planRestore(set, options, { signal: call.signal, progress: call.reporter.progress });
+}
+
+export async function presentPlan(call: Call<PlanFlagValues>, plan: RestorePlan): Promise<void> {
+  const { diff = false, objects = false } = call.options;
+  const { plannedNames, planLines } = await import('../render/restore-plan.ts');
+  call.reporter.end();
+  await present(call, {
+    document: plan,
+    lines: () => planLines(plan, { style: call.style, diff, objects }),
+    names: () => plannedNames(plan),
+  });
+}
+
+export function exitOfPlan(plan: RestorePlan): number {
+  return plan.totals.fail > 0 || plan.problems.some(problem => problem.severity === 'failed') ? exitCodes.partial : exitCodes.ok;
+}

@@ -1,0 +1,56 @@
+import { exitCodes } from '../../domain/errors.ts';
+import type { CommandSpec } from '../command.ts';
+import { presentSummary } from '../output.ts';
+import { mappingFlag, namespaceMapping, type RestoreFlagValues, restoreSelectionFlags, selectionOf } from '../restore-flags.ts';
+import { setArgument } from '../set-argument.ts';
+
+interface Options extends RestoreFlagValues {
+  readonly junit?: string;
+  readonly platform: boolean;
+}
+
+export const validate: CommandSpec<Options> = {
+  name: 'validate',
+  arguments: [setArgument],
+  summary: 'Compare a cluster with a backup, object by object and field by field, and try whether the platform works',
+  details:
+    'What a cluster owns (uid, resourceVersion, managed fields, status of what controllers keep) may differ; nothing else. Then a small workflow is submitted and must succeed, and a CodeRun is made and must be acted upon; both are removed again. Parts that the cluster does not have are skipped and named.',
+  examples: [
+    { what: 'after a restore', line: 'holdfast validate latest --keys-dir ./keys --identity operator.identity' },
+    { what: 'what has changed in a namespace since a backup?', line: 'holdfast validate 2026-11-20 -n agent-platform --no-platform' },
+    { what: 'for a CI system', line: 'holdfast validate latest --junit report.xml' },
+  ],
+  exits: {
+    [exitCodes.ok]: 'everything is there and equal, and the platform works',
+    [exitCodes.failed]: 'the cluster or the location cannot be read',
+    [exitCodes.verification]: 'a check failed, or the backup is damaged',
+    [exitCodes.timeout]: 'not done within --timeout',
+    [exitCodes.notFound]: 'no such backup, repository or bucket',
+    [exitCodes.wrongKey]: 'the identity is missing, or opens another backup',
+  },
+  uses: ['identity', 'keys', 'repository', 'cluster', 'output', 'general'],
+  flags: [
+    ...restoreSelectionFlags,
+    { ...mappingFlag, text: 'namespaces that were restored under another name (repeatable)' },
+    { flags: '--no-platform', text: 'only compare; submit nothing' },
+    { flags: '--junit <file>', text: 'also write the report as JUnit XML', completes: 'file' },
+  ],
+  outputs: ['table', 'json', 'yaml', 'name'],
+  reports: true,
+  whenStopped: 'The backup and the cluster’s own objects are as they were.',
+  run: async call => {
+    const [app, { environment }, { validationLines }] = await Promise.all([call.app(), call.config(), import('../render/validation.ts')]);
+    const { junit, platform, mapNamespace = [] } = call.options;
+    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
+    const options = { selection: selectionOf(call.options), namespaceMapping: namespaceMapping(mapNamespace), platform };
+    const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
+    if (junit !== undefined) await (await import('../write-report.ts')).writeJUnit(junit, environment.directory, report);
+    for (const check of report.checks) call.reporter.message({ message_type: check.state === 'failed' ? 'error' : 'check', ...check });
+    await presentSummary(call, {
+      document: report,
+      lines: () => validationLines(report, call.style),
+      names: () => report.checks.filter(check => check.state === 'failed').map(check => check.name),
+    });
+    return report.state === 'passed' ? exitCodes.ok : exitCodes.verification;
+  },
+};

@@ -1,0 +1,93 @@
+import { HoldfastError } from '../domain/errors.ts';
+import type { RestoreOptions } from '../domain/restore-plan.ts';
+import { everything, type Selection } from '../domain/selection.ts';
+import type { Flag } from './flags.ts';
+
+export const restoreSelectionFlags: readonly Flag[] = [
+  { flags: '-n, --namespace <globs>', text: 'only these namespaces (repeatable, commas)', many: true },
+  { flags: '--exclude-namespaces <globs>', text: 'not these namespaces', many: true },
+  { flags: '--kinds <globs>', text: 'only these kinds, as in secrets or workflows.argoproj.io', many: true },
+  { flags: '--exclude-kinds <globs>', text: 'not these kinds', many: true },
+  { flags: '--names <globs>', text: 'only objects of these names', many: true },
+  { flags: '-l, --selector <labels>', text: 'only objects with these labels, as in app=web,tier!=cache' },
+  {
+    flags: '--cluster-scoped <when>',
+    text: 'objects outside namespaces: auto takes them when no namespace is named',
+    choices: ['auto', 'always', 'never'],
+  },
+];
+
+export const mappingFlag: Flag = {
+  flags: '--map-namespace <from=to>',
+  text: 'restore a namespace under another name (repeatable)',
+  many: true,
+};
+
+export const restoreFlags: readonly Flag[] = [
+  ...restoreSelectionFlags,
+  mappingFlag,
+  {
+    flags: '--existing <policy>',
+    text: 'objects that are there and differ: skip leaves them (the default), update writes the backup’s fields, recreate deletes them first',
+    choices: ['skip', 'update', 'recreate'],
+  },
+  {
+    flags: '--node-ports <policy>',
+    text: 'keep asks for the backup’s node ports (the default), reassign lets the cluster choose',
+    choices: ['keep', 'reassign'],
+  },
+];
+
+/** As commander parses `restoreFlags`. */
+export interface RestoreFlagValues {
+  readonly namespace?: readonly string[];
+  readonly excludeNamespaces?: readonly string[];
+  readonly kinds?: readonly string[];
+  readonly excludeKinds?: readonly string[];
+  readonly names?: readonly string[];
+  readonly selector?: string;
+  readonly clusterScoped?: Selection['clusterScoped'];
+  readonly mapNamespace?: readonly string[];
+  readonly existing?: RestoreOptions['existing'];
+  readonly nodePorts?: NonNullable<RestoreOptions['nodePorts']>;
+}
+
+/** What a restore is asked to do. USAGE for a mapping that makes no sense. */
+export function restoreOptions(flags: RestoreFlagValues, concurrency: number | undefined): RestoreOptions {
+  return {
+    selection: selectionOf(flags),
+    namespaceMapping: namespaceMapping(flags.mapNamespace ?? []),
+    existing: flags.existing ?? 'skip',
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(flags.nodePorts === undefined ? {} : { nodePorts: flags.nodePorts }),
+  };
+}
+
+export function selectionOf(flags: RestoreFlagValues): Selection {
+  return {
+    includeNamespaces: flags.namespace ?? [],
+    excludeNamespaces: flags.excludeNamespaces ?? [],
+    includeKinds: flags.kinds ?? [],
+    excludeKinds: flags.excludeKinds ?? [],
+    includeNames: flags.names ?? [],
+    labelSelector: flags.selector ?? '',
+    clusterScoped: flags.clusterScoped ?? everything.clusterScoped,
+  };
+}
+
+/** `a=b` pairs; two namespaces may not become one, since their objects would overwrite each other. */
+export function namespaceMapping(pairs: readonly string[]): Record<string, string> {
+  const mapping: Record<string, string> = {};
+  for (const pair of pairs) {
+    const match = /^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)=([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$/.exec(pair);
+    if (match === null) throw new HoldfastError('USAGE', `--map-namespace ${JSON.stringify(pair)} is not of the form from=to`);
+    const [, from = '', , to = ''] = match;
+    if (mapping[from] !== undefined && mapping[from] !== to) {
+      throw new HoldfastError('USAGE', `--map-namespace gives ${from} two names: ${mapping[from]} and ${to}`);
+    }
+    const other = Object.entries(mapping).find(([name, target]) => target === to && name !== from);
+    if (other !== undefined) throw new HoldfastError('USAGE', `--map-namespace puts both ${other[0]} and ${from} into ${to}`);
+    mapping[from] = to;
+  }
+  return mapping;
+}

@@ -1,0 +1,75 @@
+import type { Command } from 'commander';
+import type { App } from '../app.ts';
+import type { Config, FlagValue } from '../config/load.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import type { Call, CommandSpec } from './command.ts';
+import { commandSignal } from './command-signal.ts';
+import { longName, type OutputFormat, type SharedOptions, toOption } from './flags.ts';
+import { allSharedFlags, fullName } from './program.ts';
+import { createReporter, type ProgressMode } from './progress.ts';
+import type { Host } from './run.ts';
+import { settingsInForce } from './settings-in-force.ts';
+import { styleFor } from './style.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Runs one parsed command to its exit code, under its time limit, and closes what it opened. */
+export async function runCommand(spec: CommandSpec, command: Command, program: Command, host: Host): Promise<number> {
+  const options = command.optsWithGlobals<SharedOptions>();
+  const format = options.output ?? spec.outputs[0] ?? 'table';
+  if (!spec.outputs.includes(format)) {
+    throw new HoldfastError('USAGE', `${fullName(command)} has no output format ${format}; it has ${spec.outputs.join(', ')}`);
+  }
+  const flags = settingFlags(spec, command, program);
+  let loading: Promise<Config> | undefined;
+  let building: Promise<App> | undefined;
+  const config = () => (loading ??= import('../config/load.ts').then(module => module.loadConfig(host.environment, flags, options.config)));
+  const signal = commandSignal(host.signal);
+  const noteStyle = styleFor(host.terminal.stderr, options.color);
+  const reporter = createReporter({
+    mode: progressMode(spec, format, options, host.terminal),
+    stdout: host.terminal.stdout,
+    stderr: host.terminal.stderr,
+    style: noteStyle,
+    now: () => performance.now(),
+  });
+  const app = () =>
+    (building ??= Promise.all([config(), import('../app.ts')]).then(([settings, module]) =>
+      module.createApp(settings, { onWarning: text => reporter.note(`${noteStyle.warning('warning:')} ${text}`) }),
+    ));
+  const call: Call = {
+    ...{ args: command.args, options, format, terminal: host.terminal, reporter, noteStyle, config, app, now: host.now },
+    style: styleFor(host.terminal.stdout, options.color),
+    signal: signal.signal,
+  };
+  if (spec.whenStopped !== undefined) host.onStart?.(spec.whenStopped);
+  try {
+    const { settings, origins } = await config();
+    if (options.verbose === true) reporter.note(settingsInForce(settings, origins, noteStyle).join('\n'));
+    if (settings.timeout !== undefined) signal.limit(settings.timeout, origins.get('timeout') ?? '--timeout');
+    return await spec.run(call);
+  } catch (thrown) {
+    throw signal.explain(thrown);
+  } finally {
+    signal.end();
+    reporter.end();
+    await building?.then(built => built.close()).catch(() => {});
+  }
+}
+
+/** Values given on the line for options that are settings. */
+function settingFlags(spec: CommandSpec, command: Command, program: Command): FlagValue[] {
+  const own = (spec.flags ?? []).map(flag => ({ flag, holder: command }));
+  const shared = allSharedFlags.map(flag => ({ flag, holder: program }));
+  return [...own, ...shared].flatMap(({ flag, holder }) => {
+    const name = toOption(flag).attributeName();
+    if (flag.setting === undefined || holder.getOptionValueSource(name) !== 'cli') return [];
+    return [{ setting: flag.setting, flag: longName(flag), value: holder.getOptionValue(name) as unknown }];
+  });
+}
+
+function progressMode(spec: CommandSpec, format: OutputFormat, options: SharedOptions, terminal: Terminal): ProgressMode {
+  if (spec.reports !== true) return 'quiet';
+  if (format === 'json') return 'ndjson';
+  if (options.quiet === true) return 'quiet';
+  return terminal.stderr.isTTY === true ? 'live' : 'plain';
+}

@@ -1,0 +1,68 @@
+import { type Command, CommanderError } from 'commander';
+import type { Environment } from '../config/environment.ts';
+import { asHoldfastError, exitCodes, HoldfastError } from '../domain/errors.ts';
+import { buildProgram, fullName, namedCommand } from './program.ts';
+import { styleFor } from './style.ts';
+import type { Terminal } from './terminal.ts';
+import { tree } from './tree.ts';
+
+/** What the command line has of the process; a test brings its own. */
+export interface Host {
+  readonly terminal: Terminal;
+  /** Aborted by the first Ctrl-C, with a HoldfastError as its reason. */
+  readonly signal: AbortSignal;
+  readonly environment: Environment;
+  now(): Date;
+  /** Told what the first Ctrl-C will leave, as soon as it is known. */
+  onStart?(whenStopped: string): void;
+}
+
+/** Runs one command line (without `node` and the script) to its exit code. Never throws. */
+export async function runCli(argv: readonly string[], host: Host): Promise<number> {
+  let exit: number = exitCodes.ok;
+  const style = styleFor(host.terminal.stdout, !argv.includes('--no-color'));
+  const program = buildProgram(tree, {
+    style,
+    columns: host.terminal.stdout.columns ?? 100,
+    print: text => host.terminal.stdout.write(text),
+    printError: text => host.terminal.stderr.write(text),
+    run: async (spec, command) => {
+      const { runCommand } = await import('./run-command.ts');
+      exit = await runCommand(spec, command, program, host);
+    },
+  });
+  try {
+    if (argv.length === 0) program.help();
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok;
+    const { reportError } = await import('./report-error.ts');
+    return reportError(usageError(thrown, program, argv) ?? asHoldfastError(thrown), {
+      terminal: host.terminal,
+      json: wantsJson(argv),
+      verbose: argv.includes('-v') || argv.includes('--verbose'),
+      color: !argv.includes('--no-color'),
+    });
+  }
+}
+
+/** The output option of a line that could not be parsed. */
+function wantsJson(argv: readonly string[]): boolean {
+  return argv.some(
+    (word, i) => word === '--output=json' || word === '-ojson' || ((word === '-o' || word === '--output') && argv[i + 1] === 'json'),
+  );
+}
+
+function usageError(thrown: unknown, program: Command, argv: readonly string[]): HoldfastError | undefined {
+  if (!(thrown instanceof CommanderError)) return undefined;
+  const command = namedCommand(program, argv);
+  const help = `see ${fullName(command)} --help`;
+  if (thrown.code === 'commander.help') {
+    const names = command.commands.map(child => child.name()).filter(name => name !== 'help');
+    return new HoldfastError('USAGE', `${fullName(command)} needs a command: ${names.join(', ')}`, { hint: help });
+  }
+  const [message = '', ...suggestion] = thrown.message.replace(/^error: /, '').split('\n');
+  const meant = suggestion.join(' ').replace(/^\(|\)$/g, '');
+  return new HoldfastError('USAGE', message, { hint: meant === '' ? help : `${meant.charAt(0).toLowerCase()}${meant.slice(1)} ${help}` });
+}

@@ -1,0 +1,24 @@
+import type { CommandBranch, CommandSpec } from './command.ts';
+import { backupCreate } from './commands/backup-create.ts';
+import { backupDescribe } from './commands/backup-describe.ts';
+import { backupGet } from './commands/backup-get.ts';
+import { completion } from './commands/completion.ts';
+import { init } from './commands/init.ts';
+import { keysGenerate } from './commands/keys-generate.ts';
+import { restoreCreate } from './commands/restore-create.ts';
+import { restorePlan } from './commands/restore-plan.ts';
+import { validate } from './commands/validate.ts';
+import { verify } from './commands/verify.ts';
+import { version } from './commands/version.ts';
+
+/** Everything that `holdfast` can do, in the order in which one meets it. */
+export const tree: readonly (CommandSpec | CommandBranch)[] = [
+  { name: 'keys', summary: 'Make the keys that seal and sign backups', commands: [keysGenerate] },
+  init,
+  { name: 'backup', summary: 'Take backups and look at them', commands: [backupCreate, backupGet, backupDescribe] },
+  verify,
+  { name: 'restore', summary: 'Bring a cluster back', commands: [restorePlan, restoreCreate] },
+  validate,
+  version,
+  completion,
+];
