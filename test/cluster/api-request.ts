@@ -33,10 +33,11 @@ export async function apiRequest(access: Access, path: string, options: ApiReque
     const call = request(new URL(path, access.server), {
       method: options.method ?? 'GET',
       ca,
+      ...access.clientCertificate,
       agent: false,
       timeout: options.timeoutMs ?? 30_000,
       headers: {
-        authorization: `Bearer ${access.token}`,
+        ...(access.clientCertificate ? {} : { authorization: `Bearer ${access.token}` }),
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
       },

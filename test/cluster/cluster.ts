@@ -1,9 +1,13 @@
 import type { TestUser } from './api-server.ts';
 import { type Argo, startArgo } from './argo.ts';
+import { takeExistingCluster } from './existing-cluster.ts';
+import { startK3sCluster } from './k3s-cluster.ts';
 import { startNativeCluster } from './native-cluster.ts';
 
 /** A real Kubernetes control plane without nodes: nothing runs in pods, everything else is as in production. */
 export interface TestCluster {
+  /** An `existing` cluster refuses to stop its API server, and destroying it leaves it as it is. */
+  readonly kind: 'native' | 'k3s' | 'existing';
   readonly name: string;
   /** Path of a kubeconfig with all rights. */
   readonly kubeconfig: string;
@@ -39,9 +43,12 @@ export interface ClusterOptions {
   readonly onProgress?: (line: string) => void;
 }
 
-/** Starts a cluster of its own for the caller; several run side by side. */
+/**
+ * Starts a cluster of its own for the caller; several run side by side. It is one of HOLDFAST_TEST_KUBECONFIG, else k3s in a container
+ * where an engine has its image, else processes of this machine; the last also where the options ask for what the others cannot give.
+ */
 export async function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
-  const cluster = await startNativeCluster(options);
+  const cluster = (await takeExistingCluster(options)) ?? (await startK3sCluster(options)) ?? (await startNativeCluster(options));
   if (!options.argo) return cluster;
   try {
     return withArgo(cluster, await startArgo(cluster, { signal: options.signal, onProgress: options.onProgress }));

@@ -8,6 +8,8 @@ export interface Access {
   readonly token: string;
   /** PEM file */
   readonly caFile: string;
+  /** PEM, where a client certificate takes the token's place. */
+  readonly clientCertificate?: { readonly cert: string; readonly key: string };
 }
 
 /** Writes a kubeconfig of one context, readable by its owner only, certificate and token inside. */

@@ -74,6 +74,7 @@ function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager }
     await etcd.process.stop();
   };
   return {
+    kind: 'native',
     name,
     kubeconfig,
     server: api.access.server,
