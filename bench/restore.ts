@@ -125,7 +125,6 @@ function rowsOf(samples: Map<string, Sample[]>, source: Source): Row[] {
     row('peak memory', 'MB', mb('holdfast'), { name: 'Velero', value: mb('velero') }, '≤ 0.5×'),
     recovered('there afterwards', 'objects'),
     recovered('labels as they were', 'sameLabels'),
-    recovered('owned by what owned them', 'sameOwners'),
     recovered('ended workflows whose status came back', 'finishedWorkflows'),
   ];
 }

@@ -4,9 +4,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { TestCluster } from '../../test/cluster/cluster.ts';
 import { applyDefinitions } from '../../test/fixtures/platform/apply.ts';
-import { type Api, collectionPath, openApi, type ServedKind, servedKinds } from './api.ts';
-import { nameOf } from './inventory.ts';
-import { platformObjects } from './mix.ts';
+import { type GeneratedObject, generatedNamespaces, platformObjects } from '../../test/fixtures/platform/generate.ts';
+import { openApi } from './api.ts';
+import { keyOf } from './inventory.ts';
 
 /** Objects as files of requests that `bare-create.ts` reads, a stage each: definitions, namespaces, everything else. */
 export interface DataSet {
@@ -16,69 +16,59 @@ export interface DataSet {
   readonly objects: number;
 }
 
-const seed = 1;
 const definitionsPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
-export interface StoredObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-    readonly ownerReferences?: readonly { readonly kind: string; readonly name: string }[];
-  };
-}
-
-/** Puts the platform's definitions on the cluster, and writes about `objects` objects that fit it, definitions included, as files. */
+/** Puts the platform's definitions on the cluster, and writes `objects` objects that fit it, definitions included, as files. */
 export async function writeDataSet(cluster: TestCluster, objects: number, dir: string): Promise<DataSet> {
   await applyDefinitions(cluster);
-  const api = await openApi(cluster.kubeconfig, 1);
-  try {
-    const kinds = new Map((await servedKinds(api)).map(kind => [`${kind.apiVersion}/${kind.kind}`, kind]));
-    const keys = new Set<string>();
-    const file = (stage: string) => join(dir, `data-${objects}-${stage}`);
-    const stages = [file('definitions'), file('namespaces'), file('objects')];
-    const definitions = await bareDefinitions(api);
-    await write(stages[0]!, lines(definitions, kinds, keys));
-    const [namespaces, rest] = [true, false].map(wanted => () => ofNamespaces(platformObjects(objects - definitions.length, seed), wanted));
-    await write(stages[1]!, lines(namespaces!(), kinds, keys));
-    await write(stages[2]!, lines(rest!(), kinds, keys));
-    return { stages, keys, objects: keys.size };
-  } finally {
-    await api.close();
+  const definitions = await bareDefinitions(cluster.kubeconfig);
+  const wanted = Math.max(1, objects - definitions.length);
+  const generated = platformObjects(wanted);
+  const keys = new Set<string>();
+  const stages: string[] = [];
+  for (const [stage, content] of [
+    ['definitions', definitions],
+    ['namespaces', first(generatedNamespaces(wanted), generated)],
+    ['objects', generated],
+  ] as const) {
+    const file = join(dir, `data-${objects}-${stage}`);
+    await pipeline(Readable.from(lines(content, keys)), createWriteStream(file));
+    stages.push(file);
+  }
+  return { stages, keys, objects: keys.size };
+}
+
+/** Unlike `take`, leaves the rest to be had. */
+function* first<T>(count: number, iterator: Iterator<T>): Generator<T> {
+  for (let n = 0; n < count; n++) {
+    const { value, done } = iterator.next();
+    if (done === true) return;
+    yield value;
   }
 }
 
-function write(path: string, content: Iterable<string>): Promise<void> {
-  return pipeline(Readable.from(content), createWriteStream(path));
-}
-
-function* lines(texts: Iterable<string>, kinds: ReadonlyMap<string, ServedKind>, keys: Set<string>): Generator<string> {
-  for (const text of texts) {
-    const { apiVersion, kind, metadata } = JSON.parse(text) as StoredObject;
-    const served = kinds.get(`${apiVersion}/${kind}`);
-    if (served === undefined) throw new Error(`the cluster does not serve ${apiVersion} ${kind}`);
-    keys.add(`${nameOf(served)}/${metadata.namespace ?? ''}/${metadata.name}`);
-    yield `${collectionPath(served, metadata.namespace)}\t${text}\n`;
+function* lines(objects: Iterable<GeneratedObject>, keys: Set<string>): Generator<string> {
+  for (const { apiPath, body } of objects) {
+    keys.add(keyOf(apiPath, (JSON.parse(body) as { metadata: { name: string } }).metadata.name));
+    yield `${apiPath}?fieldManager=platform-load\t${body}\n`;
   }
-}
-
-function* ofNamespaces(texts: Iterable<string>, wanted: boolean): Generator<string> {
-  for (const text of texts) if (((JSON.parse(text) as StoredObject).kind === 'Namespace') === wanted) yield text;
 }
 
 /** The definitions that are there, as whoever made them sent them. */
-async function bareDefinitions(api: Api): Promise<string[]> {
-  const { items } = await api.json<{ items: { metadata: Record<string, unknown>; spec: unknown }[] }>(definitionsPath);
-  return items.map(({ metadata, spec }) => {
-    const { name, labels, annotations } = metadata;
-    return JSON.stringify({
-      apiVersion: 'apiextensions.k8s.io/v1',
-      kind: 'CustomResourceDefinition',
-      metadata: { name, labels, annotations },
-      spec,
-    });
-  });
+async function bareDefinitions(kubeconfig: string): Promise<GeneratedObject[]> {
+  const api = await openApi(kubeconfig, 1);
+  try {
+    const { items } = await api.json<{ items: { metadata: Record<string, unknown>; spec: unknown }[] }>(definitionsPath);
+    return items.map(({ metadata: { name, labels, annotations }, spec }) => ({
+      apiPath: definitionsPath,
+      body: JSON.stringify({
+        apiVersion: 'apiextensions.k8s.io/v1',
+        kind: 'CustomResourceDefinition',
+        metadata: { name, labels, annotations },
+        spec,
+      }),
+    }));
+  } finally {
+    await api.close();
+  }
 }

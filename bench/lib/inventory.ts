@@ -1,21 +1,21 @@
 import { collectionPath, openApi, servedKinds } from './api.ts';
-import type { StoredObject } from './data.ts';
 
 /** What is compared of an object, as text; equal text means equal content. */
 export interface ObjectFacts {
   readonly labels: string;
   readonly status: string;
-  /** Kind and name of each owner. */
-  readonly owners: string;
   readonly finishedWorkflow: boolean;
 }
 
-/** By `<resource>.<group>/<namespace>/<name>`. */
+/** By key, see `keyOf`. */
 export type Inventory = ReadonlyMap<string, ObjectFacts>;
 
 interface Listed {
   readonly metadata: { readonly continue?: string };
-  readonly items: readonly (StoredObject & { readonly status?: { readonly phase?: string } })[];
+  readonly items: readonly {
+    readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> };
+    readonly status?: { readonly phase?: string };
+  }[];
 }
 
 const pageSize = 1_000;
@@ -28,14 +28,14 @@ export async function takeInventory(kubeconfig: string, wanted?: ReadonlySet<str
   const found = new Map<string, ObjectFacts>();
   try {
     for (const kind of await servedKinds(api)) {
-      const kindName = nameOf(kind);
+      const kindName = kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`;
       if (!kind.verbs.includes('list') || passing.has(kindName)) continue;
       let next = '';
       do {
         const query = `?limit=${pageSize}${next === '' ? '' : `&continue=${encodeURIComponent(next)}`}`;
         const page = await api.json<Listed>(collectionPath(kind) + query);
         for (const object of page.items) {
-          const key = `${kindName}/${object.metadata.namespace ?? ''}/${object.metadata.name}`;
+          const key = keyOf(collectionPath(kind, object.metadata.namespace), object.metadata.name);
           if (wanted === undefined || wanted.has(key)) found.set(key, factsOf(kindName, object));
         }
         next = page.metadata.continue ?? '';
@@ -47,19 +47,15 @@ export async function takeInventory(kubeconfig: string, wanted?: ReadonlySet<str
   return found;
 }
 
-export function nameOf(kind: { readonly resource: string; readonly group: string }): string {
-  return kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`;
+/** One text for an object: the path of its collection, in whatever version, and its name. */
+export function keyOf(collection: string, name: string): string {
+  return `${collection.replace(/^(\/apis\/[^/]+|\/api)\/[^/]+/, '$1')}/${name}`;
 }
 
 function factsOf(kind: string, object: Listed['items'][number]): ObjectFacts {
-  const { labels = {}, ownerReferences = [] } = object.metadata;
   return {
-    labels: canonical(labels),
+    labels: canonical(object.metadata.labels ?? {}),
     status: canonical(object.status ?? {}),
-    owners: ownerReferences
-      .map(owner => `${owner.kind}/${owner.name}`)
-      .sort()
-      .join(' '),
     finishedWorkflow: kind === 'workflows.argoproj.io' && /^(Succeeded|Failed|Error)$/.test(object.status?.phase ?? ''),
   };
 }
@@ -76,8 +72,6 @@ export interface Recovered {
   readonly objects: number;
   /** Of the objects that are there, those with the labels they had. */
   readonly sameLabels: number;
-  /** Those that had owners, and have the same by kind and name. */
-  readonly sameOwners: number;
   /** Workflows that had ended, and whose status says the same. */
   readonly finishedWorkflows: number;
 }
@@ -91,7 +85,6 @@ export function compare(before: Inventory, after: Inventory): Recovered {
   return {
     objects: pairs.length,
     sameLabels: count(({ was, is }) => was.labels === is.labels),
-    sameOwners: count(({ was, is }) => was.owners !== '' && was.owners === is.owners),
     finishedWorkflows: count(({ was, is }) => was.finishedWorkflow && was.status === is.status),
   };
 }
