@@ -6,18 +6,22 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSigna
   }
   signal.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  const onAbort = () => aborted.reject(signal.reason);
+  // Not Promise.race: it would leave a reaction behind on one long-lived promise for every item.
+  let interrupt: ((reason: unknown) => void) | undefined;
+  const onAbort = () => interrupt?.(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   let waiting = false;
   try {
     for (;;) {
       waiting = true;
-      const next = await Promise.race([iterator.next(), aborted.promise]);
+      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        interrupt = reject;
+        iterator.next().then(resolve, reject);
+      });
       waiting = false;
       if (next.done === true) return;
       yield next.value;
+      signal.throwIfAborted();
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
@@ -28,23 +32,47 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSigna
   }
 }
 
-/** Groups a stream into buffers of `size` bytes; the last may be smaller. An empty stream gives none. Each buffer is new: it may be kept. */
-export async function* inBuffers(source: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
-  let buffer = Buffer.alloc(0);
+/** Buffers of one size that are used again, so that a stream of any length takes only as many as are in use at once. */
+export interface BufferPool {
+  readonly size: number;
+  take(): Buffer;
+  /** To be called when nothing refers to the buffer any more; any other buffer is ignored. */
+  give(buffer: Uint8Array): void;
+}
+
+export function createBufferPool(size: number): BufferPool {
+  const free: Buffer[] = [];
+  const own = new WeakSet<Uint8Array>();
+  return {
+    size,
+    take: () => {
+      const buffer = free.pop() ?? Buffer.allocUnsafeSlow(size);
+      own.add(buffer);
+      return buffer;
+    },
+    give: buffer => {
+      if (own.delete(buffer)) free.push(buffer as Buffer);
+    },
+  };
+}
+
+/** Groups a stream into buffers of the pool's size; the last may be smaller. An empty stream gives none. */
+export async function* inBuffers(source: AsyncIterable<Uint8Array>, pool: BufferPool): AsyncGenerator<Uint8Array> {
+  let buffer: Buffer | undefined;
   let used = 0;
   for await (let chunk of source) {
     while (chunk.length > 0) {
-      if (buffer.length === 0) buffer = Buffer.allocUnsafeSlow(size);
-      const take = Math.min(size - used, chunk.length);
+      buffer ??= pool.take();
+      const take = Math.min(pool.size - used, chunk.length);
       buffer.set(chunk.subarray(0, take), used);
       used += take;
       chunk = chunk.subarray(take);
-      if (used === size) {
+      if (used === pool.size) {
         yield buffer;
-        buffer = Buffer.alloc(0);
+        buffer = undefined;
         used = 0;
       }
     }
   }
-  if (used > 0) yield buffer.subarray(0, used);
+  if (buffer !== undefined) yield buffer.subarray(0, used);
 }

@@ -8,7 +8,7 @@ import { abortable } from './body.ts';
 import { createDirectorySync, type DirectorySync } from './file-durability.ts';
 import { errno, fileCall, isAbsent } from './file-errors.ts';
 import { holdsObject, readEntries, statObject, walk } from './file-walk.ts';
-import { checkKey, checkPrefix, reservedPrefix } from './keys.ts';
+import { checkKey, checkPrefix, compareKeys, reservedPrefix } from './keys.ts';
 import type { CallOptions, ObjectStore } from './object-store.ts';
 
 export interface FileStoreOptions {
@@ -52,7 +52,7 @@ export function createFileStore(root: string, options: FileStoreOptions = {}): O
     },
     listNames: async function* (prefix, call = {}) {
       checkPrefix(prefix);
-      yield* abortable(names(join(base, prefix)), call.signal);
+      yield* abortable(names(join(base, prefix), call.startAfter), call.signal);
     },
     delete: async (key, call = {}) => {
       const path = pathOf(key);
@@ -63,8 +63,9 @@ export function createFileStore(root: string, options: FileStoreOptions = {}): O
   };
 }
 
-async function* names(path: string): AsyncGenerator<string> {
+async function* names(path: string, startAfter: string | undefined): AsyncGenerator<string> {
   for (const { name, directory } of await readEntries(path)) {
+    if (startAfter !== undefined && compareKeys(name, startAfter) <= 0) continue;
     if (!directory || (await holdsObject(join(path, name)))) yield name;
   }
 }

@@ -26,7 +26,7 @@ export interface ObjectStore {
   put(key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<{ readonly bytes: number }>;
 
   /**
-   * Streams an object, or `range` of it (`start` inclusive, `end` exclusive, bytes). STORE_NOT_FOUND when there is none: before the first
+   * Streams an object, or `range` of it (`start` inclusive, `end` exclusive, bytes; beyond the object's end there is nothing). STORE_NOT_FOUND when there is none: before the first
    * chunk. Leaving the loop early releases the connection.
    */
   get(
@@ -40,8 +40,11 @@ export interface ObjectStore {
   /** Keys that begin with `prefix`, in ascending order of their UTF-8 bytes, `startAfter` exclusive. */
   list(prefix: string, options?: CallOptions & { readonly startAfter?: string }): AsyncIterable<StoredObject>;
 
-  /** Names directly below `prefix` (which ends with `/` or is empty), each with a trailing `/` when it is itself a prefix; ascending. */
-  listNames(prefix: string, options?: CallOptions): AsyncIterable<string>;
+  /**
+   * Names directly below `prefix` (which ends with `/` or is empty), each with a trailing `/` when it is itself a prefix; ascending,
+   * `startAfter` (a name) exclusive.
+   */
+  listNames(prefix: string, options?: CallOptions & { readonly startAfter?: string }): AsyncIterable<string>;
 
   /** Deletes if it is there: may be called twice. Only retention calls it. */
   delete(key: string, options?: CallOptions): Promise<void>;

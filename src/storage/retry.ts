@@ -3,7 +3,6 @@ import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { type Attempt, isTransient, pauseMs, type RetryPolicy, retrying } from './attempt.ts';
 import { abortable } from './body.ts';
-import { compareKeys } from './keys.ts';
 import type { CallOptions, ObjectStore } from './object-store.ts';
 
 type GetOptions = NonNullable<Parameters<ObjectStore['get']>[1]>;
@@ -169,12 +168,11 @@ function lister(store: ObjectStore, prefix: string, call: ListOptions): Rest<{ k
   };
 }
 
-function nameLister(store: ObjectStore, prefix: string, call: CallOptions): Rest<string> {
-  let last: string | undefined;
+function nameLister(store: ObjectStore, prefix: string, call: ListOptions): Rest<string> {
+  let { startAfter } = call;
   return async function* () {
-    for await (const name of store.listNames(prefix, call)) {
-      if (last !== undefined && compareKeys(name, last) <= 0) continue;
-      last = name;
+    for await (const name of store.listNames(prefix, startAfter === undefined ? call : { ...call, startAfter })) {
+      startAfter = name;
       yield name;
     }
   };

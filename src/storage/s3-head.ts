@@ -1,7 +1,7 @@
 import { type HoldfastError, isCode } from '../domain/errors.ts';
 import type { StoredObject } from './object-store.ts';
 import { type S3Connection, sendOptions } from './s3-client.ts';
-import { isAccessDenied } from './s3-errors.ts';
+import { isAccessDenied, statusOf } from './s3-errors.ts';
 
 /** Where a store's keys lie, and what has been learned of it. */
 export interface S3Bucket {
@@ -11,6 +11,8 @@ export interface S3Bucket {
   readonly base: string;
   /** Set once the bucket has answered: from then on a missing object is just that. */
   bucketSeen: boolean;
+  /** Undefined until it was asked. */
+  versioned: boolean | undefined;
 }
 
 /** What is there; or that the store does not let this account know. */
@@ -45,4 +47,18 @@ async function explainRefusal(store: S3Bucket, key: string, signal: AbortSignal 
     }),
   );
   if (listed !== undefined) store.bucketSeen = true;
+}
+
+/** Does, or may, the bucket keep versions of deleted objects? Asked once; whoever may not know must assume it. */
+export async function mayBeVersioned(store: S3Bucket, signal: AbortSignal | undefined): Promise<boolean> {
+  if (store.versioned === undefined) {
+    const answer = await store.connection.call(`asking for versioning of ${store.bucket}`, signal, (client, sdk) =>
+      client.send(new sdk.GetBucketVersioningCommand({ Bucket: store.bucket }), sendOptions(signal)).catch((thrown: unknown) => {
+        if ((statusOf(thrown) ?? 500) < 500 || statusOf(thrown) === 501) return undefined;
+        throw thrown;
+      }),
+    );
+    store.versioned = answer === undefined || answer.Status !== undefined;
+  }
+  return store.versioned;
 }

@@ -11,12 +11,14 @@ export interface ListRequest {
   readonly prefix: string;
   readonly delimiter?: '/';
   readonly startAfter?: string | undefined;
+  /** Keys of one page at most; the server's own number, usually 1,000, unless told. */
+  readonly pageSize?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Pages of 1,000, each asked for when the one before it is used up. */
 async function* pages(connection: S3Connection, request: ListRequest): AsyncGenerator<ListObjectsV2CommandOutput> {
-  const { bucket, base, prefix, delimiter, startAfter, signal } = request;
+  const { bucket, base, prefix, delimiter, startAfter, pageSize, signal } = request;
   let token: string | undefined;
   do {
     const input = {
@@ -24,6 +26,7 @@ async function* pages(connection: S3Connection, request: ListRequest): AsyncGene
       Prefix: base + prefix,
       ...(delimiter === undefined ? {} : { Delimiter: delimiter }),
       ...(startAfter === undefined ? {} : { StartAfter: base + startAfter }),
+      ...(pageSize === undefined ? {} : { MaxKeys: pageSize }),
       ...(token === undefined ? {} : { ContinuationToken: token }),
     };
     const page = await connection.call(`listing ${prefix === '' ? 'all keys' : prefix}`, signal, (client, sdk) =>
@@ -61,18 +64,36 @@ export async function* listObjects(connection: S3Connection, request: ListReques
   }
 }
 
-export async function* listNames(connection: S3Connection, request: ListRequest): AsyncGenerator<string> {
+/**
+ * Names of one level. MinIO names prefixes under which only deleted versions are left, which AWS does not: on a bucket that is or was
+ * versioned, and wherever that cannot be known, each prefix is looked into.
+ */
+export async function* listNames(
+  connection: S3Connection,
+  request: ListRequest,
+  mayBeEmpty: () => Promise<boolean>,
+): AsyncGenerator<string> {
   const skip = request.base.length + request.prefix.length;
+  const startAfter = request.startAfter === undefined ? undefined : request.prefix + request.startAfter;
   let before: string | undefined;
-  for await (const page of pages(connection, { ...request, delimiter: '/' })) {
+  for await (const page of pages(connection, { ...request, delimiter: '/', startAfter })) {
     const objects = (page.Contents ?? []).map(object => object.Key ?? '');
     const prefixes = (page.CommonPrefixes ?? []).map(common => common.Prefix ?? '');
     const names = [...objects, ...prefixes].map(key => key.slice(skip)).sort(compareKeys);
-    for (const name of names) {
-      if (name === '' || isReserved(name)) continue;
+    const look = prefixes.length > 0 && (await mayBeEmpty());
+    const filled = await Promise.all(names.map(name => !look || !name.endsWith('/') || holdsObject(connection, request, name)));
+    for (const [index, name] of names.entries()) {
+      // A prefix that begins with the name to start after holds keys beyond it, and is named again.
+      if (name === '' || isReserved(name) || filled[index] !== true || (startAfter !== undefined && name === request.startAfter)) continue;
       checkOrder(before, name);
       before = name;
       yield name;
     }
   }
+}
+
+async function holdsObject(connection: S3Connection, request: ListRequest, name: string): Promise<boolean> {
+  for await (const _ of listObjects(connection, { ...request, prefix: request.prefix + name, startAfter: undefined, pageSize: 1 }))
+    return true;
+  return false;
 }

@@ -1,9 +1,9 @@
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Attempt } from './attempt.ts';
-import { abortable, inBuffers } from './body.ts';
+import { abortable, createBufferPool, inBuffers } from './body.ts';
 import { sendOptions } from './s3-client.ts';
 import { find, type S3Bucket } from './s3-head.ts';
-import { abandonUpload, conditionally, createUpload, sha256Base64, uploadParts } from './s3-upload.ts';
+import { abandonUpload, conditionally, createUpload, sha256Base64, type UploadOptions, uploadParts } from './s3-upload.ts';
 
 export interface S3Writer extends S3Bucket {
   readonly partBytes: number;
@@ -12,8 +12,6 @@ export interface S3Writer extends S3Bucket {
   /** Cleared when the server says that it does not know conditional writes. */
   conditional: boolean;
 }
-
-type Buffers = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Stores a new object and resolves with its size in bytes; STORE_EXISTS when the key is taken. */
 export async function put(
@@ -44,13 +42,15 @@ async function putBody(
 ): Promise<number> {
   if (body instanceof Uint8Array) {
     if (body.length <= store.partBytes) return await putWhole(store, key, body, signal);
-    return await putParts(store, key, slices(body, store.partBytes), signal);
+    return await uploadParts(store, key, slices(body, store.partBytes), partOptions(store, signal));
   }
-  const buffers = inBuffers(abortable(body, signal), store.partBytes);
+  const pool = createBufferPool(store.partBytes);
+  const buffers = inBuffers(abortable(body, signal), pool);
   const first = await buffers.next();
   if (first.done === true) return await putWhole(store, key, new Uint8Array(0), signal);
   if (first.value.length < store.partBytes) return await putWhole(store, key, first.value, signal);
-  return await putParts(store, key, startingWith(first.value, buffers), signal);
+  const options = { ...partOptions(store, signal), onStored: pool.give };
+  return await uploadParts(store, key, startingWith(first.value, buffers), options);
 }
 
 function* slices(body: Uint8Array, size: number): Generator<Uint8Array> {
@@ -66,8 +66,8 @@ async function* startingWith(first: Uint8Array, rest: AsyncGenerator<Uint8Array>
   }
 }
 
-function putParts(store: S3Writer, key: string, buffers: Buffers, signal: AbortSignal | undefined): Promise<number> {
-  return uploadParts(store, key, buffers, { concurrency: store.partConcurrency, attempt: store.attemptPart, signal });
+function partOptions(store: S3Writer, signal: AbortSignal | undefined): UploadOptions {
+  return { concurrency: store.partConcurrency, attempt: store.attemptPart, signal };
 }
 
 /** One request, no look at what is there before it. */

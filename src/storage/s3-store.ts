@@ -8,7 +8,7 @@ import { printable } from './location.ts';
 import type { CallOptions, ObjectStore, StoredObject } from './object-store.ts';
 import { createS3Connection, type S3ConnectionOptions, sendOptions } from './s3-client.ts';
 import { s3Error, statusOf } from './s3-errors.ts';
-import { find, type S3Bucket } from './s3-head.ts';
+import { find, mayBeVersioned, type S3Bucket } from './s3-head.ts';
 import { listNames, listObjects } from './s3-list.ts';
 import { put, putWhole, type S3Writer } from './s3-put.ts';
 
@@ -48,6 +48,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
     partConcurrency: options.partConcurrency ?? 4,
     attemptPart: options.attemptPart ?? once,
     bucketSeen: false,
+    versioned: options.endpoint === undefined ? false : undefined,
     conditional: true,
   };
   return {
@@ -66,11 +67,16 @@ export function createS3Store(options: S3StoreOptions): S3Store {
     },
     list: async function* (listPrefix, call = {}) {
       checkPrefix(listPrefix);
-      yield* listObjects(store.connection, { ...store, prefix: listPrefix, startAfter: call.startAfter, signal: call.signal });
+      const request = { ...store, prefix: listPrefix, startAfter: call.startAfter, signal: call.signal };
+      yield* abortable(listObjects(store.connection, request), call.signal);
     },
     listNames: async function* (listPrefix, call = {}) {
       checkPrefix(listPrefix);
-      yield* listNames(store.connection, { ...store, prefix: listPrefix, signal: call.signal });
+      const request = { ...store, prefix: listPrefix, startAfter: call.startAfter, signal: call.signal };
+      yield* abortable(
+        listNames(store.connection, request, () => mayBeVersioned(store, call.signal)),
+        call.signal,
+      );
     },
     delete: async (key, call = {}) => {
       checkKey(key);

@@ -17,6 +17,8 @@ export interface UploadOptions {
   /** How often one part is tried. */
   readonly attempt: Attempt;
   readonly signal?: AbortSignal | undefined;
+  /** Told of each buffer whose part has arrived. */
+  readonly onStored?: (buffer: Uint8Array) => void;
 }
 
 interface Upload extends UploadOptions {
@@ -97,6 +99,7 @@ async function sendParts(
       const sent = sendPart(upload, number, buffer, signal).then(part => {
         parts[number - 1] = part;
         underWay.delete(sent);
+        upload.onStored?.(buffer);
       });
       sent.catch(() => {});
       underWay.add(sent);

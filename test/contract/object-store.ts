@@ -1,0 +1,365 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ErrorCode } from '../../src/domain/errors.ts';
+import { compareKeys } from '../../src/storage/keys.ts';
+import { parseLocation } from '../../src/storage/location.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+
+/** Where the stores under test come from: one server or directory for the whole suite. */
+export interface StoreFixture {
+  /** A store on a new, empty location. The suite closes it. */
+  open(): Promise<ObjectStore>;
+  stop(): Promise<void>;
+}
+
+export async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+export async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of source) items.push(item);
+  return items;
+}
+
+export async function keysOf(store: ObjectStore, prefix = '', startAfter?: string): Promise<string[]> {
+  return (await all(store.list(prefix, startAfter === undefined ? {} : { startAfter }))).map(object => object.key);
+}
+
+export const withCode = (code: ErrorCode) => expect.objectContaining({ code });
+
+/** Bytes without end in sight and without memory of their own: slices of one pattern. */
+const pattern = randomBytes(128 * 1024);
+export async function* patterned(bytes: number, each: () => void = () => {}): AsyncGenerator<Uint8Array> {
+  const size = 64 * 1024;
+  for (let at = 0; at < bytes; at += size) {
+    each();
+    const from = (at / size) % size;
+    yield pattern.subarray(from, from + Math.min(size, bytes - at));
+  }
+}
+
+async function digest(source: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of source) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+const MiB = 1024 * 1024;
+
+/** Everything that a repository relies on, of whatever store. Each test has a location of its own. */
+export function describeObjectStore(name: string, start: () => Promise<StoreFixture>): void {
+  describe(name, () => {
+    let fixture: StoreFixture;
+    let store: ObjectStore;
+    beforeAll(async () => {
+      fixture = await start();
+    });
+    afterAll(() => fixture?.stop());
+    beforeEach(async () => {
+      store = await fixture.open();
+    });
+    afterEach(() => store.close());
+    const current = () => store;
+
+    describeContent(current);
+    describeWriteOnce(current);
+    describeLists(current);
+    describeStreams(current);
+    describeAborts(current);
+    describeRefusals(current);
+  });
+}
+
+function describeContent(store: () => ObjectStore): void {
+  it.each([0, 1, 1000, 256 * 1024, 256 * 1024 + 1, 3 * MiB])('gives back an object of %i bytes', async size => {
+    const content = randomBytes(size);
+    expect(await store().put('a/b.bin', content)).toEqual({ bytes: size });
+    expect(content.equals(await collect(store().get('a/b.bin')))).toBe(true);
+    expect(await store().head('a/b.bin')).toMatchObject({ key: 'a/b.bin', bytes: size });
+  });
+
+  it('dates an object to when it was written', async () => {
+    await store().put('a', Buffer.from('x'));
+    const modified = (await store().head('a'))?.modified.getTime() ?? 0;
+    expect(Math.abs(Date.now() - modified)).toBeLessThan(60_000);
+  });
+
+  it('reads any range, and of a range beyond the end what there is', async () => {
+    const content = randomBytes(600_000);
+    await store().put('object', content);
+    const ranges: [number, number][] = [
+      [0, 1],
+      [0, 600_000],
+      [100, 300_000],
+      [599_999, 600_000],
+      [599_990, 700_000],
+      [600_000, 600_001],
+      [5, 5],
+    ];
+    for (const [start, end] of ranges) {
+      const part = await collect(store().get('object', { range: { start, end } }));
+      expect(content.subarray(start, end).equals(part), `bytes ${start} to ${end}`).toBe(true);
+    }
+  });
+
+  it('says of what is not there that it is not there', async () => {
+    await store().put('there/one', Buffer.from('x'));
+    for (const key of ['none', 'there', 'there/one/two', 'there/on']) {
+      expect(await store().head(key), key).toBeUndefined();
+      await expect(collect(store().get(key)), key).rejects.toEqual(withCode('STORE_NOT_FOUND'));
+      await expect(collect(store().get(key, { range: { start: 3, end: 3 } })), key).rejects.toEqual(withCode('STORE_NOT_FOUND'));
+    }
+  });
+
+  it('deletes once, twice, and lets the key be written anew', async () => {
+    await store().put('a/b/c', Buffer.from('first'));
+    await store().delete('a/b/c');
+    await store().delete('a/b/c');
+    await store().delete('never/was');
+    expect(await store().head('a/b/c')).toBeUndefined();
+    expect(await keysOf(store())).toEqual([]);
+    expect(await all(store().listNames(''))).toEqual([]);
+    await store().put('a/b/c', Buffer.from('second'));
+    expect((await collect(store().get('a/b/c'))).toString()).toBe('second');
+  });
+
+  it('has an address that names the same location again', () => {
+    expect(store().url).not.toMatch(/@|secret|key=/i);
+    expect(() => parseLocation(store().url)).not.toThrow();
+  });
+}
+
+function describeWriteOnce(store: () => ObjectStore): void {
+  it('never overwrites', async () => {
+    await store().put('a/b', Buffer.from('first'));
+    await expect(store().put('a/b', Buffer.from('second'))).rejects.toEqual(withCode('STORE_EXISTS'));
+    await expect(store().put('a/b', patterned(12 * MiB))).rejects.toEqual(withCode('STORE_EXISTS'));
+    expect((await collect(store().get('a/b'))).toString()).toBe('first');
+  });
+
+  it('lets one of several writers at once win, with all of its bytes', async () => {
+    const writers = Array.from({ length: 8 }, () => randomBytes(100_000));
+    const outcomes = await Promise.allSettled(writers.map(content => store().put('contested', content)));
+    const winners = outcomes.flatMap((outcome, index) => (outcome.status === 'fulfilled' ? [index] : []));
+    expect(winners).toHaveLength(1);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toEqual(withCode('STORE_EXISTS'));
+    expect(writers[winners[0]!]!.equals(await collect(store().get('contested')))).toBe(true);
+  });
+
+  it('lets one of two large streams at once win', async () => {
+    const outcomes = await Promise.allSettled([
+      store().put('contested', patterned(17 * MiB)),
+      store().put('contested', patterned(18 * MiB)),
+    ]);
+    const sizes = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value.bytes] : []));
+    expect(sizes).toHaveLength(1);
+    expect((await store().head('contested'))?.bytes).toBe(sizes[0]);
+  });
+}
+
+/** In the order of their bytes: punctuation around `/`, spaces and signs that URLs and XML mind, and Unicode beyond 16 bits. */
+const awkwardKeys = [
+  'a!', 'a+b', 'a-b', 'a.b', 'a/b/c', 'a/b/d', 'a/b0', 'a/c', 'a0', 'a&<">b', 'b %2f#?=', 'b\'"', 'z', '~', 'ä', 'é', 'e\u0301', '日本/語', '\ue000', '\uffee', '😀', '😀/x',
+].sort((x, y) => Buffer.compare(Buffer.from(x), Buffer.from(y))); // biome-ignore format: a list
+
+function describeLists(store: () => ObjectStore): void {
+  const write = (keys: readonly string[]) => Promise.all(keys.map(key => store().put(key, Buffer.from(key))));
+
+  it('lists in the order of the UTF-8 bytes, with sizes', async () => {
+    const keys = awkwardKeys.filter(key => key !== '😀');
+    await write(keys);
+    const found = await all(store().list(''));
+    expect(found.map(object => object.key)).toEqual(keys);
+    for (const object of found) expect(object.bytes).toBe(Buffer.byteLength(object.key));
+    for (const key of keys) expect((await collect(store().get(key))).toString()).toBe(key);
+  });
+
+  it('lists what begins with a prefix and comes after a key', async () => {
+    const keys = awkwardKeys.filter(key => key !== '😀');
+    await write(keys);
+    for (const prefix of ['a', 'a/', 'a/b', 'a/b/', 'a/b/c', 'b ', '日', '日本/', 'none', 'none/']) {
+      expect(await keysOf(store(), prefix), `prefix ${prefix}`).toEqual(keys.filter(key => key.startsWith(prefix)));
+    }
+    for (const after of ['a/b/c', 'a/', 'a/b', 'a', 'a/c', 'a0', '~', '日本/語', '😀/x']) {
+      const expected = keys.filter(key => compareKeys(key, after) > 0);
+      expect(await keysOf(store(), '', after), `after ${after}`).toEqual(expected);
+      expect(await keysOf(store(), 'a', after), `a… after ${after}`).toEqual(expected.filter(key => key.startsWith('a')));
+    }
+  });
+
+  it('names what lies directly below a prefix', async () => {
+    await write(['backups/2/manifest.json', 'backups/1/index', 'backups/1/shard', 'backups/10', 'backups-old/x', 'holdfast.json']);
+    expect(await all(store().listNames(''))).toEqual(['backups-old/', 'backups/', 'holdfast.json']);
+    expect(await all(store().listNames('backups/'))).toEqual(['1/', '10', '2/']);
+    expect(await all(store().listNames('backups/1/'))).toEqual(['index', 'shard']);
+    expect(await all(store().listNames('none/'))).toEqual([]);
+    expect(await all(store().listNames('', { startAfter: 'backups-old/' }))).toEqual(['backups/', 'holdfast.json']);
+    expect(await all(store().listNames('backups/', { startAfter: '1/' }))).toEqual(['10', '2/']);
+    expect(await all(store().listNames('backups/', { startAfter: '10' }))).toEqual(['2/']);
+    expect(await all(store().listNames('backups/', { startAfter: '2/' }))).toEqual([]);
+  });
+
+  it('lists more than a page, from the start and from the middle', async () => {
+    const keys = Array.from({ length: 1_105 }, (_, i) => `many/${String(i).padStart(5, '0')}${i % 2 === 0 ? '' : '/x'}`);
+    for (let at = 0; at < keys.length; at += 32) await write(keys.slice(at, at + 32));
+    expect(await keysOf(store(), 'many/')).toEqual(keys);
+    expect(await keysOf(store(), 'many/', keys[50]!)).toEqual(keys.slice(51));
+    expect(await all(store().listNames('many/'))).toEqual(keys.map(key => key.replace(/^many\/(\d+)(\/)?.*/, '$1$2')));
+  });
+
+  it('ends a list that is left early', async () => {
+    await write(['a', 'b', 'c']);
+    for await (const object of store().list('')) {
+      expect(object.key).toBe('a');
+      break;
+    }
+    expect(await keysOf(store())).toEqual(['a', 'b', 'c']);
+  });
+}
+
+function describeStreams(store: () => ObjectStore): void {
+  it.each([0, 5, 8 * MiB, 8 * MiB + 1, 23 * MiB + 7])('stores a stream of %i bytes', async size => {
+    expect(await store().put('stream', patterned(size))).toEqual({ bytes: size });
+    expect((await store().head('stream'))?.bytes).toBe(size);
+    expect(await digest(store().get('stream'))).toBe(await digest(patterned(size)));
+  });
+
+  it('stores bytes larger than a part', async () => {
+    const content = await collect(patterned(21 * MiB + 3));
+    await store().put('bytes', content);
+    expect(await digest(store().get('bytes'))).toBe(await digest(patterned(content.length)));
+  });
+
+  it('streams 96 MiB in and out without holding them', async () => {
+    const buffers = () => process.memoryUsage().arrayBuffers;
+    const before = buffers();
+    let most = 0;
+    const watch = () => {
+      most = Math.max(most, buffers() - before);
+    };
+    await store().put('large', patterned(96 * MiB, watch));
+    let bytes = 0;
+    for await (const chunk of store().get('large')) {
+      bytes += chunk.length;
+      watch();
+    }
+    expect(bytes).toBe(96 * MiB);
+    expect(most).toBeLessThan(64 * MiB);
+  });
+
+  it('passes on what the body fails with, and leaves nothing visible', async () => {
+    for (const size of [100_000, 20 * MiB]) {
+      const failure = new Error('the source ended badly');
+      const body = async function* () {
+        yield* patterned(size);
+        throw failure;
+      };
+      await expect(store().put('half/written', body())).rejects.toBe(failure);
+      expect(await store().head('half/written')).toBeUndefined();
+    }
+    expect(await keysOf(store())).toEqual([]);
+    expect(await all(store().listNames(''))).toEqual([]);
+    await store().put('half/written', Buffer.from('whole'));
+    expect(await keysOf(store())).toEqual(['half/written']);
+  });
+
+  it('can be left in the middle of many reads, and go on', async () => {
+    await store().put('large', patterned(4 * MiB));
+    for (let i = 0; i < 40; i++) {
+      for await (const chunk of store().get('large')) {
+        expect(chunk.length).toBeGreaterThan(0);
+        break;
+      }
+    }
+    expect((await store().head('large'))?.bytes).toBe(4 * MiB);
+  });
+
+  it('feeds a put from a get of the same store', async () => {
+    await store().put('from', patterned(10 * MiB));
+    await Promise.all([1, 2, 3, 4].map(i => store().put(`to/${i}`, store().get('from'))));
+    expect(await digest(store().get('to/3'))).toBe(await digest(patterned(10 * MiB)));
+  });
+}
+
+function describeAborts(store: () => ObjectStore): void {
+  const reason = new Error('enough');
+
+  it('does nothing when aborted beforehand', async () => {
+    await store().put('there', Buffer.from('x'));
+    const options = { signal: AbortSignal.abort(reason) };
+    await expect(store().put('new', Buffer.from('x'), options)).rejects.toBe(reason);
+    await expect(store().put('new', patterned(10), options)).rejects.toBe(reason);
+    await expect(collect(store().get('there', options))).rejects.toBe(reason);
+    await expect(store().head('there', options)).rejects.toBe(reason);
+    await expect(all(store().list('', options))).rejects.toBe(reason);
+    await expect(all(store().listNames('', options))).rejects.toBe(reason);
+    await expect(store().delete('there', options)).rejects.toBe(reason);
+    expect(await keysOf(store())).toEqual(['there']);
+  });
+
+  it.each([1, 20 * MiB])('stops a put whose body hangs after %i bytes, and leaves nothing visible', async size => {
+    const controller = new AbortController();
+    const body = async function* () {
+      yield* patterned(size);
+      queueMicrotask(() => controller.abort(reason));
+      await new Promise(() => {});
+    };
+    await expect(store().put('hanging', body(), { signal: controller.signal })).rejects.toBe(reason);
+    expect(await store().head('hanging')).toBeUndefined();
+    expect(await keysOf(store())).toEqual([]);
+  });
+
+  it('stops a read in the middle', async () => {
+    await store().put('large', patterned(8 * MiB));
+    const controller = new AbortController();
+    const read = async () => {
+      for await (const _ of store().get('large', { signal: controller.signal })) controller.abort(reason);
+    };
+    await expect(read()).rejects.toBe(reason);
+    expect((await store().head('large'))?.bytes).toBe(8 * MiB);
+  });
+
+  it('stops a list in the middle', async () => {
+    for (const key of ['a', 'b', 'c']) await store().put(key, Buffer.from('x'));
+    const controller = new AbortController();
+    const list = async () => {
+      for await (const _ of store().list('', { signal: controller.signal })) controller.abort(reason);
+    };
+    await expect(list()).rejects.toBe(reason);
+  });
+}
+
+function describeRefusals(store: () => ObjectStore): void {
+  it.each([
+    '',
+    '/a',
+    'a/',
+    'a//b',
+    '.',
+    '..',
+    '../a',
+    'a/../../b',
+    'a/..',
+    './a',
+    'a\0b',
+    'a\nb',
+    '\ud800',
+    '.holdfast-x',
+    'a/.holdfast-x',
+    'x'.repeat(300),
+    'x/'.repeat(600),
+  ])('refuses the key %j in every call', async key => {
+    await expect(store().put(key, Buffer.from('x'))).rejects.toEqual(withCode('STORE_FORBIDDEN'));
+    await expect(collect(store().get(key))).rejects.toEqual(withCode('STORE_FORBIDDEN'));
+    await expect(store().head(key)).rejects.toEqual(withCode('STORE_FORBIDDEN'));
+    await expect(store().delete(key)).rejects.toEqual(withCode('STORE_FORBIDDEN'));
+  });
+
+  it.each(['/', '../', '..//', 'a/../', 'a//', './'])('refuses to list below %j', async prefix => {
+    await expect(all(store().list(prefix))).rejects.toEqual(withCode('STORE_FORBIDDEN'));
+    await expect(all(store().listNames(prefix))).rejects.toEqual(withCode('STORE_FORBIDDEN'));
+  });
+}
