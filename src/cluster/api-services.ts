@@ -1,8 +1,9 @@
 import { isCode } from '../domain/errors.ts';
-import { isObject, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import { isObject, type JsonObject, stringAt } from '../domain/json.ts';
 import type { CallOptions } from './cluster-api.ts';
 import { itemsOf } from './discovery-read.ts';
-import { readText, type Transport } from './transport.ts';
+import { readJson } from './read-json.ts';
+import type { Transport } from './transport.ts';
 
 /** Who serves a group version, and whether it can be reached. */
 export interface ApiService {
@@ -18,9 +19,7 @@ export interface ApiService {
 export async function apiServices(transport: Transport, options: CallOptions): Promise<ApiService[]> {
   const path = '/apis/apiregistration.k8s.io/v1/apiservices';
   try {
-    const answer = await transport.exchange({ method: 'GET', path, signal: options.signal, repeatable: () => true }, async ({ chunks }) =>
-      parseJson(await readText(chunks)),
-    );
+    const answer = await readJson(transport, path, options.signal);
     return itemsOf(answer, 'items').map(readApiService);
   } catch (thrown) {
     if (isCode(thrown, 'CLUSTER_FORBIDDEN', 'CLUSTER_NOT_FOUND')) return [];

@@ -1,12 +1,13 @@
 import { HoldfastError } from '../domain/errors.ts';
-import { parseJson, stringAt } from '../domain/json.ts';
+import { stringAt } from '../domain/json.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import type { Connection } from './connection.ts';
 import { discover } from './discovery.ts';
 import { listKind } from './list.ts';
+import { readJson } from './read-json.ts';
 import { defaultRetry, type RetryPolicy } from './retry.ts';
-import { createTransport, readText, type Transport } from './transport.ts';
+import { createTransport, type Transport } from './transport.ts';
 import { watchKind } from './watch.ts';
 import { createObject, deleteObject, getObject, patchObject, updateObject } from './write.ts';
 
@@ -42,11 +43,7 @@ export function createClusterApi(connection: Connection, options: ClusterApiOpti
 }
 
 async function serverVersion(transport: Transport, signal: AbortSignal | undefined): Promise<string> {
-  const text = await transport.exchange({ method: 'GET', path: '/version', signal, repeatable: () => true }, answer =>
-    readText(answer.chunks),
-  );
-  const version = text.startsWith('{') ? stringAt(parseJson(text), 'gitVersion') : undefined;
-  if (version === undefined)
-    throw new HoldfastError('CLUSTER_ERROR', `${transport.server} is no Kubernetes API server: GET /version gave no gitVersion`);
-  return version;
+  const version = stringAt(await readJson(transport, '/version', signal), 'gitVersion');
+  if (version !== undefined) return version;
+  throw new HoldfastError('CLUSTER_ERROR', `${transport.server} is no Kubernetes API server: GET /version gave no gitVersion`);
 }

@@ -29,7 +29,7 @@ export interface ListOptions extends CallOptions {
   readonly exactRevision?: string;
   /** At least this revision. */
   readonly notOlderThan?: string;
-  /** Page size; without it one unpaged answer, which the API server streams from its cache. */
+  /** Only the first objects; without it the whole list, which is of one revision even where it takes several answers. */
   readonly limit?: number;
 }
 

@@ -1,9 +1,10 @@
 import { isCode } from '../domain/errors.ts';
-import { type Json, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import { type Json, type JsonObject, stringAt } from '../domain/json.ts';
 import type { ResourceKind } from '../domain/resource.ts';
 import type { CallOptions } from './cluster-api.ts';
 import { type GroupVersion, itemsOf, strings } from './discovery-read.ts';
-import { readText, type Transport } from './transport.ts';
+import { readJson } from './read-json.ts';
+import type { Transport } from './transport.ts';
 
 /** Discovery as it was before Kubernetes 1.26: an `APIVersions` or `APIGroupList`, then one `APIResourceList` a group version. */
 export async function legacyGroups(
@@ -17,9 +18,7 @@ export async function legacyGroups(
     versions.map(async ({ group, version }) => {
       const path = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
       try {
-        const list = await transport.exchange({ method: 'GET', path, signal: options.signal, repeatable: () => true }, async ({ chunks }) =>
-          parseJson(await readText(chunks)),
-        );
+        const list = await readJson(transport, path, options.signal);
         return { group, version, kinds: readResources(group, version, itemsOf(list, 'resources')) };
       } catch (thrown) {
         if (!isCode(thrown, 'CLUSTER_ERROR', 'CLUSTER_NOT_FOUND', 'CLUSTER_FORBIDDEN', 'CLUSTER_THROTTLED')) throw thrown;

@@ -1,10 +1,11 @@
-import { type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import { type JsonObject, stringAt } from '../domain/json.ts';
 import { kindName, type ResourceKind } from '../domain/resource.ts';
 import { type ApiService, apiServices } from './api-services.ts';
 import type { CallOptions, Discovery, UnavailableGroup } from './cluster-api.ts';
 import { legacyGroups } from './discovery-legacy.ts';
 import { type GroupVersion, itemsOf, strings } from './discovery-read.ts';
-import { readText, type Transport } from './transport.ts';
+import { readJson } from './read-json.ts';
+import type { Transport } from './transport.ts';
 
 const aggregated = ['v2', 'v2beta1'].map(v => `application/json;g=apidiscovery.k8s.io;v=${v};as=APIGroupDiscoveryList`).join(',');
 
@@ -19,11 +20,7 @@ export async function discover(transport: Transport, options: CallOptions): Prom
 }
 
 async function groupsOf(transport: Transport, root: '/api' | '/apis', options: CallOptions): Promise<GroupVersion[]> {
-  const accept = `${aggregated},application/json`;
-  const answer = await transport.exchange(
-    { method: 'GET', path: root, accept, signal: options.signal, repeatable: () => true },
-    async ({ chunks }) => parseJson(await readText(chunks)),
-  );
+  const answer = await readJson(transport, root, options.signal, `${aggregated},application/json`);
   if (stringAt(answer, 'kind') === 'APIGroupDiscoveryList') return itemsOf(answer, 'items').flatMap(readGroup);
   return legacyGroups(transport, root, answer, options);
 }

@@ -24,6 +24,8 @@ export interface Failure {
   readonly elapsedMs: number;
   /** May the request be carried out twice? */
   readonly repeatable: boolean;
+  /** The refusal passes by itself, and nothing was done. */
+  readonly passing: boolean;
   /** Did this server answer anything before? */
   readonly contacted: boolean;
 }
@@ -38,10 +40,10 @@ export function retryDelay(policy: RetryPolicy, failure: Failure, runtime: Pick<
 }
 
 /** What the server asked for, 0 for nothing in particular, undefined where asking again is wrong. */
-function askedDelay({ thrown, attempt, repeatable, contacted }: Failure): number | undefined {
+function askedDelay({ thrown, attempt, repeatable, passing, contacted }: Failure): number | undefined {
   if (thrown instanceof RefusedError) {
     const { status } = thrown.refusal;
-    if (status === 429) return thrown.retryAfterMs ?? 0;
+    if (status === 429 || passing) return thrown.retryAfterMs ?? 0;
     return status >= 500 && repeatable ? thrown.retryAfterMs : undefined;
   }
   if (!(thrown instanceof BrokenAnswer)) return undefined;

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { Connection, Credentials } from './connection.ts';
-import { BrokenAnswer, RefusedError, readRefusal, unreachableError } from './failures.ts';
+import { BrokenAnswer, type Refusal, RefusedError, readRefusal, unreachableError } from './failures.ts';
 import { openPools, type Pools } from './pools.ts';
 import { type RetryPolicy, retryAfterMs, retryDelay } from './retry.ts';
 
@@ -14,6 +14,8 @@ export interface ApiRequest {
   readonly body?: string;
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Refusals that say that nothing was done and that asking again helps, beyond those that always do. */
+  readonly passing?: (refusal: Refusal) => boolean;
   /** May it be carried out twice? Asked when it failed, for an answer that was already passed on cannot be asked for again. */
   readonly repeatable: () => boolean;
   /** How far a long answer had come, for the message of its failure: `after 300 items`. */
@@ -84,11 +86,20 @@ export function createTransport(connection: Connection, options: TransportOption
           continue;
         }
         const elapsedMs = runtime.now().getTime() - startedAt;
-        const failure = { thrown, attempt, elapsedMs, repeatable: request.repeatable(), contacted };
+        const passing = thrown instanceof RefusedError && request.passing?.(thrown.refusal) === true;
+        const failure = { thrown, attempt, elapsedMs, repeatable: request.repeatable(), passing, contacted };
         const delay = retryDelay(options.retry, failure, runtime);
         if (delay === undefined) throw finalError(thrown, request, connection.server);
-        await runtime.sleep(delay, request.signal);
+        await pause(delay, request.signal);
       }
+    }
+  }
+
+  async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await runtime.sleep(ms, signal);
+    } catch (thrown) {
+      throw signal?.aborted ? abortError(signal) : thrown;
     }
   }
 

@@ -1,6 +1,7 @@
+import { HoldfastError } from '../domain/errors.ts';
 import type { ResourceKind } from '../domain/resource.ts';
 import type { CallOptions, ClusterApi, WriteOptions } from './cluster-api.ts';
-import { RefusedError } from './failures.ts';
+import { type Refusal, RefusedError } from './failures.ts';
 import { type Query, resourcePath, withQuery } from './paths.ts';
 import { type ApiRequest, readText, type Transport } from './transport.ts';
 
@@ -32,6 +33,11 @@ function writeQuery(options: WriteOptions): Query {
   };
 }
 
+/** A create can meet a conflict about another object, such as a quota that two creates count at once: the object itself is not there. */
+function isForeignConflict(refusal: Refusal): boolean {
+  return refusal.status === 409 && refusal.reason === 'Conflict';
+}
+
 export async function getObject(
   transport: Transport,
   kind: ResourceKind,
@@ -56,7 +62,12 @@ export async function createObject(
   options: WriteOptions,
 ): Promise<string> {
   const path = withQuery(resourcePath(kind, namespace), writeQuery(options));
-  return send(transport, { method: 'POST', path, body, signal: options.signal, repeatable: no });
+  try {
+    return await send(transport, { method: 'POST', path, body, signal: options.signal, repeatable: no, passing: isForeignConflict });
+  } catch (thrown) {
+    if (!(thrown instanceof RefusedError) || !isForeignConflict(thrown.refusal)) throw thrown;
+    throw new HoldfastError('CLUSTER_ERROR', thrown.message, { cause: thrown });
+  }
 }
 
 export async function updateObject(
