@@ -55,7 +55,7 @@ export const binaryNames = Object.keys(programs) as readonly BinaryName[];
 
 /** Where builds are kept, outside the tree: HOLDFAST_CACHE, else the user's cache directory. */
 export function cacheDir(): string {
-  return process.env.HOLDFAST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'holdfast');
+  return process.env.HOLDFAST_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'holdfast');
 }
 
 /**
