@@ -20,7 +20,7 @@ export async function present(call: Call, { document, lines, names }: Presentati
 
 /** Like `present`, for commands that report while they run: with `-o json` the result is the last of their lines. */
 export async function presentSummary(call: Call, presentation: Presentation): Promise<void> {
-  call.reporter.end();
+  call.reporter.end('done');
   if (call.format !== 'json') return present(call, presentation);
   call.reporter.message({ message_type: 'summary', ...presentation.document });
 }

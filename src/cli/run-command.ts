@@ -48,10 +48,11 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
     if (settings.timeout !== undefined) signal.limit(settings.timeout, origins.get('timeout') ?? '--timeout');
     return await spec.run(call);
   } catch (thrown) {
+    reporter.end('stopped');
     throw signal.explain(thrown);
   } finally {
     signal.end();
-    reporter.end();
+    reporter.end('done');
     await building?.then(built => built.close()).catch(() => {});
   }
 }

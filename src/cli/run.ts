@@ -3,7 +3,7 @@ import type { Environment } from '../config/environment.ts';
 import { asHoldfastError, exitCodes, HoldfastError } from '../domain/errors.ts';
 import { buildProgram, fullName, namedCommand } from './program.ts';
 import { styleFor } from './style.ts';
-import type { Terminal } from './terminal.ts';
+import { columnsOf, type Terminal } from './terminal.ts';
 import { tree } from './tree.ts';
 
 /** What the command line has of the process; a test brings its own. */
@@ -23,7 +23,7 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
   const style = styleFor(host.terminal.stdout, !argv.includes('--no-color'));
   const program = buildProgram(tree, {
     style,
-    columns: host.terminal.stdout.columns ?? 100,
+    columns: columnsOf(host.terminal.stdout, 100),
     print: text => host.terminal.stdout.write(text),
     printError: text => host.terminal.stderr.write(text),
     run: async (spec, command) => {

@@ -20,9 +20,10 @@ export interface TableOptions {
 
 const gap = '   ';
 
-/** Lines of aligned columns, as kubectl prints them; no line ends in spaces. An empty cell is `-`. */
+/** Lines of aligned columns, as kubectl prints them; no line ends in spaces. An empty cell is `-`. Without rows there are no lines. */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], options: TableOptions = {}): string[] {
   const { headers = true, style = plainStyle, indent = '' } = options;
+  if (rows.length === 0) return [];
   const cells = rows.map(row => columns.map(column => column.cell(row) || '-'));
   const titles = headers ? [columns.map(column => column.title)] : [];
   const widths = columns.map((_, i) => Math.max(0, ...[...titles, ...cells].map(line => width(line[i] ?? ''))));

@@ -13,3 +13,8 @@ export interface Terminal {
   /** Asks on the terminal and waits for the line typed; undefined where nobody is there to answer. */
   readonly ask?: (question: string, signal: AbortSignal) => Promise<string>;
 }
+
+/** Width to lay text out for; some terminals say 0 when they do not know. */
+export function columnsOf(stream: TextStream, otherwise: number): number {
+  return stream.columns === undefined || stream.columns <= 0 ? otherwise : stream.columns;
+}

@@ -78,7 +78,7 @@ async function agreed(call: Call<Options>): Promise<boolean> {
   const { planLines, writesOf } = await import('../render/restore-plan.ts');
   const plan = await makePlan(call);
   const { diff = false, objects = false } = call.options;
-  call.reporter.end();
+  call.reporter.end('done');
   call.terminal.stderr.write(`${planLines(plan, { style: call.noteStyle, diff, objects }).join('\n')}\n\n`);
   if (writesOf(plan.totals) === 0) return true;
   return confirmed(call, `Restore into ${plan.server}?`);

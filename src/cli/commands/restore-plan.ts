@@ -58,7 +58,7 @@ export async function makePlan(call: Call<PlanFlagValues>): Promise<RestorePlan>
 export async function presentPlan(call: Call<PlanFlagValues>, plan: RestorePlan): Promise<void> {
   const { diff = false, objects = false } = call.options;
   const { plannedNames, planLines } = await import('../render/restore-plan.ts');
-  call.reporter.end();
+  call.reporter.end('done');
   await present(call, {
     document: plan,
     lines: () => planLines(plan, { style: call.style, diff, objects }),

@@ -152,9 +152,7 @@ export function problemBlocks(problems: readonly RestoreProblem[], style: Style)
       problems.filter(problem => problem.severity === severity),
       { style },
     );
-  const failed = problems.some(problem => problem.severity === 'failed') ? of('failed') : [];
-  const warnings = problems.some(problem => problem.severity === 'warning') ? of('warning') : [];
-  return [...block(style.bad('Problems'), failed, style), ...block(style.warning('To know'), warnings, style)];
+  return [...block(style.bad('Problems'), of('failed'), style), ...block(style.warning('To know'), of('warning'), style)];
 }
 
 function verdict(plan: RestorePlan, style: Style): string {

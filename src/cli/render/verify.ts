@@ -51,5 +51,5 @@ function findingLines(set: VerifyReport, style: Style): string[] {
     { style },
   );
   const more = set.unnamed === 0 ? [] : [style.dim(`and ${counted(set.unnamed, 'more finding')}`)];
-  return set.findings.length === 0 ? [] : block(set.id, [...lines, ...more], style);
+  return block(set.id, [...lines, ...more], style);
 }
