@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import type { KubeObject } from './api-request.ts';
-import { goEnvironment } from './binaries.ts';
+import { cacheDir, goEnvironment } from './binaries.ts';
 
 const run = promisify(execFile);
 const pins = join(import.meta.dirname, 'tools', 'crds');
@@ -31,9 +32,21 @@ export async function goModuleDir(path: PinnedModule): Promise<string> {
 export async function definitionsIn(folder: string): Promise<KubeObject[]> {
   const files = (await readdir(folder)).filter(file => file.endsWith('.yaml')).sort();
   const texts = await Promise.all(files.map(file => readFile(join(folder, file), 'utf8')));
-  return texts
-    .flatMap(text =>
-      parseAllDocuments(text, { uniqueKeys: false, prettyErrors: false }).map(document => document.toJS() as KubeObject | null),
-    )
-    .filter(object => object?.kind === 'CustomResourceDefinition') as KubeObject[];
+  const key = createHash('sha256').update(texts.join('\0')).digest('hex').slice(0, 12);
+  const cached = join(cacheDir(), 'definitions', `${key}.json`);
+  const known = await readFile(cached, 'utf8').catch(() => undefined);
+  if (known) return JSON.parse(known) as KubeObject[];
+  const definitions = texts.flatMap(parseDefinitions);
+  await mkdir(dirname(cached), { recursive: true });
+  const temporary = `${cached}.${randomUUID()}`;
+  await writeFile(temporary, JSON.stringify(definitions));
+  await rename(temporary, cached);
+  return definitions;
+}
+
+/** Takes seconds for the megabytes of Argo's schemas, hence the cache above. */
+function parseDefinitions(text: string): KubeObject[] {
+  const documents = parseAllDocuments(text, { uniqueKeys: false, prettyErrors: false });
+  const objects = documents.map(document => document.toJS() as KubeObject | null);
+  return objects.filter(object => object?.kind === 'CustomResourceDefinition') as KubeObject[];
 }
