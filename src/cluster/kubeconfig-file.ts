@@ -1,5 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { parseDocument } from 'yaml';
 import { HoldfastError } from '../domain/errors.ts';
 import { isObject, type Json, type JsonObject } from '../domain/json.ts';
@@ -97,6 +99,24 @@ function collect(into: Map<string, Entry>, list: Json | undefined, key: string, 
 /** A path written in a kubeconfig is relative to the file it stands in. */
 export function pathIn(entry: Entry, path: string): string {
   return isAbsolute(path) ? path : resolve(entry.directory, path);
+}
+
+/** Node passes over a CA that it cannot read, and the server would look untrusted. */
+export function checkAuthority(entry: Entry, pem: string, what: string): void {
+  try {
+    new X509Certificate(pem);
+  } catch (thrown) {
+    throw invalid(`kubeconfig ${entry.file}: the certificate authority of ${what} is no certificate`, thrown);
+  }
+}
+
+export function checkKeyPair(entry: Entry, cert: string, key: string, what: string): void {
+  try {
+    createSecureContext({ cert, key });
+  } catch (thrown) {
+    // OpenSSL's words name the fault, never the key.
+    throw invalid(`kubeconfig ${entry.file}: client certificate and key of ${what} do not serve: ${(thrown as Error).message}`, thrown);
+  }
 }
 
 export function textOf(entry: Entry, key: string): string | undefined {

@@ -3,7 +3,18 @@ import { delimiter, join } from 'node:path';
 import type { Runtime } from '../domain/runtime.ts';
 import type { Connection } from './connection.ts';
 import { type Authentication, staticUser, tokenFileUser } from './credentials.ts';
-import { type Entry, invalid, type Kubeconfig, pathIn, pemOf, readFailure, readKubeconfig, textOf } from './kubeconfig-file.ts';
+import {
+  checkAuthority,
+  checkKeyPair,
+  type Entry,
+  invalid,
+  type Kubeconfig,
+  pathIn,
+  pemOf,
+  readFailure,
+  readKubeconfig,
+  textOf,
+} from './kubeconfig-file.ts';
 import { pluginUser } from './plugin-credentials.ts';
 
 export interface ClusterLocation {
@@ -86,6 +97,7 @@ async function clusterPart(entry: Entry, what: string): Promise<Pick<Connection,
   if (!/^https?:$/.test(urlOf(server, entry, what).protocol))
     throw invalid(`kubeconfig ${entry.file}: server of ${what} is no http(s) address`);
   const ca = await pemOf(entry, 'certificate-authority', what);
+  if (ca !== undefined) checkAuthority(entry, ca, what);
   const servername = textOf(entry, 'tls-server-name');
   const proxyUrl = textOf(entry, 'proxy-url');
   if (proxyUrl !== undefined) urlOf(proxyUrl, entry, what);
@@ -121,6 +133,7 @@ async function userPart(
       `kubeconfig ${user.file}: ${what} has a client ${cert === undefined ? 'key without a certificate' : 'certificate without a key'}`,
     );
   }
+  if (cert !== undefined && key !== undefined) checkKeyPair(user, cert, key, what);
   const certificate = cert === undefined || key === undefined ? {} : { cert, key };
   const token = textOf(user, 'token');
   const tokenFile = textOf(user, 'tokenFile');

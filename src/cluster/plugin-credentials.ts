@@ -32,23 +32,25 @@ export function pluginUser(plugin: PluginUser, runtime: Pick<Runtime, 'now'>): A
   async function ask(): Promise<Credentials> {
     apply ??= authenticator(plugin);
     const options: RequestOptions = { headers: {} };
-    try {
-      await (await apply)(options);
-    } catch (thrown) {
-      current = undefined;
-      throw pluginError(plugin, thrown);
-    }
+    await (await apply)(options);
+    const signIn = lowerCase(options.headers as Record<string, string>);
+    if (signIn.authorization === undefined && options.cert === undefined) throw emptyAnswer(plugin);
     return {
-      headers: { ...plugin.headers, ...lowerCase(options.headers as Record<string, string>) },
+      headers: { ...plugin.headers, ...signIn },
       ...(typeof options.cert === 'string' && typeof options.key === 'string' ? { cert: options.cert, key: options.key } : {}),
     };
+  }
+
+  function failed(thrown: unknown): never {
+    current = undefined;
+    throw pluginError(plugin, thrown);
   }
 
   return {
     credentials() {
       const now = runtime.now().getTime();
       // One run for all calls that wait for it.
-      if (current === undefined || now - current.at >= askAgainMs) current = { at: now, credentials: ask() };
+      if (current === undefined || now - current.at >= askAgainMs) current = { at: now, credentials: ask().catch(failed) };
       return current.credentials;
     },
     renew() {
@@ -120,13 +122,22 @@ function lowerCase(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
+function nameOf(plugin: PluginUser): string {
+  const command = stringAt(plugin.user.value.exec, 'command');
+  const provider = stringAt(plugin.user.value['auth-provider'], 'name') ?? 'without a name';
+  return command === undefined ? `auth-provider ${provider} of user ${plugin.name}` : `credential plugin ${command} of user ${plugin.name}`;
+}
+
+/** client-node passes over a provider that it does not know; an anonymous request would then be refused for want of a right. */
+function emptyAnswer(plugin: PluginUser): HoldfastError {
+  return invalid(`kubeconfig ${plugin.user.file}: ${nameOf(plugin)} gave neither a token nor a client certificate`);
+}
+
 function pluginError(plugin: PluginUser, thrown: unknown): HoldfastError {
   if (thrown instanceof HoldfastError) return thrown;
-  const exec = plugin.user.value.exec;
-  const command = stringAt(exec, 'command');
-  const what = command === undefined ? `the auth-provider of user ${plugin.name}` : `credential plugin ${command} of user ${plugin.name}`;
+  const what = nameOf(plugin);
   const { code, message } = thrown as NodeJS.ErrnoException;
-  const hint = stringAt(exec, 'installHint');
+  const hint = stringAt(plugin.user.value.exec, 'installHint');
   if (code === 'ENOENT')
     return invalid(`kubeconfig ${plugin.user.file}: ${what} is not installed${hint === undefined ? '' : `: ${hint}`}`, thrown);
   const why = thrown instanceof SyntaxError ? 'its output is not JSON' : message.trim().slice(0, 500);
