@@ -9,8 +9,8 @@ import { digestKeyPath } from './layout.ts';
 import { endOfTar, tarEntry } from './tar.ts';
 
 const defaultTargetBytes = 8 * 1024 * 1024;
-/** A shard is also cut here, so that highly compressible objects do not make one that takes long to read. */
-const defaultMaxTarBytes = 64 * 1024 * 1024;
+/** A shard is also cut here: readers hold the index lines of the shards that they read, and one object should come back quickly. */
+const defaultMaxTarBytes = 32 * 1024 * 1024;
 const blockBytes = 256 * 1024;
 /** Blocks handed to the compressor before `add` waits. */
 const blocksAhead = 2;
@@ -21,7 +21,7 @@ export interface ShardBuilderOptions {
   readonly recipients: readonly string[];
   /** Compressed size at which a shard is cut; 8 MiB unless told. */
   readonly targetBytes?: number;
-  /** Uncompressed size at which a shard is cut at the latest; 64 MiB unless told. */
+  /** Uncompressed size at which a shard is cut at the latest; 32 MiB unless told. */
   readonly maxTarBytes?: number;
   /** zstd level; 1 unless told. */
   readonly level?: number;
@@ -158,7 +158,8 @@ class OpenShard {
   entries = 0;
   tarBytes = 0;
   readonly #compressor: Compressor;
-  #block = Buffer.allocUnsafe(blockBytes);
+  #block = Buffer.allocUnsafeSlow(blockBytes);
+  readonly #spare: Buffer<ArrayBuffer>[] = [];
   #filled = 0;
   #ahead = 0;
   #taken: Promise<void> = Promise.resolve();
@@ -197,13 +198,20 @@ class OpenShard {
 
   #flush(nextBytes: number): void {
     if (this.#filled > 0) {
+      const block = this.#block;
       this.#ahead++;
-      const written = this.#compressor.write(this.#block.subarray(0, this.#filled)).finally(() => this.#ahead--);
+      const written = this.#compressor.write(block.subarray(0, this.#filled)).finally(() => this.#release(block));
       this.#taken = Promise.all([this.#taken, written]).then(() => {});
       // Whoever waits on it later sees the failure; nobody may be waiting yet.
       this.#taken.catch(() => {});
     }
-    this.#block = Buffer.allocUnsafe(Math.max(blockBytes, nextBytes));
+    this.#block = nextBytes <= blockBytes ? (this.#spare.pop() ?? Buffer.allocUnsafeSlow(blockBytes)) : Buffer.allocUnsafeSlow(nextBytes);
     this.#filled = 0;
+  }
+
+  /** Blocks are used again: garbage of this size is collected late. */
+  #release(block: Buffer<ArrayBuffer>): void {
+    this.#ahead--;
+    if (block.length === blockBytes) this.#spare.push(block);
   }
 }
