@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { ClusterOwnedOptions } from './cluster-owned.ts';
-import { at, type Json, type JsonObject, stringAt } from './json.ts';
+import { at, isObject, type Json, type JsonObject, parseJson, stringAt } from './json.ts';
 import { canonicalJson } from './json-compare.ts';
 import { kindName, type ResourceKind } from './resource.ts';
 import { type ObjectForm, objectForm, restoringAnnotation } from './restored-form.ts';
@@ -19,6 +19,17 @@ export interface LiveRecord {
   readonly selfKept: boolean;
   /** Left half-done by an interrupted restore. */
   readonly marked: boolean;
+}
+
+/** The objects of one batch of a list, whose items end at `ends`. */
+export function* objectsIn(batch: { readonly buffer: Uint8Array; readonly ends: readonly number[] }): Generator<JsonObject> {
+  const bytes = Buffer.from(batch.buffer.buffer, batch.buffer.byteOffset, batch.buffer.byteLength);
+  let start = 0;
+  for (const end of batch.ends) {
+    const object = parseJson(bytes.toString('utf8', start, end));
+    start = end;
+    if (isObject(object)) yield object;
+  }
 }
 
 /** `object` is taken apart. */

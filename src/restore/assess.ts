@@ -2,12 +2,12 @@ import type { IndexEntry } from '../domain/backup-set.ts';
 import { isObject, type JsonObject, parseJson } from '../domain/json.ts';
 import { formDigests } from '../domain/live-record.ts';
 import { mappedPlace } from '../domain/namespace-mapping.ts';
-import { apiVersion, kindName, type ResourceKind } from '../domain/resource.ts';
+import { kindName, type ResourceKind } from '../domain/resource.ts';
 import type { RestoreAction, RestoreOptions } from '../domain/restore-plan.ts';
 import { workflowFinished } from '../domain/restore-policy.ts';
 import { type ObjectForm, restoredForm, type StatusPlace, statusPlace } from '../domain/restored-form.ts';
 import type { Found } from './live.ts';
-import { fieldManagers, type ObjectOwnership, ownershipOf } from './managers.ts';
+import { fieldManagers, type ObjectOwnership, ownershipOf, withUids } from './managers.ts';
 import type { Owners } from './owners.ts';
 
 /** One object of the set in the form that the target shall have. */
@@ -63,7 +63,7 @@ export async function assess(
     isOwner: owners.isOwner(entry.uid),
     form: { main: form.main, status: form.status, owners: linked.owners },
     status: place,
-    ownership: ownershipOf(managers, apiVersion(kind), place === 'subresource' && form.status !== undefined),
+    ownership: ownershipOf(withUids(managers, linked.uids), kind, place === 'subresource' && form.status !== undefined),
     notes: [
       ...form.notes,
       ...linked.dropped.map(owner => `its owner ${owner} is neither in the restore nor on the target: the reference is left out`),

@@ -1,6 +1,6 @@
 import { type IndexEntry, indexKey } from '../domain/backup-set.ts';
+import type { SetReader } from '../repository/set-reader.ts';
 import type { Scope } from './scope.ts';
-import type { SetSource } from './source.ts';
 
 /** Bytes of JSON that may be held for later ranks, so that a shard with objects of several is read once in the usual case. */
 const aheadBytes = 48 * 1024 * 1024;
@@ -12,13 +12,13 @@ interface Held {
 
 /** Gives out the objects of a set rank by rank. */
 export class Feed {
-  readonly #source: SetSource;
+  readonly #source: SetReader;
   readonly #scope: Scope;
   readonly #signal: AbortSignal;
   readonly #held = new Map<number, Map<string, Held>>();
   #room = aheadBytes;
 
-  constructor(source: SetSource, scope: Scope, signal: AbortSignal) {
+  constructor(source: SetReader, scope: Scope, signal: AbortSignal) {
     this.#source = source;
     this.#scope = scope;
     this.#signal = signal;

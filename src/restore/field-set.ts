@@ -28,8 +28,8 @@ function ownedItems(list: readonly Json[], fields: JsonObject, names: readonly s
     if (item === undefined) continue;
     const keys = name.startsWith('k:') ? parseJson(name.slice(2)) : undefined;
     const below = fieldsBelow(fields, name);
-    // An item of which nothing but its existence is owned is still told apart by its keys.
-    const onlyItself = isObject(keys) && Object.keys(below).every(field => field === '.');
+    // `{".":{}}`: only the item's existence is owned; it is still told apart by its keys. `{}`: all of it is.
+    const onlyItself = isObject(keys) && Object.keys(below).join() === '.';
     const part = onlyItself ? keys : ownedPart(item, below);
     owned.set(position, isObject(part) && isObject(keys) ? { ...keys, ...part } : (part ?? item));
   }

@@ -1,8 +1,8 @@
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import type { ClusterOwnedOptions } from '../domain/cluster-owned.ts';
 import { isCode } from '../domain/errors.ts';
-import { isObject, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
-import { type LiveRecord, liveRecord } from '../domain/live-record.ts';
+import { type JsonObject, stringAt } from '../domain/json.ts';
+import { type LiveRecord, liveRecord, objectsIn } from '../domain/live-record.ts';
 import { kindName, type ResourceKind } from '../domain/resource.ts';
 import { fieldManagers, isUnfinished, soleApplier } from './managers.ts';
 
@@ -24,6 +24,12 @@ export class LiveObjects {
 
   set(kind: { readonly group: string; readonly resource: string }, namespace: string, name: string, found: Found): void {
     this.#records.set(keyOf(kind, namespace, name), found);
+  }
+
+  /** The namespace is gone, and all in it. */
+  forgetNamespace(name: string): void {
+    this.#records.delete(keyOf({ group: '', resource: 'namespaces' }, '', name));
+    for (const key of this.#records.keys()) if (key.split('/')[1] === name) this.#records.delete(key);
   }
 }
 
@@ -75,12 +81,8 @@ async function readKind(
   try {
     await cluster.list(
       kind,
-      ({ buffer, ends }) => {
-        let start = 0;
-        for (const end of ends) {
-          const object = parseJson(Buffer.from(buffer.buffer, buffer.byteOffset + start, end - start).toString('utf8'));
-          start = end;
-          if (!isObject(object)) continue;
+      batch => {
+        for (const object of objectsIn(batch)) {
           const place = stringAt(object, 'metadata', 'namespace') ?? '';
           const name = stringAt(object, 'metadata', 'name') ?? '';
           into.set(kind, place, name, foundObject(kind, object, options));

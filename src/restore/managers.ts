@@ -1,4 +1,5 @@
-import { at, isObject, type JsonObject, stringAt } from '../domain/json.ts';
+import { at, isObject, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import { apiVersion, kindName, type ResourceKind } from '../domain/resource.ts';
 
 /** Who writes what belongs to nobody else, or not yet to whom it shall. An object that has it was not finished by its restore. */
 export const restoreManager = 'holdfast-restore';
@@ -48,8 +49,22 @@ export function fieldManagers(object: JsonObject): FieldManager[] {
   });
 }
 
-/** `withStatus`: the status is written through its subresource. `apiVersion` is the one the object is written in. */
-export function ownershipOf(managers: readonly FieldManager[], apiVersion: string, withStatus: boolean): ObjectOwnership {
+/** Kinds that cannot be changed much once they are there: whatever the applier did not own has to come with the create. */
+const fixedOnceMade = new Set([
+  'pods',
+  'jobs.batch',
+  'statefulsets.apps',
+  'controllerrevisions.apps',
+  'persistentvolumeclaims',
+  'persistentvolumes',
+  'storageclasses.storage.k8s.io',
+  'csidrivers.storage.k8s.io',
+  'priorityclasses.scheduling.k8s.io',
+  'runtimeclasses.node.k8s.io',
+]);
+
+/** `withStatus`: the status is written through its subresource. `kind` is the one that the object is written in. */
+export function ownershipOf(managers: readonly FieldManager[], kind: ResourceKind, withStatus: boolean): ObjectOwnership {
   const own = managers.filter(manager => manager.subresource !== 'status');
   const ofStatus = withStatus ? managers.filter(manager => manager.subresource === 'status') : [];
   const statusManager = ofStatus.find(manager => manager.operation === 'Update')?.manager ?? noManager;
@@ -61,8 +76,22 @@ export function ownershipOf(managers: readonly FieldManager[], apiVersion: strin
   if (ofStatus.some(manager => manager.operation === 'Apply')) return stated;
   // Update managers share fields without conflict: the first one stands for all.
   if (applied.length === 0) return { object: { how: 'create', manager: first.manager, entries }, statusManager };
-  if (own.length > 1 || first.apiVersion !== apiVersion) return stated;
+  if (own.length > 1 || first.apiVersion !== apiVersion(kind) || fixedOnceMade.has(kindName(kind))) return stated;
   return { object: { how: 'apply', manager: first.manager, fields: first.fields, entries }, statusManager };
+}
+
+/** Owner references are told apart by UID in field sets too. */
+export function withUids(
+  managers: readonly FieldManager[],
+  uids: readonly (readonly [old: string, current: string])[],
+): readonly FieldManager[] {
+  if (uids.length === 0) return managers;
+  const changed = (fields: JsonObject) =>
+    parseJson(uids.reduce((text, [old, current]) => text.replaceAll(old, current), JSON.stringify(fields))) as JsonObject;
+  return managers.map(manager => {
+    const fields = changed(manager.fields);
+    return { ...manager, fields, entry: { ...manager.entry, fieldsV1: fields } };
+  });
 }
 
 /** The only manager of the object itself, when that one applied it. */

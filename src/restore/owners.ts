@@ -12,6 +12,8 @@ export type OwnerState = { readonly uid: string } | 'expected' | 'failed' | 'non
 export interface Relinked {
   /** References with the UIDs of the target. */
   readonly owners: readonly JsonObject[];
+  /** UIDs of the set and of the target. */
+  readonly uids: readonly (readonly [old: string, current: string])[];
   /** Owners that are still to come: their references are added afterwards. */
   readonly later: number;
   /** Names of owners that exist nowhere any more, whose references are left out. */
@@ -22,7 +24,8 @@ export interface Relinked {
 
 export interface OwnersOptions {
   readonly cluster: ClusterApi;
-  readonly discovery: Discovery;
+  /** The newest: a restore brings kinds along. */
+  readonly discovery: () => Discovery;
   readonly scope: Scope;
   readonly live: LiveObjects;
   readonly mapping: NamespaceMapping;
@@ -51,17 +54,20 @@ export class Owners {
   /** `namespace` is the dependent's, as the set calls it: an owner is in the same one, or in none. */
   async relink(references: readonly JsonObject[], namespace: string): Promise<Relinked> {
     const owners: JsonObject[] = [];
+    const uids: [string, string][] = [];
     const dropped: string[] = [];
     let later = 0;
     let failed: string | undefined;
     for (const reference of references) {
       const state = await this.#resolve(reference, namespace);
-      if (typeof state === 'object') owners.push({ ...reference, uid: state.uid });
-      else if (state === 'expected') later++;
+      if (typeof state === 'object') {
+        owners.push({ ...reference, uid: state.uid });
+        uids.push([stringAt(reference, 'uid') ?? '', state.uid]);
+      } else if (state === 'expected') later++;
       else if (state === 'failed') failed = nameOf(reference);
       else dropped.push(nameOf(reference));
     }
-    return { owners, later, dropped, ...(failed === undefined ? {} : { failed }) };
+    return { owners, uids, later, dropped, ...(failed === undefined ? {} : { failed }) };
   }
 
   async #resolve(reference: JsonObject, namespace: string): Promise<OwnerState> {
@@ -83,7 +89,7 @@ export class Owners {
   /** An owner that this restore does not bring may still be on the target. */
   async #ask(reference: JsonObject, record: OwnerRecord | undefined, namespace: string): Promise<OwnerState> {
     const { cluster, discovery, mapping, signal } = this.#options;
-    const kind = discovery.kinds.find(served =>
+    const kind = discovery().kinds.find(served =>
       record === undefined ? isKindOf(served, reference) : kindName(served) === kindName(record),
     );
     if (kind === undefined) return 'none';

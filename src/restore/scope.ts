@@ -3,8 +3,8 @@ import { at, isObject, parseJson } from '../domain/json.ts';
 import { labelMatcher } from '../domain/label-selector.ts';
 import { kindName } from '../domain/resource.ts';
 import { compileSelection, type Selection } from '../domain/selection.ts';
+import type { SetReader } from '../repository/set-reader.ts';
 import { baseRank, type OwnershipNode, ranksOfOwned } from './order.ts';
-import type { SetSource } from './source.ts';
 
 export interface ScopedKind {
   readonly group: string;
@@ -33,6 +33,8 @@ export interface Scope {
   /** Names of the shards that hold objects of a rank. */
   shardsOf(rank: number): ReadonlySet<string>;
   readonly kinds: readonly ScopedKind[];
+  /** Names of the definitions that are part of the restore. */
+  readonly definitions: ReadonlySet<string>;
   /** Namespaces of the objects, as they are called in the set. */
   readonly namespaces: ReadonlySet<string>;
   /** Those of them whose Namespace object is not in the set. */
@@ -44,7 +46,7 @@ const isNamespace = (entry: OwnerRecord) => entry.group === '' && entry.resource
 const isDefinition = (entry: OwnerRecord) => kindName(entry) === 'customresourcedefinitions.apiextensions.k8s.io';
 
 /** Reads the index twice, and with a label selector the selected objects once. USAGE when the selector cannot be read. */
-export async function findScope(source: SetSource, selection: Selection, signal?: AbortSignal): Promise<Scope> {
+export async function findScope(source: SetReader, selection: Selection, signal?: AbortSignal): Promise<Scope> {
   const selected = await selects(source, selection, signal);
   const first = await survey(source, selected, signal);
   const required = (entry: OwnerRecord) =>
@@ -62,6 +64,7 @@ export async function findScope(source: SetSource, selection: Selection, signal?
     ranks: [...counted.ranks].sort(([a], [b]) => a - b),
     shardsOf: rank => counted.shards.get(rank) ?? new Set(),
     kinds: [...counted.kinds.values()],
+    definitions: counted.definitions,
     namespaces: first.namespaces,
     unknownNamespaces: [...first.namespaces].filter(name => !counted.namespaceObjects.has(name)),
     objects: counted.objects,
@@ -69,7 +72,7 @@ export async function findScope(source: SetSource, selection: Selection, signal?
 }
 
 /** A label selector can only be asked of the objects themselves. */
-async function selects(source: SetSource, selection: Selection, signal?: AbortSignal): Promise<(entry: OwnerRecord) => boolean> {
+async function selects(source: SetReader, selection: Selection, signal?: AbortSignal): Promise<(entry: OwnerRecord) => boolean> {
   const selector = compileSelection(selection);
   const byIndex = (entry: OwnerRecord) => selector.object(entry);
   if (selection.labelSelector.trim() === '') return byIndex;
@@ -93,7 +96,7 @@ interface Survey {
   readonly customKinds: Set<string>;
 }
 
-async function survey(source: SetSource, selected: (entry: OwnerRecord) => boolean, signal?: AbortSignal): Promise<Survey> {
+async function survey(source: SetReader, selected: (entry: OwnerRecord) => boolean, signal?: AbortSignal): Promise<Survey> {
   const found: Survey = { ownerUids: new Set(), namespaces: new Set(), customKinds: new Set() };
   for await (const entry of source.entries(signal === undefined ? {} : { signal })) {
     if (!selected(entry)) continue;
@@ -106,7 +109,7 @@ async function survey(source: SetSource, selected: (entry: OwnerRecord) => boole
 
 type OwnedNode = OwnershipNode & OwnerRecord;
 
-async function findOwners(source: SetSource, survey: Survey, signal?: AbortSignal): Promise<Map<string, OwnedNode>> {
+async function findOwners(source: SetReader, survey: Survey, signal?: AbortSignal): Promise<Map<string, OwnedNode>> {
   const nodes = new Map<string, OwnedNode>();
   for await (const entry of source.entries(signal === undefined ? {} : { signal })) {
     const { group, version, resource, kind, namespace, name, uid, owners } = entry;
@@ -116,10 +119,11 @@ async function findOwners(source: SetSource, survey: Survey, signal?: AbortSigna
   return nodes;
 }
 
-async function count(source: SetSource, rankOf: (entry: OwnerRecord) => number | undefined, signal?: AbortSignal) {
+async function count(source: SetReader, rankOf: (entry: OwnerRecord) => number | undefined, signal?: AbortSignal) {
   const ranks = new Map<number, number>();
   const kinds = new Map<string, { -readonly [K in keyof ScopedKind]: ScopedKind[K] }>();
   const namespaceObjects = new Set<string>();
+  const definitions = new Set<string>();
   const shards = new Map<number, Set<string>>();
   let objects = 0;
   for await (const entry of source.entries(signal === undefined ? {} : { signal })) {
@@ -129,10 +133,11 @@ async function count(source: SetSource, rankOf: (entry: OwnerRecord) => number |
     ranks.set(rank, (ranks.get(rank) ?? 0) + 1);
     shards.set(rank, (shards.get(rank) ?? new Set()).add(entry.shard));
     if (isNamespace(entry)) namespaceObjects.add(entry.name);
+    if (isDefinition(entry)) definitions.add(entry.name);
     const { group, version, resource, kind } = entry;
     const known = kinds.get(kindName(entry));
     if (known === undefined) kinds.set(kindName(entry), { group, version, resource, kind, namespaced: entry.namespace !== '', objects: 1 });
     else known.objects++;
   }
-  return { ranks, shards, kinds, namespaceObjects, objects };
+  return { ranks, shards, kinds, namespaceObjects, definitions, objects };
 }

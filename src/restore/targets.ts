@@ -2,7 +2,11 @@ import type { Discovery } from '../cluster/cluster-api.ts';
 import { apiVersion, kindName, type ResourceKind } from '../domain/resource.ts';
 
 /** The kind as the target serves it in the set's version, or why it cannot be written there. */
-export type Target = { readonly kind: ResourceKind } | { readonly missing: string; readonly hint?: string };
+export type Target =
+  /** `toCome`: once its definition, which is part of the same restore, is established. */
+  | { readonly kind: ResourceKind; readonly toCome?: true }
+  /** `served`: in other versions. */
+  | { readonly missing: string; readonly served?: true };
 
 interface SetKind {
   readonly group: string;

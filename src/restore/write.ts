@@ -52,7 +52,7 @@ async function applyWanted(wanted: Wanted, manager: string, fields: JsonObject, 
   const applied = { ...(isObject(part) ? part : {}), apiVersion: body['apiVersion'], kind: body['kind'], metadata };
   context.onWrite();
   const { cluster, signal } = context;
-  const patch = { type: 'apply', body: JSON.stringify(applied) } as const;
+  const patch = { type: 'apply', body: yamlSafe(JSON.stringify(applied)) } as const;
   const answer = await cluster
     .patch(wanted.kind, wanted.namespace, wanted.name, patch, { fieldManager: manager, signal })
     .catch(rethrowAsAlreadyThere(wanted));
@@ -91,7 +91,8 @@ export async function addOwners(wanted: Wanted, owners: readonly JsonObject[], c
     const stored = readStored(live);
     if (Array.isArray(at(stored.object, 'metadata', 'ownerReferences'))) return;
     try {
-      await writeOwners({ ...wanted, form: { ...wanted.form, owners } }, stored, context);
+      const linked = await writeOwners({ ...wanted, form: { ...wanted.form, owners } }, stored, context);
+      if (wanted.ownership.object.how !== 'create') await stateManagers(wanted, linked, context);
       return;
     } catch (thrown) {
       if (!isCode(thrown, 'CLUSTER_CONFLICT') || conflicts >= mostConflicts) throw thrown;
@@ -283,6 +284,13 @@ function readStored(text: string): Stored {
   if (!isObject(object)) throw new HoldfastError('CLUSTER_ERROR', 'the API server answered a write with something that is no object');
   return { uid: stringAt(object, 'metadata', 'uid') ?? '', resourceVersion: stringAt(object, 'metadata', 'resourceVersion') ?? '', object };
 }
+
+/** The API server reads applied bodies as YAML, which forbids some characters that JSON allows unescaped. */
+function yamlSafe(json: string): string {
+  return json.replace(yamlForbids, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+const yamlForbids = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
 /** A copy that keeps raw numbers, which structuredClone does not. */
 function structuredCopy(object: JsonObject): JsonObject {

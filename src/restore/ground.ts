@@ -1,0 +1,79 @@
+import type { ClusterApi, Discovery } from '../cluster/cluster-api.ts';
+import type { IndexEntry } from '../domain/backup-set.ts';
+import { mappedNamespace } from '../domain/namespace-mapping.ts';
+import { kindName } from '../domain/resource.ts';
+import type { RestoreOptions } from '../domain/restore-plan.ts';
+import type { Progress, Runtime } from '../domain/runtime.ts';
+import type { SetReader } from '../repository/set-reader.ts';
+import { type AssessContext, ownedOptions } from './assess.ts';
+import { LiveObjects, readLive } from './live.ts';
+import { Owners } from './owners.ts';
+import { findScope, type Scope } from './scope.ts';
+import { findTarget, kindToCome, type Target } from './targets.ts';
+
+export interface RestoreInput {
+  readonly reader: SetReader;
+  readonly cluster: ClusterApi;
+  readonly options: RestoreOptions;
+  readonly runtime: Runtime;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+/** What is known before the first object is looked at: what the set has to give, and what the target has already. */
+export interface Ground {
+  readonly scope: Scope;
+  readonly live: LiveObjects;
+  readonly owners: Owners;
+  readonly assessing: AssessContext;
+  /** How an object's kind can be written to the target. */
+  target(entry: Pick<IndexEntry, 'group' | 'resource'>): Target;
+  /** After definitions were written: looks again at what the target serves. */
+  rediscover(): Promise<void>;
+  /** Kinds whose definitions are part of the restore and that the target does not serve yet. */
+  awaited(): readonly string[];
+}
+
+/** More namespaces than this are read by one list of all. */
+const mostNamespaceLists = 8;
+
+/** Reads the index, the target's kinds and all its objects of those kinds; writes nothing. */
+export async function surveyGround(input: RestoreInput): Promise<Ground> {
+  const { cluster, options, signal, progress } = input;
+  progress({ phase: 'plan', detail: 'reading the index' });
+  const scope = await findScope(input.reader, options.selection, signal);
+  let discovery = await cluster.discover({ signal });
+  let targets = findTargets(scope, discovery);
+  const live = new LiveObjects();
+  progress({ phase: 'plan', detail: 'reading the target', objects: 0, totalObjects: scope.objects });
+  const kinds = [...targets.values()].flatMap(target => ('kind' in target && !target.toCome ? [target.kind] : []));
+  const namespaces = [...scope.namespaces].map(name => mappedNamespace(options.namespaceMapping, name));
+  await readLive(cluster, kinds, live, {
+    ...ownedOptions(options),
+    signal,
+    namespaces: namespaces.length <= mostNamespaceLists ? namespaces : [],
+  });
+  const owners = new Owners({ cluster, discovery: () => discovery, scope, live, mapping: options.namespaceMapping, signal });
+  return {
+    scope,
+    live,
+    owners,
+    assessing: { options, owners, now: input.runtime.now() },
+    target: entry => targets.get(kindName(entry)) ?? { missing: `${kindName(entry)} is not part of the restore` },
+    rediscover: async () => {
+      discovery = await cluster.discover({ signal });
+      targets = findTargets(scope, discovery);
+    },
+    awaited: () => [...targets].flatMap(([name, target]) => ('kind' in target && target.toCome ? [name] : [])),
+  };
+}
+
+function findTargets(scope: Scope, discovery: Discovery): Map<string, Target> {
+  return new Map(
+    scope.kinds.map(kind => {
+      const target = findTarget(discovery, kind);
+      const comes = 'missing' in target && !target.served && scope.definitions.has(kindName(kind));
+      return [kindName(kind), comes ? { kind: kindToCome(kind), toCome: true } : target];
+    }),
+  );
+}

@@ -1,0 +1,126 @@
+import { type IndexEntry, indexKey } from '../domain/backup-set.ts';
+import { asHoldfastError } from '../domain/errors.ts';
+import type { RestoreOutcome, RestorePhase } from '../domain/restore-plan.ts';
+import { awaitDefinitions } from './definitions.ts';
+import { Feed } from './feed.ts';
+import { type Ground, type RestoreInput, surveyGround } from './ground.ts';
+import { Lanes } from './lanes.ts';
+import { awaitNamespaces, makeUnknownNamespaces } from './namespaces.ts';
+import { stepOfRank } from './order.ts';
+import { Restorer } from './restorer.ts';
+import { Tally } from './tally.ts';
+
+export const defaultConcurrency = 40;
+
+/** Failures are tried again while that helps, at most so often. */
+const mostWaves = 5;
+const betweenWavesMs = 1_000;
+
+/**
+ * Brings a set back. Run again after any interruption it completes what is missing; run once more it writes nothing. Single objects that
+ * cannot be restored are problems of the outcome. Throws only what happens before the first write, and INTERRUPTED or TIMEOUT.
+ */
+export async function runRestore(input: RestoreInput): Promise<RestoreOutcome> {
+  const startedAt = input.runtime.now().getTime();
+  const ground = await surveyGround(input);
+  const tally = new Tally();
+  const lanes = new Lanes({ most: input.options.concurrency ?? defaultConcurrency, clock: () => performance.now() });
+  const restorer = new Restorer(input, ground, tally, lanes);
+  let broken: unknown;
+  try {
+    await restoreAll({ input, ground, tally, lanes, restorer });
+  } catch (thrown) {
+    if (input.signal.aborted) throw asHoldfastError(input.signal.reason ?? thrown);
+    broken = thrown;
+  }
+  for (const { item, thrown, rank } of restorer.failures.values()) {
+    tally.count(stepOfRank(rank), 'fail');
+    tally.failed(item, thrown);
+  }
+  if (broken !== undefined) tally.failed(`restore of ${input.reader.manifest.id}`, broken);
+  return {
+    phase: phaseOf(tally, broken !== undefined),
+    backup: input.reader.manifest.id,
+    server: input.cluster.server,
+    steps: tally.steps,
+    totals: tally.totals,
+    writes: tally.writes,
+    bytes: tally.bytes,
+    objects: tally.objects,
+    durationMs: input.runtime.now().getTime() - startedAt,
+    problems: tally.problems,
+    problemsOmitted: tally.problemsOmitted,
+  };
+}
+
+interface Work {
+  readonly input: RestoreInput;
+  readonly ground: Ground;
+  readonly tally: Tally;
+  readonly lanes: Lanes;
+  readonly restorer: Restorer;
+}
+
+async function restoreAll(work: Work): Promise<void> {
+  const { input, ground, tally, lanes, restorer } = work;
+  const { scope } = ground;
+  const feed = new Feed(input.reader, scope, input.signal);
+  await awaitNamespaces(input, ground, restorer);
+  await makeUnknownNamespaces(input, ground, tally);
+  let step = stepOfRank(0);
+  for (const [rank, objects] of scope.ranks) {
+    if (stepOfRank(rank) !== step) {
+      await endStep(work, step);
+      step = stepOfRank(rank);
+    }
+    const startedAt = performance.now();
+    await feed.rank(rank, objects, (entry, json) => submit(work, entry, json));
+    await lanes.drain();
+    tally.took(step, performance.now() - startedAt);
+  }
+  await endStep(work, step);
+  await tryAgain(work, feed);
+  await restorer.linkLater(true);
+}
+
+async function endStep({ input, ground, restorer }: Work, step: string): Promise<void> {
+  if (step === 'custom-resource-definitions' && ground.awaited().length > 0) await awaitDefinitions(input, ground);
+  await restorer.linkLater(false);
+}
+
+async function submit({ input, ground, tally, lanes, restorer }: Work, entry: IndexEntry, json: string): Promise<void> {
+  await lanes.start(() => restorer.restore(entry, json));
+  tally.objects++;
+  tally.bytes += entry.size;
+  input.progress({
+    phase: 'apply',
+    detail: `${entry.resource} ${entry.namespace === '' ? entry.name : `${entry.namespace}/${entry.name}`}`,
+    objects: tally.objects,
+    totalObjects: ground.scope.objects,
+    bytes: tally.bytes,
+  });
+}
+
+/** An object may have been refused for the want of another, or of a webhook's server, that is there by now. */
+async function tryAgain({ input, lanes, restorer }: Work, feed: Feed): Promise<void> {
+  for (let wave = 0; wave < mostWaves && restorer.failures.size > 0; wave++) {
+    const before = restorer.failures.size;
+    input.progress({ phase: 'apply', detail: `trying ${before} again` });
+    await input.runtime.sleep(betweenWavesMs, input.signal);
+    const keys = new Set(restorer.failures.keys());
+    await feed.again(
+      entry => keys.has(indexKey(entry)),
+      (entry, json) => lanes.start(() => restorer.restore(entry, json)),
+    );
+    await lanes.drain();
+    if (restorer.failures.size === before) return;
+  }
+}
+
+function phaseOf(tally: Tally, broken: boolean): RestorePhase {
+  if (broken) return 'Failed';
+  const failed = tally.problems.some(problem => problem.severity === 'failed');
+  if (!failed) return 'Completed';
+  const { fail, exclude: _excluded, ...rest } = tally.totals;
+  return fail > 0 && Object.values(rest).every(count => count === 0) ? 'Failed' : 'PartiallyFailed';
+}
