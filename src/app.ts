@@ -7,8 +7,10 @@ import type { Settings } from './config/schema.ts';
 import { programVersion } from './config/version.ts';
 import type { BackupOutcome } from './domain/backup-set.ts';
 import { HoldfastError } from './domain/errors.ts';
+import type { RestoreOptions, RestoreOutcome, RestorePlan } from './domain/restore-plan.ts';
 import type { Progress, Runtime } from './domain/runtime.ts';
 import { everything, type Selection } from './domain/selection.ts';
+import type { ValidationReport } from './domain/validation.ts';
 import type { SetSummary } from './repository/catalog.ts';
 import type { Repository } from './repository/repository.ts';
 import type { SetReader } from './repository/set-reader.ts';
@@ -41,9 +43,17 @@ export interface App {
   openSet(text: string, options: OpenOptions): Promise<SetReader>;
   /** `what` as in `openSet`, or `all`. */
   verify(what: string, run: Run): Promise<RepositoryReport>;
-  /** Whether an identity was given. */
-  hasIdentity(): boolean;
+  planRestore(set: SetReader, options: RestoreOptions, run: Run): Promise<RestorePlan>;
+  restore(set: SetReader, options: RestoreOptions, run: Run): Promise<RestoreOutcome>;
+  validate(set: SetReader, options: ValidationOptions, run: Run): Promise<ValidationReport>;
   close(): Promise<void>;
+}
+
+export interface ValidationOptions {
+  readonly selection: Selection;
+  readonly namespaceMapping: Readonly<Record<string, string>>;
+  /** Also run something small on the platform. */
+  readonly platform: boolean;
 }
 
 export interface OpenOptions {
@@ -97,7 +107,6 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     cluster,
     repository,
     openSet,
-    hasIdentity: () => settings.identity !== undefined,
     init: async signal => {
       const [{ initRepository }, recipients, signingPublicKey] = await Promise.all([
         import('./repository/repository.ts'),
@@ -108,11 +117,25 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
       return initRepository(await store(), { recipients, signingPublicKey, runtime, insecurePlaintext, signal });
     },
     backup: async run => {
-      const [{ runBackup }, recipients, signingKey] = await Promise.all([import('./backup/run.ts'), keys.recipients(), keys.signingKey()]);
+      const recipients = await keys.recipients();
+      if (recipients.length === 0 && settings.insecurePlaintext !== true) {
+        throw new HoldfastError('RECIPIENT_MISSING', 'no recipient is configured: the backup could not be sealed, so it was not started');
+      }
+      const [{ runBackup }, signingKey] = await Promise.all([import('./backup/run.ts'), keys.signingKey()]);
+      const from = await repository(run.signal);
+      if (recipients.length === 0 && from.info.recipientFingerprints.length > 0) {
+        throw new HoldfastError(
+          'CONFIG_INVALID',
+          `insecurePlaintext is on, but ${from.store.url} is a repository whose backups are sealed`,
+          {
+            hint: 'leave --insecure-plaintext away, or make another repository with holdfast init --insecure-plaintext',
+          },
+        );
+      }
       return runBackup({
         ...run,
         ...{ recipients, signingKey, runtime },
-        repository: await repository(run.signal),
+        repository: from,
         cluster: await cluster(),
         selection: selectionOf(settings),
         tier: settings.tier ?? 'manual',
@@ -131,6 +154,18 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
       if (what === 'all') return verifyRepository(from, options);
       const report = await verifySet(from, await resolve(from, what, run.signal), options);
       return { ok: report.state === 'verified', sets: [report] };
+    },
+    planRestore: async (reader, options, run) => {
+      const { planRestore } = await import('./restore/plan.ts');
+      return planRestore({ ...run, reader, options, runtime, cluster: await cluster() });
+    },
+    restore: async (reader, options, run) => {
+      const { runRestore } = await import('./restore/run.ts');
+      return runRestore({ ...run, reader, options, runtime, cluster: await cluster() });
+    },
+    validate: async (reader, options, run) => {
+      const { runValidation } = await import('./validate/run.ts');
+      return runValidation({ ...run, ...options, reader, runtime, cluster: await cluster() });
     },
     close: async () => {
       await Promise.allSettled(opened.map(resource => resource.close()));
@@ -163,8 +198,9 @@ async function openStore({ settings }: Config, runtime: Runtime): Promise<Object
 function withS3Settings(location: string, s3: NonNullable<Settings['s3']>): string {
   const url = URL.parse(location);
   if (url?.protocol !== 's3:') return location;
-  for (const [name, value] of Object.entries(s3))
+  for (const [name, value] of Object.entries(s3)) {
     if (value !== undefined && !url.searchParams.has(name)) url.searchParams.set(name, String(value));
+  }
   return url.href;
 }
 

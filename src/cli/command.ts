@@ -26,8 +26,8 @@ export interface CommandSpec<Options extends object = object> {
   readonly flags?: readonly Flag[];
   /** Formats it can print; the first one is the default. */
   readonly outputs: readonly OutputFormat[];
-  /** Long-running commands print progress, and NDJSON with `-o json`. */
-  readonly reports?: true;
+  /** Long-running commands show progress on stderr. With `-o json` they print a line per message, or progress as text and one document. */
+  reports?(options: Options): 'lines' | 'document';
   /** What is kept when the first Ctrl-C stops it. */
   readonly whenStopped?: string;
   /** Resolves to the exit code. */

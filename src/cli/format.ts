@@ -68,19 +68,16 @@ export function printable(text: string): string {
     .replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, char => `\\x${char.codePointAt(0)?.toString(16).padStart(2, '0')}`);
 }
 
-/** Characters it takes on a terminal, escape codes not counted; wide East Asian characters take two. */
+// East Asian wide characters and emoji, as terminals draw them (UAX #11).
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
+const combining = /\p{Mn}/u;
+
+/** Columns it takes on a terminal, escape codes not counted. */
 export function width(text: string): number {
-  let total = 0;
-  for (const char of stripVTControlCharacters(text))
-    total +=
-      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u.test(
-        char,
-      )
-        ? 2
-        : /\p{Mn}/u.test(char)
-          ? 0
-          : 1;
-  return total;
+  let columns = 0;
+  for (const char of stripVTControlCharacters(text)) columns += wide.test(char) ? 2 : combining.test(char) ? 0 : 1;
+  return columns;
 }
 
 /** Cut at the end with `…` so that it takes no more than `most` characters. */

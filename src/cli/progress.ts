@@ -46,14 +46,18 @@ export function createReporter(options: ReporterOptions): Reporter {
   return { progress: progress[mode], note, message, end: () => {} };
 }
 
-/** The phases of an operation as events come in. One may come back after another began: they overlap. */
-function phaseLog(now: () => number): {
-  add(event: ProgressEvent): { phase: Phase; begins: boolean };
+interface PhaseLog {
   readonly all: ReadonlyMap<string, Phase>;
-} {
+  add(event: ProgressEvent): { readonly phase: Phase; readonly begins: boolean };
+  clear(): void;
+}
+
+/** The phases of an operation as events come in. One may come back after another began: they overlap. */
+function phaseLog(now: () => number): PhaseLog {
   const all = new Map<string, Phase>();
   return {
     all,
+    clear: () => all.clear(),
     add: event => {
       const known = all.get(event.phase);
       const at = now();
@@ -117,6 +121,7 @@ function liveReporter({ stderr, style, now }: ReporterOptions, message: Reporter
       timer = undefined;
       draw(how);
       drawn = 0;
+      log.clear();
     },
   };
 }

@@ -69,8 +69,9 @@ function settingFlags(spec: CommandSpec, command: Command, program: Command): Fl
 }
 
 function progressMode(spec: CommandSpec, format: OutputFormat, options: SharedOptions, terminal: Terminal): ProgressMode {
-  if (spec.reports !== true) return 'quiet';
-  if (format === 'json') return 'ndjson';
+  const how = spec.reports?.(options);
+  if (how === undefined) return 'quiet';
+  if (how === 'lines' && format === 'json') return 'ndjson';
   if (options.quiet === true) return 'quiet';
   return terminal.stderr.isTTY === true ? 'live' : 'plain';
 }

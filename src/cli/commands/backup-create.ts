@@ -34,7 +34,7 @@ export const backupCreate: CommandSpec = {
     { flags: '--seal-index', text: 'seal the index too: names and sizes of objects', setting: 'sealIndex' },
   ],
   outputs: ['table', 'json', 'yaml', 'name'],
-  reports: true,
+  reports: () => 'lines',
   whenStopped: 'Nothing of this backup stays visible; earlier ones are untouched.',
   run: async call => {
     const [app, { settings }, { backupSummary }] = await Promise.all([call.app(), call.config(), import('../render/backup-summary.ts')]);

@@ -32,11 +32,8 @@ export const backupGet: CommandSpec<Options> = {
       lines: () => (sets.length === 0 ? [] : backupList(sets, call.now(), call.style, call.options.headers)),
       names: () => sets.map(set => set.id),
     });
-    if (sets.length === 0)
-      advise(
-        call,
-        `No backups${tier === undefined ? '' : ` of tier ${tier}`} in ${await app.location()}. Take one: holdfast backup create`,
-      );
+    const which = tier === undefined ? '' : ` of tier ${tier}`;
+    if (sets.length === 0) advise(call, `No backups${which} in ${await app.location()}. Take one: holdfast backup create`);
     return exitCodes.ok;
   },
 };

@@ -31,17 +31,15 @@ export const init: CommandSpec = {
   run: async call => {
     const [app, { settings }, { repositoryLines }] = await Promise.all([call.app(), call.config(), import('../render/repository.ts')]);
     const plaintext = settings.insecurePlaintext === true;
-    if (plaintext)
-      warn(call, `--insecure-plaintext: every backup in ${await app.location()} will lie in the clear, Secrets too. This is for tests.`);
-    const { info } = await app.init(call.signal);
     const location = await app.location();
+    if (plaintext) warn(call, `--insecure-plaintext: every backup in ${location} will lie in the clear, Secrets too. This is for tests.`);
+    const { info } = await app.init(call.signal);
     await present(call, {
       document: { location, ...info },
       lines: () => repositoryLines(location, info, call.style),
       names: () => [info.id],
     });
-    if (info.recipientFingerprints.length === 1)
-      warn(call, 'there is one recipient only: when its identity is lost, so is every backup. Two are advised.');
+    if (info.recipientFingerprints.length === 1) warn(call, 'there is one recipient only: if its identity is lost, so is every backup');
     if (call.format === 'table') advise(call, '\nNext: holdfast backup create');
     return exitCodes.ok;
   },

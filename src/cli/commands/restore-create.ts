@@ -1,10 +1,11 @@
 import { exitCodes, HoldfastError } from '../../domain/errors.ts';
 import type { RestoreOutcome } from '../../domain/restore-plan.ts';
+import type { SetReader } from '../../repository/set-reader.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, confirmed, presentSummary } from '../output.ts';
 import { restoreFlags, restoreOptions } from '../restore-flags.ts';
 import { setArgument } from '../set-argument.ts';
-import { exitOfPlan, makePlan, type PlanFlagValues, planFlags, presentPlan } from './restore-plan.ts';
+import { exitOfPlan, makePlan, openForRestore, type PlanFlagValues, planFlags, presentPlan } from './restore-plan.ts';
 
 interface Options extends PlanFlagValues {
   readonly dryRun?: boolean;
@@ -51,7 +52,7 @@ export const restoreCreate: CommandSpec<Options> = {
     { flags: '--validate', text: 'afterwards compare every object with the backup' },
   ],
   outputs: ['table', 'json', 'yaml', 'name'],
-  reports: true,
+  reports: ({ dryRun }) => (dryRun === true ? 'document' : 'lines'),
   whenStopped: 'What was restored stays; the same command run again completes it.',
   run: async call => {
     const { dryRun = false, yes = false } = call.options;
@@ -60,23 +61,24 @@ export const restoreCreate: CommandSpec<Options> = {
         hint: 'look at holdfast restore plan, then pass --yes',
       });
     }
+    const set = await openForRestore(call);
     if (dryRun) {
-      const plan = await makePlan(call);
+      const plan = await makePlan(call, set);
       await presentPlan(call, plan);
       return exitOfPlan(plan);
     }
-    if (!yes && !(await agreed(call))) {
+    if (!yes && !(await agreed(call, set))) {
       advise(call, 'Nothing was changed.');
       return exitCodes.failed;
     }
-    return restore(call);
+    return restore(call, set);
   },
 };
 
 /** Shows the plan on stderr, where the question is too: stdout is for the result. */
-async function agreed(call: Call<Options>): Promise<boolean> {
+async function agreed(call: Call<Options>, set: SetReader): Promise<boolean> {
   const { planLines, writesOf } = await import('../render/restore-plan.ts');
-  const plan = await makePlan(call);
+  const plan = await makePlan(call, set);
   const { diff = false, objects = false } = call.options;
   call.reporter.end('done');
   call.terminal.stderr.write(`${planLines(plan, { style: call.noteStyle, diff, objects }).join('\n')}\n\n`);
@@ -84,18 +86,16 @@ async function agreed(call: Call<Options>): Promise<boolean> {
   return confirmed(call, `Restore into ${plan.server}?`);
 }
 
-async function restore(call: Call<Options>): Promise<number> {
+async function restore(call: Call<Options>, set: SetReader): Promise<number> {
   const [app, { settings }] = await Promise.all([call.app(), call.config()]);
   const options = restoreOptions(call.options, settings.concurrency);
   const run = { signal: call.signal, progress: call.reporter.progress };
-  const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
   const outcome = await app.restore(set, options, run);
-  const validation =
-    call.options.validate === true && outcome.phase !== 'Failed'
-      ? await app.validate(set, { ...options, platform: false }, run)
-      : undefined;
-  for (const problem of outcome.problems)
+  const toValidate = call.options.validate === true && outcome.phase !== 'Failed';
+  const validation = toValidate ? await app.validate(set, { ...options, platform: false }, run) : undefined;
+  for (const problem of outcome.problems) {
     call.reporter.message({ message_type: problem.severity === 'failed' ? 'error' : 'warning', ...problem });
+  }
   const [{ restoreOutcome }, { validationLines }] = await Promise.all([
     import('../render/restore-outcome.ts'),
     import('../render/validation.ts'),
@@ -108,8 +108,9 @@ async function restore(call: Call<Options>): Promise<number> {
     ],
     names: () => [outcome.backup],
   });
-  if (call.format === 'table' && validation === undefined && outcome.phase === 'Completed')
+  if (call.format === 'table' && !toValidate && outcome.phase === 'Completed') {
     advise(call, `\nProve it: holdfast validate ${outcome.backup} --identity <file>`);
+  }
   return exitOfOutcome(outcome, validation?.state);
 }
 

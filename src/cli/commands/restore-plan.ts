@@ -1,5 +1,6 @@
 import { exitCodes } from '../../domain/errors.ts';
 import type { RestorePlan } from '../../domain/restore-plan.ts';
+import type { SetReader } from '../../repository/set-reader.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, present } from '../output.ts';
 import { type RestoreFlagValues, restoreFlags, restoreOptions } from '../restore-flags.ts';
@@ -39,20 +40,27 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
   uses: ['identity', 'keys', 'repository', 'cluster', 'output', 'general'],
   flags: [...restoreFlags, ...planFlags],
   outputs: ['table', 'json', 'yaml', 'name'],
+  reports: () => 'document',
   run: async call => {
-    const plan = await makePlan(call);
+    const plan = await makePlan(call, await openForRestore(call));
     await presentPlan(call, plan);
     if (call.format === 'table') advise(call, '\nDo it: the same line with restore create');
     return exitOfPlan(plan);
   },
 };
 
-/** Opens the backup that the line names and plans its restore. */
-export async function makePlan(call: Call<PlanFlagValues>): Promise<RestorePlan> {
+/** The backup that the line names. Opened once, so that `latest` means the same one from the plan to the end. */
+export async function openForRestore(call: Call<PlanFlagValues>): Promise<SetReader> {
+  const app = await call.app();
+  return app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
+}
+
+export async function makePlan(call: Call<PlanFlagValues>, set: SetReader): Promise<RestorePlan> {
   const [app, { settings }] = await Promise.all([call.app(), call.config()]);
-  const options = restoreOptions(call.options, settings.concurrency);
-  const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
-  return app.planRestore(set, options, { signal: call.signal, progress: call.reporter.progress });
+  return app.planRestore(set, restoreOptions(call.options, settings.concurrency), {
+    signal: call.signal,
+    progress: call.reporter.progress,
+  });
 }
 
 export async function presentPlan(call: Call<PlanFlagValues>, plan: RestorePlan): Promise<void> {

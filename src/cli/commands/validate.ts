@@ -36,7 +36,7 @@ export const validate: CommandSpec<Options> = {
     { flags: '--junit <file>', text: 'also write the report as JUnit XML', completes: 'file' },
   ],
   outputs: ['table', 'json', 'yaml', 'name'],
-  reports: true,
+  reports: () => 'lines',
   whenStopped: 'The backup and the cluster’s own objects are as they were.',
   run: async call => {
     const [app, { environment }, { validationLines }] = await Promise.all([call.app(), call.config(), import('../render/validation.ts')]);

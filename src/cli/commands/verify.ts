@@ -24,14 +24,13 @@ export const verify: CommandSpec = {
   },
   uses: ['identity', 'keys', 'repository', 'output', 'general'],
   outputs: ['table', 'json', 'yaml', 'name'],
-  reports: true,
+  reports: () => 'lines',
   whenStopped: 'Nothing is written by a verification.',
   run: async call => {
     const [app, { verifyLines }] = await Promise.all([call.app(), import('../render/verify.ts')]);
     const report = await app.verify(call.args[0] ?? 'all', { signal: call.signal, progress: call.reporter.progress });
     for (const set of report.sets) {
-      for (const finding of set.findings)
-        call.reporter.message({ message_type: finding.severity === 'error' ? 'error' : 'note', id: set.id, ...finding });
+      for (const finding of set.findings) call.reporter.message({ message_type: finding.severity, id: set.id, ...finding });
     }
     await presentSummary(call, {
       document: report,
@@ -39,8 +38,8 @@ export const verify: CommandSpec = {
       names: () => report.sets.filter(set => set.state === 'damaged').map(set => set.id),
     });
     if (report.sets.length === 0) advise(call, `No backups in ${await app.location()}.`);
-    if (call.format === 'table' && !app.hasIdentity() && report.sets.length > 0)
-      advise(call, '\nFiles were compared, not opened: give --identity to prove that they open.');
+    const unopened = report.sets.some(set => set.state === 'verified' && set.depth === 'files');
+    if (call.format === 'table' && unopened) advise(call, '\nFiles were compared, not opened: give --identity to prove that they open.');
     return report.ok ? exitCodes.ok : exitCodes.verification;
   },
 };
