@@ -7,8 +7,6 @@ export const clusterMadeKinds: Readonly<Record<string, string>> = {
   'events.events.k8s.io': 'a record of what happened, expiring within hours',
   'leases.coordination.k8s.io': 'held by running components, renewed every few seconds',
   'leasecandidates.coordination.k8s.io': 'held by running components, renewed every few seconds',
-  endpoints: 'made from services and pods by the control plane',
-  'endpointslices.discovery.k8s.io': 'made from services and pods by the control plane',
   nodes: 'registered by the kubelets of the cluster itself',
   'csinodes.storage.k8s.io': 'registered by the kubelets of the cluster itself',
   'csistoragecapacities.storage.k8s.io': 'published by the storage drivers of the cluster itself',
@@ -43,6 +41,10 @@ interface ObjectRule {
   readonly matches: (object: ObjectSummary) => boolean;
 }
 
+function isApiServersOwn(object: ObjectSummary): boolean {
+  return object.namespace === 'default' && object.name === 'kubernetes';
+}
+
 /** Single objects that a cluster makes for itself within kinds that are backed up. */
 export const clusterMadeObjects: readonly ObjectRule[] = [
   {
@@ -58,9 +60,20 @@ export const clusterMadeObjects: readonly ObjectRule[] = [
       (object.name === 'extension-apiserver-authentication' || object.name === 'kube-apiserver-legacy-service-account-token-tracking'),
   },
   {
+    kind: 'endpoints',
+    reason: 'made from services and pods by the control plane',
+    matches: object => object.labels['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller' || isApiServersOwn(object),
+  },
+  {
+    kind: 'endpointslices.discovery.k8s.io',
+    reason: 'made from services and pods by the control plane',
+    matches: object =>
+      (object.labels['endpointslice.kubernetes.io/managed-by'] ?? '').endsWith('-controller.k8s.io') || isApiServersOwn(object),
+  },
+  {
     kind: 'services',
     reason: 'the API server’s own service',
-    matches: object => object.namespace === 'default' && object.name === 'kubernetes',
+    matches: isApiServersOwn,
   },
   {
     kind: 'apiservices.apiregistration.k8s.io',

@@ -115,7 +115,7 @@ async function compareForms(
   const { item } = where;
   if (found.deleting) return { item, message: 'is being deleted' };
   if (found.marked) return { item, message: 'was left half-done by a restore' };
-  const dangling = found.ownerRefs.find(owner => !live.hasUid(String(owner['uid'])));
+  const dangling = found.ownerRefs.find(owner => !live.hasOwner(owner));
   if (dangling !== undefined && ownerNames(form.owners).includes(ownerName(dangling))) {
     return { item, message: `its owner reference to ${dangling['kind']} ${dangling['name']} holds the UID of no living object` };
   }

@@ -15,7 +15,8 @@ export interface IndexedObject extends LiveRecord {
 /** The live objects of some kinds, a few hundred bytes each. */
 export interface LiveIndex {
   find(kind: { readonly group: string; readonly resource: string }, namespace: string, name: string): IndexedObject | undefined;
-  hasUid(uid: string): boolean;
+  /** False only where the owner's kind was listed and nothing in it has that UID. */
+  hasOwner(owner: JsonObject): boolean;
 }
 
 const listsAtOnce = 4;
@@ -49,6 +50,12 @@ export async function indexLive(
       if (!isCode(thrown, 'CLUSTER_NOT_FOUND')) throw thrown;
     }
   };
+  const listed = new Set(kinds.map(kind => `${kind.group}/${kind.kind}`));
+  const hasOwner = (owner: JsonObject): boolean => {
+    const version = stringAt(owner, 'apiVersion') ?? '';
+    const group = version.includes('/') ? version.split('/')[0] : '';
+    return uids.has(stringAt(owner, 'uid') ?? '') || !listed.has(`${group}/${stringAt(owner, 'kind')}`);
+  };
   await pLimit(listsAtOnce).map(kinds, readKind);
-  return { find: (kind, namespace, name) => objects.get(key(kind, namespace, name)), hasUid: uid => uids.has(uid) };
+  return { find: (kind, namespace, name) => objects.get(key(kind, namespace, name)), hasOwner };
 }

@@ -59,7 +59,7 @@ export const codeRunCheck: PlatformCheck = {
     apiVersion: 'agents.platform/v1',
     kind: 'CodeRun',
     metadata: { labels: marking },
-    spec: { taskId: 0, agent: 'rex', model: 'none', repository: 'holdfast/check' },
+    spec: { taskId: 1, githubApp: '5DLabs-Rex', repository: 'holdfast/check' },
   },
   field: ['status', 'phase'],
   succeeded: ['Succeeded'],
