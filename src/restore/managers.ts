@@ -67,11 +67,12 @@ const fixedOnceMade = new Set([
 export function ownershipOf(managers: readonly FieldManager[], kind: ResourceKind, withStatus: boolean): ObjectOwnership {
   const own = managers.filter(manager => manager.subresource !== 'status');
   const ofStatus = withStatus ? managers.filter(manager => manager.subresource === 'status') : [];
-  const statusManager = ofStatus.find(manager => manager.operation === 'Update')?.manager ?? noManager;
+  const updated = ofStatus.find(manager => manager.operation === 'Update')?.manager;
+  const statusManager = updated ?? noManager;
   const applied = own.filter(manager => manager.operation === 'Apply');
   const [first] = own;
   const entries = [...own, ...ofStatus].map(manager => manager.entry);
-  const stated = { object: { how: 'state', entries }, statusManager } as const;
+  const stated = { object: { how: 'state', entries }, statusManager: updated ?? restoreManager } as const;
   if (first === undefined) return { object: { how: 'create', manager: noManager, entries }, statusManager };
   if (ofStatus.some(manager => manager.operation === 'Apply')) return stated;
   // Update managers share fields without conflict: the first one stands for all.

@@ -141,11 +141,10 @@ async function create(wanted: Wanted, body: JsonObject, manager: string, context
 /** Through the subresource; whoever wrote one meanwhile did so for an object that he took for new, so ours stands. */
 async function writeStatus(wanted: Wanted, stored: Stored, context: WriteContext): Promise<Stored> {
   const { cluster, signal } = context;
-  const { apiVersion, kind } = wanted.form.main;
   let current = stored;
   for (let conflicts = 0; ; conflicts++) {
-    const { uid, resourceVersion } = current;
-    const body = { apiVersion, kind, metadata: { ...identityOf(wanted), uid, resourceVersion }, status: wanted.form.status };
+    // Whole, since some kinds (jobs) take labels and annotations from a write of the status as well.
+    const body = { ...current.object, status: wanted.form.status };
     context.onWrite();
     try {
       const options = { subresource: 'status', fieldManager: wanted.ownership.statusManager, signal };
