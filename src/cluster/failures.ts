@@ -104,7 +104,9 @@ function rootOf(thrown: unknown): Error & SystemError {
   return error;
 }
 
+/** `thrown` is the cause of a BrokenAnswer; without one the connection was fine, and the answer ended before its end. */
 export function breakOf(thrown: unknown): Break {
+  if (thrown === undefined) return 'cut';
   const root = rootOf(thrown);
   if (root.name === 'AbortError' || root.name === 'TimeoutError') return 'abort';
   const code = typeof root.code === 'string' ? root.code : '';

@@ -32,6 +32,8 @@ export interface ClusterLocation {
   };
   /** Where a pod finds its token and CA. */
   readonly serviceAccount?: string;
+  /** How long a credential plugin may take, milliseconds; a minute when absent. */
+  readonly pluginTimeoutMs?: number | undefined;
 }
 
 const serviceAccountDirectory = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -42,11 +44,11 @@ const serviceAccountDirectory = '/var/run/secrets/kubernetes.io/serviceaccount';
  */
 export async function loadCluster(location: ClusterLocation, runtime: Pick<Runtime, 'now'>): Promise<Connection> {
   const { environment } = location;
-  if (location.kubeconfig !== undefined) return fromFiles([location.kubeconfig], true, location.context, runtime);
+  if (location.kubeconfig !== undefined) return fromFiles([location.kubeconfig], true, location, runtime);
   const listed = (environment.KUBECONFIG ?? '').split(delimiter).filter(path => path !== '');
-  if (listed.length > 0) return fromFiles(listed, false, location.context, runtime);
+  if (listed.length > 0) return fromFiles(listed, false, location, runtime);
   const home = environment.HOME === undefined || environment.HOME === '' ? undefined : join(environment.HOME, '.kube', 'config');
-  if (home !== undefined && (await exists(home))) return fromFiles([home], true, location.context, runtime);
+  if (home !== undefined && (await exists(home))) return fromFiles([home], true, location, runtime);
   if (environment.KUBERNETES_SERVICE_HOST !== undefined && location.context === undefined) return inCluster(location, runtime);
   const tried = ['--kubeconfig', 'KUBECONFIG', ...(home === undefined ? [] : [home]), 'a service account of a pod'];
   throw invalid(`no cluster is configured: looked for ${tried.join(', ')}`);
@@ -62,11 +64,11 @@ async function exists(file: string): Promise<boolean> {
 async function fromFiles(
   files: readonly string[],
   strict: boolean,
-  context: string | undefined,
+  location: ClusterLocation,
   runtime: Pick<Runtime, 'now'>,
 ): Promise<Connection> {
   const config = await readKubeconfig(files, strict);
-  const name = context ?? config.currentContext;
+  const name = location.context ?? config.currentContext;
   if (name === undefined)
     throw invalid(`kubeconfig ${config.source}: no current-context is set and none was named; it has ${known(config.contexts)}`);
   const chosen = config.contexts.get(name);
@@ -75,7 +77,7 @@ async function fromFiles(
   const userName = textOf(chosen, 'user');
   const user = userName === undefined ? undefined : entryOf(config, 'user', chosen, name);
   const base = await clusterPart(cluster, `cluster ${textOf(chosen, 'cluster')} of context ${name}`);
-  const authentication = await userPart(user, userName ?? '', { ...base, cluster }, runtime);
+  const authentication = await userPart(user, userName ?? '', { ...base, pluginTimeoutMs: location.pluginTimeoutMs }, runtime);
   return { ...base, context: name, namespace: textOf(chosen, 'namespace') ?? 'default', ...authentication };
 }
 
@@ -120,7 +122,7 @@ function urlOf(text: string, entry: Entry, what: string): URL {
 async function userPart(
   user: Entry | undefined,
   name: string,
-  cluster: Pick<Connection, 'server' | 'tls'> & { readonly cluster: Entry },
+  at: Pick<Connection, 'server' | 'tls'> & Pick<ClusterLocation, 'pluginTimeoutMs'>,
   runtime: Pick<Runtime, 'now'>,
 ): Promise<Authentication> {
   if (user === undefined) return staticUser({ headers: {} });
@@ -146,7 +148,7 @@ async function userPart(
     return staticUser({ headers: { ...headers, authorization: `Basic ${basic}` }, ...certificate });
   }
   if (user.value.exec !== undefined || user.value['auth-provider'] !== undefined) {
-    return pluginUser({ user, name, server: cluster.server, tls: cluster.tls, headers }, runtime);
+    return pluginUser({ user, name, server: at.server, tls: at.tls, headers, timeoutMs: at.pluginTimeoutMs }, runtime);
   }
   return staticUser({ headers, ...certificate });
 }

@@ -18,14 +18,14 @@ beforeEach(async () => {
 afterAll(() => rm(dir, { recursive: true }));
 
 /** A plugin that counts its runs and then does as told. */
-async function plugin(script: string, exec: object = {}) {
+async function plugin(script: string, exec: object = {}, timeoutMs = 20_000) {
   const command = join(dir, 'plugin');
   await writeFile(command, `#!/bin/sh\nprintf x >> ${dir}/runs\n${script}\n`);
   await chmod(command, 0o755);
-  return connection({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: './plugin', ...exec } });
+  return connection({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: './plugin', ...exec } }, timeoutMs);
 }
 
-async function connection(user: object) {
+async function connection(user: object, timeoutMs = 20_000) {
   const file = join(dir, 'config');
   const document = {
     'current-context': 'm',
@@ -34,7 +34,7 @@ async function connection(user: object) {
     contexts: [{ name: 'm', context: { cluster: 'c', user: 'u' } }],
   };
   await writeFile(file, JSON.stringify(document));
-  return loadCluster({ kubeconfig: file, environment: {} }, runtime);
+  return loadCluster({ kubeconfig: file, environment: {}, pluginTimeoutMs: timeoutMs }, runtime);
 }
 
 const credential = (status: string) => `echo '{"kind":"ExecCredential","status":{${status}}}'`;
@@ -97,6 +97,14 @@ describe('exec plugins', () => {
     const error = await credentials().catch((thrown: Error) => thrown);
     expect(error).toMatchObject({ code: 'CLUSTER_UNAUTHORIZED', message: expect.stringContaining('its output is not JSON') });
     expect(error).not.toHaveProperty('cause');
+  });
+
+  it('that do not end are ended', async () => {
+    const { credentials } = await plugin('exec sleep 600', {}, 200);
+    await expect(credentials()).rejects.toMatchObject({
+      code: 'CLUSTER_UNAUTHORIZED',
+      message: expect.stringContaining('no answer within 0.2 s'),
+    });
   });
 
   it('that are not installed give their hint', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { RequestOptions } from 'node:https';
 import type { User } from '@kubernetes/client-node';
 import { HoldfastError } from '../domain/errors.ts';
@@ -14,13 +14,15 @@ interface PluginUser {
   readonly server: string;
   readonly tls: Connection['tls'];
   readonly headers: Credentials['headers'];
+  /** How long the plugin may take, milliseconds; a minute when absent. */
+  readonly timeoutMs: number | undefined;
 }
 
 /** What client-node's authenticators have in common: they write headers, and perhaps a client certificate, into request options. */
 type Apply = (options: RequestOptions) => Promise<void>;
 
 /** A plugin that waits for a browser or a password would wait for ever. */
-const pluginTimeoutMs = 60_000;
+const defaultTimeoutMs = 60_000;
 /** How long one answer serves before the authenticator is asked again whether it has expired. */
 const askAgainMs = 5_000;
 
@@ -71,7 +73,7 @@ async function execAuthenticator(plugin: PluginUser, exec: JsonObject): Promise<
   const { ExecAuth } = await import('@kubernetes/client-node/dist/exec_auth.js');
   const auth = new ExecAuth();
   // Its own call of spawn has no time-out and leaves standard input open.
-  Object.assign(auth, { execFn: boundedSpawn });
+  Object.assign(auth, { execFn: boundedSpawn(timeoutOf(plugin)) });
   const command = stringAt(exec, 'command') ?? '';
   if (command === '') throw invalid(`kubeconfig ${plugin.user.file}: exec of user ${plugin.name} has no command`);
   const given = Array.isArray(exec.env) ? exec.env : [];
@@ -87,8 +89,13 @@ async function execAuthenticator(plugin: PluginUser, exec: JsonObject): Promise<
   return options => auth.applyAuthentication(user, options);
 }
 
-function boundedSpawn(command: string, args: readonly string[], options: object) {
-  return spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], timeout: pluginTimeoutMs, killSignal: 'SIGKILL' });
+function boundedSpawn(timeout: number): (command: string, args: readonly string[], options: object) => ChildProcess {
+  return (command, args, options) =>
+    spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' });
+}
+
+function timeoutOf(plugin: PluginUser): number {
+  return plugin.timeoutMs ?? defaultTimeoutMs;
 }
 
 /** What plugins read from `KUBERNETES_EXEC_INFO` (KEP-541): which protocol version is spoken and, if they asked for it, which cluster is meant. */
@@ -141,7 +148,7 @@ function pluginError(plugin: PluginUser, thrown: unknown): HoldfastError {
   if (code === 'ENOENT')
     return invalid(`kubeconfig ${plugin.user.file}: ${what} is not installed${hint === undefined ? '' : `: ${hint}`}`, thrown);
   const why = thrown instanceof SyntaxError ? 'its output is not JSON' : message.trim().slice(0, 500);
-  const text = `${what} failed: ${why === '' ? `no answer within ${pluginTimeoutMs / 1000} s, or no message` : why}`;
+  const text = `${what} failed: ${why === '' ? `no answer within ${timeoutOf(plugin) / 1000} s, or no reason given` : why}`;
   // A parse error quotes the output, which may hold a token: it is not passed on as the cause.
   return new HoldfastError('CLUSTER_UNAUTHORIZED', text);
 }

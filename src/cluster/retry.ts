@@ -13,8 +13,8 @@ export interface RetryPolicy {
 /** Long enough for an API server to restart, or for one of several to be taken out of a load balancer. */
 export const defaultRetry: RetryPolicy = { attempts: 14, totalMs: 60_000, baseMs: 100, maxMs: 5_000 };
 
-/** A server that never answered is more likely a wrong address than a restart. */
-const firstContactAttempts = 3;
+/** A server that never answered is more likely a wrong address than a restart, and one that answers no list is more likely none than cut short. */
+const doubtfulAttempts = 3;
 
 export interface Failure {
   readonly thrown: unknown;
@@ -47,7 +47,8 @@ function askedDelay({ thrown, attempt, repeatable, passing, contacted }: Failure
     return status >= 500 && repeatable ? thrown.retryAfterMs : undefined;
   }
   if (!(thrown instanceof BrokenAnswer)) return undefined;
-  if (!contacted && attempt + 1 >= firstContactAttempts) return undefined;
+  const doubtful = !contacted || thrown.cause === undefined;
+  if (doubtful && attempt + 1 >= doubtfulAttempts) return undefined;
   const how = breakOf(thrown.cause);
   if (how === 'unsent') return 0;
   return how === 'cut' && repeatable ? 0 : undefined;

@@ -66,6 +66,8 @@ async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   if (size > 0) throw new BrokenAnswer('a watch ended within a line');
 }
 
+const closeBrace = 0x7d;
+
 const types = ['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK'] as const;
 const heads = [...types, 'ERROR' as const].map(type => ({ type, head: Buffer.from(`{"type":"${type}","object":`) }));
 
@@ -73,12 +75,16 @@ const heads = [...types, 'ERROR' as const].map(type => ({ type, head: Buffer.fro
 function readEvent(line: Uint8Array, what: string): WatchEvent {
   for (const { type, head } of heads) {
     if (!begins(line, head)) continue;
-    if (line[line.length - 1] !== 0x7d) break;
     const object = line.subarray(head.length, line.length - 1);
+    if (!isBraced(object) || line[line.length - 1] !== closeBrace) break;
     if (type === 'ERROR') throw eventError(object, what);
     return { type, object };
   }
   throw new HoldfastError('CLUSTER_ERROR', `${what}: a line that is no event`);
+}
+
+function isBraced(bytes: Uint8Array): boolean {
+  return bytes.length >= 2 && bytes[0] === 0x7b && bytes[bytes.length - 1] === closeBrace;
 }
 
 function begins(line: Uint8Array, head: Uint8Array): boolean {
