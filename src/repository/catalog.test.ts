@@ -136,6 +136,20 @@ describe('a repository without a Completed set', () => {
     }
   });
 
+  it('names only some of very many newer sets that it passed over', async () => {
+    const newer = Array.from({ length: 8 }, (_, i) => ({ id: `2026111${i}T020000Z-daily-aaaa`, phase: partial }));
+    const location = await repositoryWith([{ id: '20261101T020000Z-daily-aaaa' }, ...newer]);
+    try {
+      const notices: string[] = [];
+      const id = await resolveSet(location.repository, 'latest', { now, onNotice: notice => notices.push(notice) });
+      expect(id).toBe('20261101T020000Z-daily-aaaa');
+      expect(notices.length).toBe(6);
+      expect(notices[5]).toMatch(/^3 more sets/);
+    } finally {
+      await location.remove();
+    }
+  });
+
   it('is empty, or holds nothing readable: there is no latest', async () => {
     const location = await repositoryWith([{ id: '20261119T020000Z-daily-bbbb', half: true }]);
     try {

@@ -43,6 +43,11 @@ describe('a manifest', () => {
     ['no JSON', () => Buffer.from('x\ny\n')],
     ['one line', () => Buffer.from('{}\n')],
     ['three lines', () => Buffer.concat([encodeManifest(manifest, location.keys.privatePem), Buffer.from('{}\n')])],
+    [
+      'spaces in its signature line',
+      () =>
+        Buffer.from(Buffer.from(encodeManifest(manifest, location.keys.privatePem)).toString().replace('"signature":{', '"signature": {')),
+    ],
     ['nothing', () => Buffer.alloc(0)],
     ['a shard outside of the set', () => withLine1(made => ({ ...made, shards: [{ ...made.shards[0], name: '../../etc/passwd' }] }))],
     ['a negative count', () => withLine1(made => ({ ...made, objects: -1 }))],

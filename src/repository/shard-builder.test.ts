@@ -10,6 +10,8 @@ import { createShardBuilder, type ShardBuilderOptions } from './shard-builder.ts
 
 const run = promisify(execFile);
 const ref = (name: string) => ({ group: '', version: 'v1', resource: 'configmaps', namespace: 'agents', name });
+/** Of a zstd frame's descriptor (RFC 8878, 3.1.1.1.1). */
+const contentChecksum = 4;
 const json = Buffer.from('{"kind":"ConfigMap"}');
 
 interface Stored {
@@ -39,7 +41,9 @@ describe('a shard', () => {
     expect(stored.length).toBe(1);
     expect(shard!.record.sha256).toBe(sha256Hex(shard!.bytes));
     expect(shard!.record).toMatchObject({ name: 'resources-1', class: 'resources', bytes: shard!.bytes.length, entries: 3 });
-    const tar = zstdDecompressSync(await open([keys.identity], shard!.bytes));
+    const compressed = await open([keys.identity], shard!.bytes);
+    expect(compressed[4]! & contentChecksum).toBe(contentChecksum);
+    const tar = zstdDecompressSync(compressed);
     expect(tar.length).toBe(shard!.record.tarBytes);
     const listing = run('tar', ['-tf', '-']);
     listing.child.stdin?.end(tar);

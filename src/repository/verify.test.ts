@@ -17,6 +17,7 @@ import { createIndexWriter } from './index-writer.ts';
 import { fileKey, manifestKey } from './layout.ts';
 import { encodeManifest } from './manifest.ts';
 import type { Repository } from './repository.ts';
+import { openSet } from './set-reader.ts';
 import { verifyRepository, verifySet } from './verify.ts';
 
 const id = '20261123T020000Z-daily-k3f9';
@@ -135,6 +136,33 @@ describe('a verification', () => {
     expect(report.findings).toContainEqual(
       expect.objectContaining({ severity: 'error', item: 'configmaps', message: expect.stringContaining('counts 3') }),
     );
+  });
+
+  it.each<[string, (manifest: Manifest) => Manifest, RegExp]>([
+    ['size of a shard', m => ({ ...m, shards: m.shards.map(shard => ({ ...shard, bytes: shard.bytes + 1 })) }), /bytes instead of/],
+    ['number of lines', m => ({ ...m, index: m.index.map(part => ({ ...part, lines: part.lines + 1 })) }), /lines instead of/],
+    ['sum of objects', m => ({ ...m, objects: m.objects + 1 }), /over all kinds/],
+  ])('finds a wrong %s in the manifest', async (_, change, message) => {
+    const made = await location();
+    const report = await verifySet(await withIndex(made, all => all, change), id);
+    expect(report.state).toBe('damaged');
+    expect(report.findings.map(finding => finding.message).join('\n')).toMatch(message);
+  });
+
+  it('and a reader both refuse an object whose bytes are not what its line says', async () => {
+    const made = await location();
+    const repository = await withIndex(made, all => all.map((e, i) => (i === 0 ? { ...e, digest: `sha256:${sha256Hex('x')}` } : e)));
+    const reader = await openSet(repository, id, { identities: [made.keys.identity] });
+    const given: string[] = [];
+    const reading = reader.read(
+      () => true,
+      entry => void given.push(entry.name),
+    );
+    await expect(reading).rejects.toMatchObject({
+      code: 'BACKUP_CORRUPT',
+      message: expect.stringContaining('core/v1/configmaps/agents/a.json'),
+    });
+    expect(given).not.toContain('a');
   });
 
   it('finds a kind that the manifest does not name', async () => {
