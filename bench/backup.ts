@@ -20,6 +20,8 @@ interface Sample {
   readonly seconds: number;
   /** Bytes. */
   readonly memory?: number;
+  /** With all its child processes. */
+  readonly tree?: number;
   readonly [detail: string]: unknown;
 }
 
@@ -90,7 +92,7 @@ async function contenders(bench: Bench, cluster: TestCluster, store: Store, obje
 function rowsOf(samples: Map<string, Sample[]>, objects: number, wanted: number, before: Size | undefined): Row[] {
   const seconds = (name: string) => median(samples.get(name)!.map(sample => sample.seconds));
   const rate = (name: string) => objects / seconds(name);
-  const mb = (name: string) => peak(samples.get(name)!) / 1e6;
+  const mb = (name: string, field: 'memory' | 'tree' = 'memory') => peak(samples.get(name)!, field) / 1e6;
   const list = { name: 'bare list', value: Math.max(rate('list'), rate('list2')) };
   const settling = seconds('instant');
   const isLarge = wanted >= large;
@@ -101,6 +103,7 @@ function rowsOf(samples: Map<string, Sample[]>, objects: number, wanted: number,
     row('backup to MinIO', 'objects/s', rate('minio'), { name: 'Velero', value: rate('velero') }, isLarge ? '≥ 6×' : '≥ 4×'),
     row('peak memory, to a folder', 'MB', mb('file'), undefined, '≤ 256'),
     row('peak memory, to MinIO', 'MB', mb('minio'), { name: 'Velero', value: mb('velero') }, '≤ 0.5×'),
+    row('peak memory, to MinIO', 'MB', mb('minio'), { name: 'Velero with its plugins', value: mb('velero', 'tree') }),
     ...(before === undefined
       ? []
       : [
@@ -115,6 +118,6 @@ function rowsOf(samples: Map<string, Sample[]>, objects: number, wanted: number,
   ];
 }
 
-function peak(samples: readonly Sample[]): number {
-  return median(samples.map(sample => sample.memory ?? Number.NaN));
+function peak(samples: readonly Sample[], field: 'memory' | 'tree' = 'memory'): number {
+  return median(samples.map(sample => sample[field] ?? Number.NaN));
 }
