@@ -55,12 +55,17 @@ interface PhaseLog {
 /** The phases of an operation as events come in. One may come back after another began: they overlap. */
 function phaseLog(now: () => number): PhaseLog {
   const all = new Map<string, Phase>();
+  let current = '';
   return {
     all,
     clear: () => all.clear(),
     add: event => {
-      const known = all.get(event.phase);
       const at = now();
+      const before = all.get(current);
+      // A phase lasts until another one begins, not only until its last event.
+      if (current !== event.phase && before !== undefined) all.set(current, { ...before, lastAt: at });
+      current = event.phase;
+      const known = all.get(event.phase);
       const phase = { startedAt: known?.startedAt ?? at, lastAt: at, event: { ...known?.event, ...event } };
       all.set(event.phase, phase);
       return { phase, begins: known === undefined };

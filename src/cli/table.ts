@@ -28,7 +28,11 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   const titles = headers ? [columns.map(column => column.title)] : [];
   const widths = columns.map((_, i) => Math.max(0, ...[...titles, ...cells].map(line => width(line[i] ?? ''))));
   const line = (texts: readonly string[], paint: (text: string, i: number) => string) =>
-    indent + texts.map((text, i) => padded(paint(text, i), text, widths[i] ?? 0, columns[i]?.align, i === texts.length - 1)).join(gap);
+    indent +
+    texts
+      .map((text, i) => padded(paint(text, i), text, widths[i] ?? 0, columns[i]?.align, i === texts.length - 1))
+      .join(gap)
+      .trimEnd();
   return [
     ...titles.map(texts => line(texts, text => style.bold(text))),
     ...cells.map((texts, r) =>

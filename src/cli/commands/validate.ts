@@ -12,7 +12,7 @@ interface Options extends RestoreFlagValues {
 export const validate: CommandSpec<Options> = {
   name: 'validate',
   arguments: [setArgument],
-  summary: 'Compare a cluster with a backup, object by object and field by field, and try whether the platform works',
+  summary: 'Compare a cluster with a backup field by field, and try whether it works',
   details:
     'What a cluster owns (uid, resourceVersion, managed fields, status of what controllers keep) may differ; nothing else. Then a small workflow is submitted and must succeed, and a CodeRun is made and must be acted upon; both are removed again. Parts that the cluster does not have are skipped and named.',
   examples: [

@@ -62,7 +62,7 @@ export function liveLine({ startedAt, lastAt, event }: Phase, { state, frame, no
   const parts = [
     verb(event).padEnd(15),
     state === 'running' ? bar(event) : '',
-    numbers(event, ms),
+    state === 'done' && event.objects === 0 ? '' : numbers(event, ms),
     state === 'done' && event.objects !== undefined ? '' : printable(event.detail ?? ''),
     duration(ms),
   ];

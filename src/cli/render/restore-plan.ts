@@ -7,7 +7,7 @@ import {
   type RestoreStep,
   restoreActions,
 } from '../../domain/restore-plan.ts';
-import { count, counted, printable } from '../format.ts';
+import { count, counted, printable, shortened } from '../format.ts';
 import type { Style } from '../style.ts';
 import { type Column, table } from '../table.ts';
 import { block } from './block.ts';
@@ -67,6 +67,7 @@ export function planLines(plan: RestorePlan, { style, diff = false, objects = fa
     '',
     ...stepTable(plan.steps, plan.totals, style).map(line => `  ${line}`),
     ...block('Objects', objectLines(listed, diff, style), style),
+    ...block('Left as it is', leftLines(planned, style), style),
     ...problemBlocks(plan.problems, style),
     '',
     verdict(plan, style),
@@ -120,11 +121,31 @@ function paintAction(action: RestoreAction, style: Style): (text: string) => str
 function objectLines(objects: readonly PlannedObject[], diff: boolean, style: Style): string[] {
   return objects.flatMap(object => {
     const { sign, title } = actionWords[object.action];
-    const name = `${object.kind} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`;
+    const name = `${object.kind} ${objectName(object)}`;
     const reason = object.reason === undefined ? '' : style.dim(`  ${printable(object.reason)}`);
     const head = `${paintAction(object.action, style)(`${sign} ${title.toLowerCase()}`)} ${printable(name)}${reason}`;
     return [head, ...(diff ? differenceLines(object.differences ?? [], style) : [])];
   });
+}
+
+/** Objects that are not written though they differ or are missing, a line a reason. */
+function leftLines(planned: readonly PlannedObject[], style: Style): string[] {
+  const left = planned.filter(object => object.action === 'exclude' || object.action === 'skip-differs');
+  const groups = Map.groupBy(left, object => `${object.action} ${object.kind} ${object.reason ?? ''}`);
+  return table<PlannedObject[]>(
+    [
+      { title: 'KIND', cell: ([first]) => printable(first?.kind ?? '') },
+      { title: 'OBJECTS', cell: group => count(group.length), align: 'right' },
+      { title: 'WHICH', cell: group => printable(shortened(group.map(objectName).join(', '), 48)) },
+      { title: 'WHY', cell: ([first]) => printable(first?.reason ?? '') },
+    ],
+    [...groups.values()],
+    { style },
+  );
+}
+
+function objectName({ namespace, name }: PlannedObject): string {
+  return namespace === '' ? name : `${namespace}/${name}`;
 }
 
 /** Two lines a field: what the cluster has, what the backup has. */
