@@ -19,6 +19,8 @@ export interface FilesCheck {
   readonly signal: AbortSignal | undefined;
   readonly progress: Progress;
   readonly findings: Findings;
+  /** Where no identity fits: throw IDENTITY_WRONG, or note it and go on with what lies sealed. */
+  readonly stranger: 'throw' | 'note';
 }
 
 export interface CheckedFiles {
@@ -155,18 +157,19 @@ class Verifier implements CheckedFiles {
     }
   }
 
-  /** Damage becomes a finding; a wrong identity becomes one, once; a store that fails is thrown. */
+  /** Damage becomes a finding; a store that fails is thrown. */
   async #attempt(record: { readonly name: string }, work: () => Promise<void>): Promise<boolean> {
     const item = fileKey(this.#manifest.id, record.name);
     try {
       await work();
       return true;
     } catch (thrown) {
-      if (isCode(thrown, 'IDENTITY_WRONG')) {
-        if (this.#canOpen) this.#check.findings.error(thrown.code, item, thrown.message);
+      const { findings, stranger } = this.#check;
+      if (isCode(thrown, 'BACKUP_CORRUPT')) findings.error(thrown.code, item, thrown.message);
+      else if (isCode(thrown, 'IDENTITY_WRONG') && stranger === 'note') {
+        if (this.#canOpen) findings.note(thrown.code, item, `${thrown.message}; only what lies sealed was checked`);
         this.#canOpen = false;
-      } else if (isCode(thrown, 'BACKUP_CORRUPT')) this.#check.findings.error(thrown.code, item, thrown.message);
-      else throw thrown;
+      } else throw thrown;
       return false;
     }
   }

@@ -175,13 +175,26 @@ describe('a verification', () => {
     expect((await verifySet(repository, id)).findings).toContainEqual(expect.objectContaining({ item: 'workflows.argoproj.io' }));
   });
 
-  it('with a stranger’s identity says so once, and checks the files all the same', async () => {
+  it('with nobody’s identity ends: that says nothing of the set', async () => {
     const { repository, keys } = await location();
+    await writeSet(repository, keys, sample);
+    const { identity } = await newKeys();
+    await expect(verifySet(repository, id, { identities: [identity] })).rejects.toMatchObject({ code: 'IDENTITY_WRONG' });
+    await expect(verifyRepository(repository, { identities: [identity] })).rejects.toMatchObject({ code: 'IDENTITY_WRONG' });
+  });
+
+  it('of sets that were sealed to different people opens what it can, and notes once what it cannot', async () => {
+    const { repository, keys } = await location();
+    const other = '20261124T020000Z-daily-k3f9';
+    const colleague = await newKeys();
     await writeSet(repository, keys, { ...sample, maxTarBytes: 1 });
-    const stranger = await newKeys();
-    const report = await verifySet(repository, id, { identities: [stranger.identity] });
-    expect(report.findings.map(finding => finding.code)).toEqual(['IDENTITY_WRONG']);
-    expect(report).toMatchObject({ state: 'damaged', depth: 'files' });
+    await writeSet(repository, { ...keys, recipient: colleague.recipient }, { ...sample, id: other });
+    const report = await verifyRepository(repository, { identities: [colleague.identity] });
+    expect(report.ok).toBe(true);
+    expect(report.sets.map(set => [set.depth, set.findings.map(finding => [finding.severity, finding.code])])).toEqual([
+      ['files', [['note', 'IDENTITY_WRONG']]],
+      ['contents', []],
+    ]);
   });
 
   it('with an untrusted signature goes no further', async () => {

@@ -37,10 +37,14 @@ export interface VerifyReport {
 }
 
 /**
- * Checks a set against its signed manifest. Damage is data in the report; only a store that cannot be read is thrown (STORE_ codes), and
- * BACKUP_NOT_FOUND where nothing of the set lies in the location.
+ * Checks a set against its signed manifest. Damage is data in the report. Thrown are: a store that cannot be read (STORE_ codes),
+ * BACKUP_NOT_FOUND where nothing of the set lies in the location, and IDENTITY_WRONG where no given identity opens an intact file.
  */
-export async function verifySet(repository: Repository, id: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+export function verifySet(repository: Repository, id: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  return check(repository, id, options, 'throw');
+}
+
+async function check(repository: Repository, id: string, options: VerifyOptions, stranger: 'throw' | 'note'): Promise<VerifyReport> {
   const findings = gatherFindings();
   const signed = await manifestOrFinding(repository, id, options, findings);
   if (signed === undefined) {
@@ -56,6 +60,7 @@ export async function verifySet(repository: Repository, id: string, options: Ver
     signal: options.signal,
     progress: options.progress ?? noProgress,
     findings,
+    stranger,
   });
   await noteStrangers(repository, manifest, options, findings);
   return {
@@ -108,16 +113,23 @@ export interface RepositoryReport {
   readonly sets: readonly VerifyReport[];
 }
 
-/** Verifies every set, one after the other, and names what was left half-written. */
+/**
+ * Verifies every set, one after the other, and names what was left half-written. Sets may be sealed to different recipients: one that no given
+ * identity opens is checked as far as it lies sealed, with a note. IDENTITY_WRONG where that is all of them.
+ */
 export async function verifyRepository(repository: Repository, options: VerifyOptions = {}): Promise<RepositoryReport> {
   const sets: VerifyReport[] = [];
   for await (const id of setFolders(repository, options)) {
     try {
-      sets.push(await verifySet(repository, id, options));
+      sets.push(await check(repository, id, options, 'note'));
     } catch (thrown) {
       // Deleted since it was listed.
       if (!isCode(thrown, 'BACKUP_NOT_FOUND')) throw thrown;
     }
+  }
+  const strange = sets.flatMap(set => set.findings.filter(finding => finding.code === 'IDENTITY_WRONG'));
+  if (strange[0] !== undefined && !sets.some(set => set.depth === 'contents')) {
+    throw new HoldfastError('IDENTITY_WRONG', `no set opens with the given identity: ${strange[0].message}`);
   }
   return { ok: sets.every(report => report.state !== 'damaged'), sets };
 }
