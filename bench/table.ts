@@ -27,7 +27,8 @@ async function update(mode: '--write' | '--check'): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const wanted = `${text.slice(0, from + begin.length)}\n${table}\n${text.slice(to)}`;
+  const block = table === '' ? '\n' : `\n${table}\n`;
+  const wanted = text.slice(0, from + begin.length) + block + text.slice(to);
   if (wanted === text) return;
   if (mode === '--write') return writeFile(readme, wanted);
   console.error('the table in README.md is not that of bench/results/: run `node bench/table.ts --write`');
