@@ -16,6 +16,8 @@ export interface ListRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+const looksAtOnce = 16;
+
 /** Pages of 1,000, each asked for when the one before it is used up. */
 async function* pages(connection: S3Connection, request: ListRequest): AsyncGenerator<ListObjectsV2CommandOutput> {
   const { bucket, base, prefix, delimiter, startAfter, pageSize, signal } = request;
@@ -79,15 +81,20 @@ export async function* listNames(
   for await (const page of pages(connection, { ...request, delimiter: '/', startAfter })) {
     const objects = (page.Contents ?? []).map(object => object.Key ?? '');
     const prefixes = (page.CommonPrefixes ?? []).map(common => common.Prefix ?? '');
-    const names = [...objects, ...prefixes].map(key => key.slice(skip)).sort(compareKeys);
     const look = prefixes.length > 0 && (await mayBeEmpty());
-    const filled = await Promise.all(names.map(name => !look || !name.endsWith('/') || holdsObject(connection, request, name)));
-    for (const [index, name] of names.entries()) {
+    const names = [...objects, ...prefixes]
+      .map(key => key.slice(skip))
       // A prefix that begins with the name to start after holds keys beyond it, and is named again.
-      if (name === '' || isReserved(name) || filled[index] !== true || (startAfter !== undefined && name === request.startAfter)) continue;
-      checkOrder(before, name);
-      before = name;
-      yield name;
+      .filter(name => name !== '' && !isReserved(name) && name !== request.startAfter)
+      .sort(compareKeys);
+    for (let at = 0; at < names.length; at += looksAtOnce) {
+      const some = names.slice(at, at + looksAtOnce);
+      const filled = await Promise.all(some.map(name => !look || !name.endsWith('/') || holdsObject(connection, request, name)));
+      for (const name of some.filter((_, index) => filled[index])) {
+        checkOrder(before, name);
+        before = name;
+        yield name;
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 import { createHash, hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Attempt } from './attempt.ts';
@@ -86,8 +87,6 @@ async function sendParts(
   upload: Upload,
   buffers: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<{ parts: CompletedPart[]; bytes: number }> {
-  const failed = new AbortController();
-  const signal = upload.signal === undefined ? failed.signal : AbortSignal.any([upload.signal, failed.signal]);
   const underWay = new Set<Promise<void>>();
   const parts: CompletedPart[] = [];
   let bytes = 0;
@@ -96,7 +95,7 @@ async function sendParts(
       const number = parts.push({});
       if (number > maxParts) throw new HoldfastError('STORE_FULL', `writing ${upload.key}: it is larger than ${maxParts} parts`);
       bytes += buffer.length;
-      const sent = sendPart(upload, number, buffer, signal).then(part => {
+      const sent = sendPart(upload, number, buffer).then(part => {
         parts[number - 1] = part;
         underWay.delete(sent);
         upload.onStored?.(buffer);
@@ -107,19 +106,13 @@ async function sendParts(
     }
     await Promise.all(underWay);
     return { parts, bytes };
-  } catch (thrown) {
-    failed.abort();
+  } finally {
+    // Not cut off: a part that arrives after the upload was given up can bring it back to life on some servers.
     await Promise.allSettled(underWay);
-    throw thrown;
   }
 }
 
-async function sendPart(
-  { store, key, id, attempt }: Upload,
-  number: number,
-  body: Uint8Array,
-  signal: AbortSignal,
-): Promise<CompletedPart> {
+async function sendPart({ store, key, id, attempt, signal }: Upload, number: number, body: Uint8Array): Promise<CompletedPart> {
   const checksum = sha256Base64(body);
   const request = { Bucket: store.bucket, Key: store.base + key, UploadId: id, PartNumber: number, Body: body, ChecksumSHA256: checksum };
   const answer = await attempt(
@@ -168,14 +161,23 @@ async function isOurs({ store, key, signal }: Upload, parts: CompletedPart[], by
   }
 }
 
-/** Without the caller's signal, which may be aborted already; the idle timeout bounds it. What fails here a lifecycle rule cleans up. */
+/**
+ * Gives up an upload. A part whose sending was aborted can still be stored after the first request to give up, so that it is asked until
+ * the store knows the upload no more, for a second at most; what then remains a lifecycle rule cleans up. Never fails: the error that led
+ * here is the one to report. Without the caller's signal, which may be aborted already.
+ */
 export async function abandonUpload(store: S3Bucket, key: string, id: string): Promise<void> {
   const request = { Bucket: store.bucket, Key: store.base + key, UploadId: id };
-  try {
-    await store.connection.call(`giving up the upload of ${key}`, undefined, (client, sdk) =>
-      client.send(new sdk.AbortMultipartUploadCommand(request)),
-    );
-  } catch {
-    // The error that led here is the one to report.
+  for (const pause of [0, 50, 150, 300, 500]) {
+    await sleep(pause);
+    const gone = await store.connection
+      .call(`giving up the upload of ${key}`, undefined, async (client, sdk) => {
+        await client.send(new sdk.AbortMultipartUploadCommand(request));
+        await client.send(new sdk.ListPartsCommand(request));
+        return false;
+      })
+      // Not found is what it ought to be; whoever may not ask will not learn more by asking again.
+      .catch((thrown: unknown) => isCode(thrown, 'STORE_NOT_FOUND', 'STORE_FORBIDDEN'));
+    if (gone) return;
   }
 }
