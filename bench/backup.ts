@@ -10,10 +10,10 @@ import { waitUntilQuiet } from './lib/quiet.ts';
 import { type Row, row, writeResult } from './lib/result.ts';
 import { inTurn, median } from './lib/rounds.ts';
 import { type Store, startStore } from './lib/store.ts';
-import { startVelero } from './lib/velero.ts';
+import { installVelero } from './lib/velero.ts';
 
 const defaultSizes = [20_000, 100_000];
-/** From this many objects on, the goals are those of the large cluster. */
+/** From this many objects on, the goals are those of the large cluster; below the smaller default there are none. */
 const large = 100_000;
 
 interface Sample {
@@ -59,6 +59,7 @@ async function measure(bench: Bench, wanted: number, before: Size | undefined): 
 }
 
 async function contenders(bench: Bench, cluster: TestCluster, store: Store, objects: number) {
+  const installation = await installVelero(cluster, store.velero, bench.dir, bench.signal);
   const toFile = await openHoldfast(bench, `file://${join(bench.dir, `repository-${objects}`)}`);
   const toBucket = await openHoldfast(bench, store.holdfast);
   const first = await toFile.backup(cluster.kubeconfig);
@@ -71,7 +72,7 @@ async function contenders(bench: Bench, cluster: TestCluster, store: Store, obje
   };
   const list = (width: number) => (): Promise<Sample> => bareList(bench, cluster.kubeconfig, paths, width);
   const velero = async (round: number): Promise<Sample> => {
-    const server = await startVelero(cluster, store.velero, bench.dir, bench.signal);
+    const server = await installation.start();
     try {
       const { memory, ...run } = await server.backup(`objects-${objects}-round-${round}`);
       return { ...run, memory: memory.process, tree: memory.tree };
@@ -95,14 +96,15 @@ function rowsOf(samples: Map<string, Sample[]>, objects: number, wanted: number,
   const mb = (name: string, field: 'memory' | 'tree' = 'memory') => peak(samples.get(name)!, field) / 1e6;
   const list = { name: 'bare list', value: Math.max(rate('list'), rate('list2')) };
   const settling = seconds('instant');
+  const goal = (text: string | undefined) => (wanted >= defaultSizes[0]! ? text : undefined);
   const isLarge = wanted >= large;
   return [
-    row('backup to a folder', 'objects/s', rate('file'), list, isLarge ? '≥ 0.7×' : undefined),
+    row('backup to a folder', 'objects/s', rate('file'), list, goal(isLarge ? '≥ 0.7×' : undefined)),
     row('the same without the wait for the common revision', 'objects/s', objects / (seconds('file') - settling), list),
-    row('cost of the common revision', 's', settling, undefined, '≤ 3'),
-    row('backup to MinIO', 'objects/s', rate('minio'), { name: 'Velero', value: rate('velero') }, isLarge ? '≥ 6×' : '≥ 4×'),
-    row('peak memory, to a folder', 'MB', mb('file'), undefined, '≤ 256'),
-    row('peak memory, to MinIO', 'MB', mb('minio'), { name: 'Velero', value: mb('velero') }, '≤ 0.5×'),
+    row('cost of the common revision', 's', settling, undefined, goal('≤ 3')),
+    row('backup to MinIO', 'objects/s', rate('minio'), { name: 'Velero', value: rate('velero') }, goal(isLarge ? '≥ 6×' : '≥ 4×')),
+    row('peak memory, to a folder', 'MB', mb('file'), undefined, goal('≤ 256')),
+    row('peak memory, to MinIO', 'MB', mb('minio'), { name: 'Velero', value: mb('velero') }, goal('≤ 0.5×')),
     row('peak memory, to MinIO', 'MB', mb('minio'), { name: 'Velero with its plugins', value: mb('velero', 'tree') }),
     ...(before === undefined
       ? []
@@ -112,7 +114,7 @@ function rowsOf(samples: Map<string, Sample[]>, objects: number, wanted: number,
             'MB',
             mb('file'),
             { name: `at ${before.objects.toLocaleString('en-US')} objects`, value: before.memory / 1e6 },
-            '≤ 1.1×',
+            goal('≤ 1.1×'),
           ),
         ]),
   ];

@@ -30,7 +30,13 @@ export interface VeleroRun {
   readonly memory: PeakMemory;
 }
 
-/** Velero's server as a process beside a cluster that has its definitions, its credentials and its storage location. */
+/** A cluster that has what Velero needs of it: its definitions, credentials and storage location. */
+export interface VeleroInstallation {
+  /** A server of its own, with nothing in its memory yet, that sees its storage location. */
+  start(): Promise<Velero>;
+}
+
+/** Velero's server as a process beside its cluster. */
 export interface Velero {
   backup(name: string): Promise<VeleroRun>;
   /** Waits until the backup is known here, from the storage location, then restores it. */
@@ -52,12 +58,24 @@ interface Task {
   };
 }
 
-export async function startVelero(cluster: TestCluster, bucket: Bucket, dir: string, signal: AbortSignal): Promise<Velero> {
-  const api = await openApi(cluster.kubeconfig, 2);
+export async function installVelero(cluster: TestCluster, bucket: Bucket, dir: string, signal: AbortSignal): Promise<VeleroInstallation> {
+  const home = join(dir, `velero-${randomUUID().slice(0, 8)}`);
+  const api = await openApi(cluster.kubeconfig, 1);
   try {
-    const home = join(dir, `velero-${randomUUID().slice(0, 8)}`);
     await install(api, bucket, home);
+  } finally {
+    await api.close();
+  }
+  return { start: () => start(cluster, bucket, home, signal) };
+}
+
+async function start(cluster: TestCluster, bucket: Bucket, home: string, signal: AbortSignal): Promise<Velero> {
+  const api = await openApi(cluster.kubeconfig, 2);
+  let started: Program | undefined;
+  try {
+    await renewLocation(api, bucket);
     const server = await startServer(cluster, home, signal);
+    started = server;
     await waitFor('velero sees its storage location', () => locationAvailable(api, server), {
       timeoutMs: 180_000,
       intervalMs: 250,
@@ -85,6 +103,7 @@ export async function startVelero(cluster: TestCluster, bucket: Bucket, dir: str
       },
     };
   } catch (thrown) {
+    await started?.process.stop(5_000);
     await api.close();
     throw thrown;
   }
@@ -105,6 +124,8 @@ const restoreSpec = { includedNamespaces: ['*'], includeClusterResources: true, 
 async function install(api: Api, bucket: Bucket, home: string): Promise<void> {
   const velero = await binary('velero');
   await mkdir(join(home, 'tmp'), { recursive: true });
+  await mkdir(join(home, 'plugins'));
+  await symlink(await binary('velero-plugin-for-aws'), join(home, 'plugins', 'velero-plugin-for-aws'));
   const { stdout } = await run(velero, ['install', '--crds-only', '--dry-run', '-o', 'json'], { env: { HOME: home }, maxBuffer: 64 << 20 });
   const definitions = (JSON.parse(stdout) as { items: { metadata: { name: string } }[] }).items;
   for (const definition of definitions) {
@@ -119,10 +140,16 @@ async function install(api: Api, bucket: Bucket, home: string): Promise<void> {
     body: { metadata: metadata('cloud-credentials'), stringData: { cloud: credentials } },
   });
   await api.json(`/apis/apps/v1/namespaces/${namespace}/deployments`, { method: 'POST', body: idleDeployment() });
+}
+
+/** An old location would still say that it is available, of a server that is no more. */
+async function renewLocation(api: Api, bucket: Bucket): Promise<void> {
+  const path = `${crs}/backupstoragelocations`;
+  if ((await api.find(`${path}/default`)) !== undefined) await api.json(`${path}/default`, { method: 'DELETE' });
   const location = {
     apiVersion: 'velero.io/v1',
     kind: 'BackupStorageLocation',
-    metadata: metadata('default'),
+    metadata: { name: 'default', namespace },
     spec: {
       provider: 'aws',
       default: true,
@@ -131,7 +158,7 @@ async function install(api: Api, bucket: Bucket, home: string): Promise<void> {
       credential: { name: 'cloud-credentials', key: 'cloud' },
     },
   };
-  const served = () => api.json(`${crs}/backupstoragelocations`, { method: 'POST', body: location });
+  const served = () => api.json(path, { method: 'POST', body: location });
   await waitFor('velero’s storage location created', served, { timeoutMs: 30_000, intervalMs: 250 });
 }
 
@@ -144,9 +171,6 @@ function idleDeployment(): unknown {
 
 /** Flags as shipped; only addresses and paths are this machine's. */
 async function startServer(cluster: TestCluster, home: string, signal: AbortSignal): Promise<Program> {
-  const plugins = join(home, 'plugins');
-  await mkdir(plugins);
-  await symlink(await binary('velero-plugin-for-aws'), join(plugins, 'velero-plugin-for-aws'));
   return startProgram({
     name: 'velero',
     command: await binary('velero'),
@@ -154,7 +178,7 @@ async function startServer(cluster: TestCluster, home: string, signal: AbortSign
       'server',
       `--kubeconfig=${cluster.kubeconfig}`,
       `--namespace=${namespace}`,
-      `--plugin-dir=${plugins}`,
+      `--plugin-dir=${join(home, 'plugins')}`,
       `--metrics-address=127.0.0.1:${await freePort()}`,
       '--profiler-address=',
     ],
