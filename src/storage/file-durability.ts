@@ -1,5 +1,6 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errno } from './file-errors.ts';
 
 /** Makes directory entries durable, with one fsync for all that ask while another is under way. */
 export interface DirectorySync {
@@ -15,7 +16,7 @@ export interface DirectorySync {
 export function createDirectorySync(): DirectorySync {
   const running = new Map<string, Promise<void>>();
   const queued = new Map<string, Promise<void>>();
-  const known = new Set<string>();
+  const known = new Map<string, Promise<void>>();
 
   const start = (directory: string): Promise<void> => {
     const run = fsyncDirectory(directory).finally(() => running.delete(directory));
@@ -38,18 +39,32 @@ export function createDirectorySync(): DirectorySync {
     }
     return next;
   };
-  return {
-    sync,
-    ensure: async directory => {
-      if (known.has(directory)) return;
-      const first = await mkdir(directory, { recursive: true, mode: 0o700 });
-      if (first !== undefined) {
-        for (let made = directory; made.length >= first.length; made = dirname(made)) await sync(dirname(made));
-      }
-      known.add(directory);
-    },
-    forget: directory => known.delete(directory),
+  // Level by level: Node's recursive mkdir says ENOENT on a read-only file system.
+  const create = async (directory: string): Promise<void> => {
+    try {
+      await mkdir(directory, 0o700);
+    } catch (thrown) {
+      if (errno(thrown) === 'EEXIST') return;
+      if (errno(thrown) !== 'ENOENT') throw thrown;
+      // Known as it may be, another process took the parent away.
+      known.delete(dirname(directory));
+      await ensure(dirname(directory));
+      await mkdir(directory, 0o700).catch((again: unknown) => {
+        if (errno(again) !== 'EEXIST') throw again;
+      });
+    }
+    await sync(dirname(directory));
   };
+  const ensure = (directory: string): Promise<void> => {
+    let made = known.get(directory);
+    if (made === undefined) {
+      made = create(directory);
+      known.set(directory, made);
+      made.catch(() => known.delete(directory));
+    }
+    return made;
+  };
+  return { sync, ensure, forget: directory => known.delete(directory) };
 }
 
 async function fsyncDirectory(path: string): Promise<void> {

@@ -48,10 +48,12 @@ async function onServer(
 
 const faulty = (store: ObjectStore, seed: number) =>
   withRetry(createFaultyStore(store, { seed, refuse: 0.2, loseAnswer: 0.2, cut: 0.05, delay: 0.2 }), patient, runtime);
+const lessFaulty = (store: ObjectStore, seed: number) =>
+  withRetry(createFaultyStore(store, { seed, refuse: 0.1, loseAnswer: 0.1, cut: 0.005, delay: 0.1 }), patient, runtime);
 
 describeObjectStore('file store', () => onFiles());
 describeObjectStore('file store with limits', () => onFiles(store => withLimit(store, { calls: 2, reads: 2 })));
 describeObjectStore('file store behind a bad line, with retry', () => onFiles(faulty));
 describeObjectStore('MinIO', () => onServer(startMinio));
-describeObjectStore('MinIO with versioning, behind a bad line, with retry', () => onServer(startMinio, { versioning: true }, faulty));
+describeObjectStore('MinIO with versioning, behind a bad line, with retry', () => onServer(startMinio, { versioning: true }, lessFaulty));
 describeObjectStore('versitygw', () => onServer(startVersitygw));
