@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import type { ClusterApi, WatchEvent } from '../../src/cluster/cluster-api.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { configMaps, connectTo, defineKind, itemsOf, kindOf, nameIn, namespaces } from './cluster-api-kinds.ts';
@@ -184,23 +184,26 @@ describe('delete', () => {
 });
 
 describe('watch', () => {
-  it('delivers what happened after a revision, byte by byte, and ends with a bookmark', async () => {
-    const { revision } = await itemsOf(api, configMaps, { namespace, limit: 1 });
-    const labels = { watched: 'yes' };
-    const added = await api.create(configMaps, namespace, JSON.stringify({ metadata: { name: 'seen', labels }, data: { a: '1 "}{' } }));
-    await api.create(configMaps, namespace, body('unseen'));
-    const modified = await api.patch(configMaps, namespace, 'seen', { type: 'merge', body: '{"data":{"a":"2"}}' });
-    await api.delete(configMaps, namespace, 'seen');
+  it('delivers what happened after a revision, byte by byte, and a bookmark where nothing more did', async () => {
+    const notes = await defineKind(api, 'notes', 'Note', ['v1']);
+    const head = { apiVersion: 'test.io/v1', kind: 'Note' };
+    const { revision } = await itemsOf(api, notes, { namespace, limit: 1 });
+    const metadata = { name: 'seen', labels: { watched: 'yes' } };
+    const added = await api.create(notes, namespace, JSON.stringify({ ...head, metadata, spec: { text: '1 "}{' } }));
+    await api.create(notes, namespace, body('unlabelled', head));
+    await api.create(notes, 'default', JSON.stringify({ ...head, metadata }));
+    const modified = await api.patch(notes, namespace, 'seen', { type: 'merge', body: '{"spec":{"text":"2"}}' });
+    await api.delete(notes, namespace, 'seen');
     // A change elsewhere: its revision reaches this kind's watchers only as a bookmark, once the server's cache was asked to come up to it.
     const later = parse(await api.create(namespaces, '', body('later'))).metadata.resourceVersion;
-    await api.list(configMaps, () => {}, { limit: 1, notOlderThan: later });
+    await api.list(notes, () => {}, { limit: 1, notOlderThan: later });
 
     const events: { type: string; text: string }[] = [];
-    const onEvent = ({ type, object }: { type: string; object: Uint8Array }) => {
+    const onEvent = ({ type, object }: WatchEvent) => {
       events.push({ type, text: Buffer.from(object).toString('utf8') });
       return true;
     };
-    await api.watch(configMaps, { revision, timeoutSeconds: 4, namespace, labelSelector: 'watched=yes', onEvent });
+    await api.watch(notes, { revision, timeoutSeconds: 4, namespace, labelSelector: 'watched=yes', onEvent });
     const last = events.at(-1);
     expect(last?.type).toBe('BOOKMARK');
     expect(Number(parse(last?.text).metadata.resourceVersion)).toBeGreaterThanOrEqual(Number(later));
