@@ -33,7 +33,7 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
   });
   try {
     if (argv.length === 0) program.help();
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(familiar(argv), { from: 'user' });
     return exit;
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok;
@@ -45,6 +45,13 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
       color: !argv.includes('--no-color'),
     });
   }
+}
+
+/** Other programs' ways to ask for the same: `--version`, `help backup create`. */
+function familiar(argv: readonly string[]): string[] {
+  const [first, ...rest] = argv;
+  if (first === '--version' || first === '-V') return ['version', ...rest];
+  return first === 'help' ? [...rest, '--help'] : [...argv];
 }
 
 /** The output option of a line that could not be parsed. */

@@ -51,7 +51,8 @@ export const backupCreate: CommandSpec = {
       lines: () => backupSummary(manifest, { location, durationMs, style: call.style }),
       names: () => [manifest.id],
     });
-    if (call.format === 'table') advise(call, `\nProve that it opens: holdfast verify ${manifest.id} --identity <file>`);
+    const identity = manifest.encryption.scheme === 'age' ? ' --identity <file>' : '';
+    if (call.format === 'table') advise(call, `\nProve that it opens: holdfast verify ${manifest.id}${identity}`);
     return exitOfPhase(manifest.phase);
   },
 };

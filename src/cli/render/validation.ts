@@ -18,6 +18,7 @@ export function validationLines(report: ValidationReport, style: Style): string[
     '',
     ...checkTable(report.checks, style).map(line => `  ${line}`),
     ...report.checks.flatMap(check => findings(check, style)),
+    ...(failed === 0 ? [] : ['', style.bad(`✗ ${counted(failed, 'check')} failed.`)]),
   ];
 }
 

@@ -1,0 +1,205 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { apiJson, apiRequest } from '../cluster/api-request.ts';
+import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { holdfast, type Ran } from '../helpers/command.ts';
+
+const namespace = 'cli-agents';
+const users = [
+  { name: 'nobody', token: 'token-nobody' },
+  { name: 'almost', token: 'token-almost' },
+];
+
+let cluster: TestCluster;
+let dir: string;
+/** The complete backup that the tests below work with. */
+let id: string;
+
+const run = (line: string) =>
+  holdfast(line.split(' '), {
+    env: {
+      HOME: dir,
+      HOLDFAST_LOCATION: join(dir, 'repository'),
+      HOLDFAST_KEYS_DIR: join(dir, 'keys'),
+      HOLDFAST_KUBECONFIG: cluster.kubeconfig,
+      HOLDFAST_IDENTITY: join(dir, 'keys/operator.identity'),
+    },
+  });
+const messages = ({ stdout }: Ran): Record<string, unknown>[] =>
+  stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+const last = (ran: Ran) => messages(ran).at(-1)!;
+
+const configMap = (name: string, in_ = namespace) => `/api/v1/namespaces/${in_}/configmaps/${name}`;
+
+async function create(path: string, body: object): Promise<void> {
+  await apiJson(cluster, path, { method: 'POST', body });
+}
+
+/** One object gone, one changed. */
+async function disturb(): Promise<void> {
+  await apiRequest(cluster, configMap('tools'), { method: 'DELETE' });
+  const contentType = 'application/merge-patch+json';
+  const body = { metadata: { name: 'settings' }, data: { key: 'changed' } };
+  const patched = await apiRequest(cluster, configMap('settings'), { method: 'PATCH', contentType, body });
+  expect(patched.status).toBe(200);
+}
+
+/** A kubeconfig like the cluster’s own, for another user. */
+async function kubeconfigFor(token: string): Promise<string> {
+  const ca = (await readFile(cluster.caFile)).toString('base64');
+  const file = join(dir, `${token}.kubeconfig`);
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'c',
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+    clusters: [{ name: 'c', cluster: { server: cluster.server, 'certificate-authority-data': ca } }],
+    users: [{ name: 'u', user: { token } }],
+  };
+  await writeFile(file, JSON.stringify(config), { mode: 0o600 });
+  return file;
+}
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'holdfast-cli-'));
+  cluster = await startCluster({ name: 'cli', users });
+  await create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+  for (const name of ['settings', 'tools']) {
+    await create(`/api/v1/namespaces/${namespace}/configmaps`, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name },
+      data: { key: name },
+    });
+  }
+  await create(`/api/v1/namespaces/${namespace}/secrets`, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'app' },
+    stringData: { token: 'hunter2' },
+  });
+  expect(await run(`keys generate --out ${join(dir, 'keys')}`)).toMatchObject({ exit: 0 });
+  expect(await run('init')).toMatchObject({ exit: 0 });
+  const ran = await run('backup create --tier test -o json');
+  expect(ran.exit, ran.stderr).toBe(0);
+  id = String(last(ran)['id']);
+});
+afterAll(async () => {
+  await cluster?.destroy();
+  if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+});
+
+describe('backup', () => {
+  it('prints statuses and a summary as JSON lines', async () => {
+    const ran = await run('backup create -o json');
+    const all = messages(ran);
+    expect(all[0]).toMatchObject({ message_type: 'status', phase: 'discover' });
+    expect(all.at(-1)).toMatchObject({ message_type: 'summary', phase: 'Completed', tier: 'manual', problems: [] });
+  });
+
+  it('prints its id alone for a script', async () => {
+    const ran = await run(`backup create -q -o name --include-namespaces ${namespace}`);
+    expect(ran).toMatchObject({ exit: 0, stderr: '' });
+    expect(ran.stdout).toMatch(/^\d{8}T\d{6}Z-manual-[a-z0-9]{4}\n$/);
+    const { selection } = JSON.parse((await run(`backup describe ${ran.stdout.trim()} -o json`)).stdout);
+    expect(selection).toMatchObject({ includeNamespaces: [namespace] });
+  });
+
+  it('is described with its kinds, files and signature', async () => {
+    const { stdout } = await run(`backup describe ${id}`);
+    expect(stdout).toContain(`✓ Completed  ${id}`);
+    expect(stdout).toContain('(verified with your key)');
+    expect(stdout).toMatch(/secrets-0001\.tar\.zst\.age/);
+  });
+
+  it('ends with 3 and names the kind where the account may not read everything', async () => {
+    const rule = { apiGroups: ['*'], resources: ['configmaps', 'namespaces'], verbs: ['get', 'list', 'watch'] };
+    await create('/apis/rbac.authorization.k8s.io/v1/clusterroles', { metadata: { name: 'almost' }, rules: [rule] });
+    await create('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+      metadata: { name: 'almost' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'almost' },
+      subjects: [{ kind: 'User', name: 'almost' }],
+    });
+    const ran = await run(`backup create --kubeconfig ${await kubeconfigFor('token-almost')} --include-kinds configmaps,secrets -o json`);
+    expect(ran.exit, ran.stderr).toBe(3);
+    expect(messages(ran)).toContainEqual(expect.objectContaining({ message_type: 'error', item: 'secrets', code: 'CLUSTER_FORBIDDEN' }));
+    expect(last(ran)).toMatchObject({ message_type: 'summary', phase: 'PartiallyFailed' });
+  });
+
+  it('ends with 1 and commits nothing where the account may read nothing', async () => {
+    const before = (await run('backup get -o name')).stdout;
+    const ran = await run(`backup create --kubeconfig ${await kubeconfigFor('token-nobody')} -o json`);
+    expect(ran.exit, ran.stderr).toBe(1);
+    expect(last(ran)).toMatchObject({ message_type: 'exit_error', code: 'CLUSTER_FORBIDDEN', exit: 1 });
+    expect((await run('backup get -o name')).stdout).toBe(before);
+  });
+
+  it('is refused to an unknown account', async () => {
+    const ran = await run(`backup create --kubeconfig ${await kubeconfigFor('token-unknown')}`);
+    expect(ran).toMatchObject({ exit: 1, stdout: '' });
+    expect(ran.stderr).toContain('hint: renew the credentials in the kubeconfig');
+  });
+});
+
+describe('restore', () => {
+  it('plans what is missing and what differs, field by field, and writes nothing', async () => {
+    await disturb();
+    const plan = JSON.parse((await run(`restore plan ${id} -n ${namespace} --existing update -o json`)).stdout);
+    expect(plan.totals).toMatchObject({ create: 1, update: 1, fail: 0 });
+    const text = await run(`restore plan ${id} -n ${namespace} --existing update --diff`);
+    expect(text.stdout).toContain('- "changed"');
+    expect(text.stdout).toContain('+ "settings"');
+    expect(
+      (await run(`restore create ${id} -n ${namespace} --existing update --dry-run -o name`)).stdout.trim().split('\n').sort(),
+    ).toEqual([`${namespace}/configmaps/settings`, `${namespace}/configmaps/tools`]);
+    expect((await apiRequest(cluster, configMap('tools'))).status).toBe(404);
+  });
+
+  it('leaves what differs by default, brings the rest back, and writes nothing when run again', async () => {
+    await disturb();
+    const first = last(await run(`restore create ${id} -n ${namespace} --yes -o json`));
+    expect(first).toMatchObject({ message_type: 'summary', phase: 'Completed', totals: { create: 1, 'skip-differs': 1 } });
+    expect((await apiRequest(cluster, configMap('tools'))).status).toBe(200);
+    expect(last(await run(`restore create ${id} -n ${namespace} --yes -o json`))).toMatchObject({ writes: 0, totals: { create: 0 } });
+  });
+
+  it('can go into another namespace and prove itself', async () => {
+    const ran = await run(`restore create ${id} -n ${namespace} --map-namespace ${namespace}=cli-copy --yes --validate`);
+    expect(ran.exit, ran.stdout + ran.stderr).toBe(0);
+    expect(ran.stdout).toContain('✓ Completed');
+    expect(ran.stdout).toContain('✓ Passed');
+    expect((await apiRequest(cluster, configMap('settings', 'cli-copy'))).status).toBe(200);
+  });
+});
+
+describe('validate', () => {
+  it('ends with 4 where something differs, with the reason as text and as JUnit, and with 0 once it is mended', async () => {
+    await disturb();
+    const report = join(dir, 'report.xml');
+    const ran = await run(`validate ${id} -n ${namespace} --no-platform --junit ${report}`);
+    expect(ran.exit, ran.stderr).toBe(4);
+    expect(ran.stdout).toContain(`configmaps ${namespace}/settings`);
+    expect(await readFile(report, 'utf8')).toContain('<failure');
+    expect(await run(`restore create ${id} -n ${namespace} --existing update --yes -q`)).toMatchObject({ exit: 0 });
+    expect(await run(`validate ${id} -n ${namespace} --no-platform -o name`)).toMatchObject({ exit: 0, stdout: '' });
+  });
+});
+
+it('prints no secret in any of this, whatever the format', async () => {
+  const formats = ['table', 'json', 'yaml'];
+  const lines = formats.flatMap(format => [
+    `backup describe ${id} -o ${format}`,
+    `backup describe ${id} --objects -o ${format}`,
+    `restore plan ${id} -n ${namespace} --map-namespace ${namespace}=cli-plan --diff --objects -o ${format} -v`,
+  ]);
+  for (const line of lines) {
+    const ran = await run(line);
+    expect(ran.exit, ran.stderr).toBe(0);
+    expect(ran.stdout + ran.stderr).not.toMatch(/hunter2|aHVudGVyMg|AGE-SECRET-KEY/);
+  }
+});
