@@ -5,7 +5,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { ArchiveSettings, ClaimRef, FromWorker, ItemsKind, KindTally, ToWorker } from './archive-protocol.ts';
 
 /** Batches under way to the worker: enough to keep it busy, few enough to keep memory flat. */
-const mostUnderWay = 12;
+const mostUnderWay = 6;
 
 export interface ArchiveResult {
   /** In the order of the settings' kinds. */
@@ -34,7 +34,7 @@ export interface ArchiveSink {
 /** Packing, compressing and sealing in a thread of their own, storing from this one. */
 export function openArchive(settings: ArchiveSettings, sink: ArchiveSink): Archive {
   const file = import.meta.url.endsWith('.ts') ? './archive-worker.ts' : './archive-worker.js';
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: settings });
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: settings, resourceLimits: { maxYoungGenerationSizeMb: 8 } });
   const shards: ShardRecord[] = [];
   const index: IndexRecord[] = [];
   const waiting: (() => void)[] = [];

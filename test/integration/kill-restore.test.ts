@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringAt } from '../../src/domain/json.ts';
+import { objectsIn } from '../../src/domain/live-record.ts';
+import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { applyPlatform } from '../fixtures/platform/apply.ts';
+import { holdfast, mainFile } from '../helpers/command.ts';
+import { connect } from '../helpers/journey.ts';
+
+describe('kill -9 of the real process during a restore', () => {
+  let source: TestCluster;
+  let target: TestCluster;
+  let work: string;
+  let flags: string[];
+
+  beforeAll(async () => {
+    [source, target] = await Promise.all([startCluster({ name: 'kill-source' }), startCluster({ name: 'kill-target' })]);
+    work = await mkdtemp(join(tmpdir(), 'holdfast-kill-'));
+    const keys = join(work, 'keys');
+    flags = ['--location', join(work, 'repository'), '--keys-dir', keys];
+    await applyPlatform(source, { argoCrds: 'minimal' });
+    await holdfast(['keys', 'generate', '--out', keys]);
+    await holdfast(['init', ...flags]);
+    const backup = await holdfast(['backup', 'create', ...flags, '--kubeconfig', source.kubeconfig]);
+    expect(backup.exit, backup.stderr).toBe(0);
+    await source.destroy();
+    flags.push('--identity', join(keys, 'operator.identity'), '--kubeconfig', target.kubeconfig);
+  });
+  afterAll(async () => {
+    await source?.destroy();
+    await target?.destroy();
+    if (work !== undefined) await rm(work, { recursive: true, force: true });
+  });
+
+  it('loses nothing: the same command run again completes it, and run once more writes nothing', async () => {
+    const create = ['restore', 'create', 'latest', ...flags, '--yes'];
+    let kills = 0;
+    for (const delay of [900, 1400, 2000, 2800, 3600]) kills += Number(await killAfter(delay, create));
+    expect(kills, 'at least the earliest kill came before the end').toBeGreaterThan(0);
+    const again = await holdfast(create);
+    expect(again.exit, again.stderr).toBe(0);
+    const valid = await holdfast(['validate', 'latest', ...flags, '--no-platform', '-o', 'name']);
+    expect(valid.exit, valid.stdout + valid.stderr).toBe(0);
+
+    const before = await revisions();
+    const idle = await holdfast([...create, '-o', 'json']);
+    expect(idle.exit, idle.stderr).toBe(0);
+    expect(await revisions()).toEqual(before);
+  });
+
+  /** True where the process was killed before it had ended by itself. */
+  async function killAfter(ms: number, args: readonly string[]): Promise<boolean> {
+    const child = spawn(process.execPath, [mainFile, ...args], { stdio: 'ignore' });
+    const timer = setTimeout(() => child.kill('SIGKILL'), ms);
+    const signal = await new Promise<string | null>(resolve => child.once('exit', (_code, by) => resolve(by)));
+    clearTimeout(timer);
+    return signal === 'SIGKILL';
+  }
+
+  /** Resource version of every object that a person may have made, by kind and name; controllers' own are left out. */
+  async function revisions(): Promise<Map<string, string>> {
+    const api = await connect(target);
+    const found = new Map<string, string>();
+    const moving = new Set(['events', 'leases', 'endpointslices', 'endpoints']);
+    try {
+      for (const kind of (await api.discover()).kinds.filter(one => one.verbs.includes('list') && !moving.has(one.resource))) {
+        await api.list(kind, batch => {
+          for (const object of objectsIn(batch)) {
+            const name = `${kind.group}/${kind.resource}/${stringAt(object, 'metadata', 'namespace') ?? ''}/${stringAt(object, 'metadata', 'name')}`;
+            found.set(name, stringAt(object, 'metadata', 'resourceVersion') ?? '');
+          }
+        });
+      }
+      return found;
+    } finally {
+      await api.close();
+    }
+  }
+});
