@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from './json.ts';
+import { at, isObject, type Json, type JsonObject } from './json.ts';
 
 /** A compiled JSON pointer in which `*` stands for every member of an object or item of a list. */
 export type JsonPath = readonly string[];
@@ -16,7 +16,7 @@ export function removeAt(root: JsonObject, path: JsonPath, matches: (value: Json
   if (last === undefined) return false;
   let removed = false;
   for (const parent of containers(root, path.slice(0, -1))) {
-    if (Array.isArray(parent)) removed = removeItems(parent, matches) || removed;
+    if (Array.isArray(parent)) removed = (last === '*' && removeItems(parent, matches)) || removed;
     else {
       for (const key of last === '*' ? Object.keys(parent) : [last]) {
         const value = Object.hasOwn(parent, key) ? parent[key] : undefined;
@@ -36,7 +36,7 @@ export function changeStringsAt(root: JsonObject, path: JsonPath, change: (text:
   for (const parent of containers(root, path.slice(0, -1))) {
     if (Array.isArray(parent)) {
       parent.forEach((item, i) => {
-        if (typeof item === 'string') parent[i] = change(item);
+        if (last === '*' && typeof item === 'string') parent[i] = change(item);
       });
     } else {
       for (const key of last === '*' ? Object.keys(parent) : [last]) {
@@ -55,6 +55,10 @@ function removeItems(list: Json[], matches: (value: Json) => boolean): boolean {
 }
 
 function containers(root: JsonObject, path: JsonPath): (JsonObject | Json[])[] {
+  if (!path.includes('*')) {
+    const only = at(root, ...path);
+    return isObject(only) || Array.isArray(only) ? [only] : [];
+  }
   let here: Json[] = [root];
   for (const step of path) {
     here = here.flatMap(value => {
