@@ -87,6 +87,8 @@ const unsentCodes = new Set([
   'EADDRNOTAVAIL',
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
+/** Our own doing: the client was closed, or was given what no request can carry. */
+const ownCodes = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED', 'UND_ERR_INVALID_ARG', 'UND_ERR_ABORTED']);
 const tlsCode =
   /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO|INVALID_CA|INVALID_PURPOSE)/;
 
@@ -111,6 +113,7 @@ export function breakOf(thrown: unknown): Break {
   if (root.name === 'AbortError' || root.name === 'TimeoutError') return 'abort';
   const code = typeof root.code === 'string' ? root.code : '';
   if (unsentCodes.has(code)) return 'unsent';
+  if (ownCodes.has(code)) return 'abort';
   return tlsCode.test(code) ? 'tls' : 'cut';
 }
 
@@ -122,6 +125,8 @@ const explanations: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'timed out while connecting',
   UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
   UND_ERR_BODY_TIMEOUT: 'the answer stopped half-way',
+  UND_ERR_DESTROYED: 'the client was closed',
+  UND_ERR_CLOSED: 'the client was closed',
   UND_ERR_SOCKET: 'connection closed before the answer was complete',
 };
 

@@ -189,6 +189,18 @@ describe('connections', () => {
   });
 });
 
+describe('a client that is closed', () => {
+  it('ends what is under way, and starts nothing more', async () => {
+    const api = server.open();
+    const closing = new Promise<void>(resolve => server.answer(() => resolve(api.close())));
+    const error = { code: 'CLUSTER_UNREACHABLE', message: expect.stringContaining('the client was closed') };
+    await expect(get(api)).rejects.toMatchObject(error);
+    await closing;
+    await expect(get(api)).rejects.toMatchObject(error);
+    expect(server.waits).toEqual([]);
+  });
+});
+
 describe('credentials', () => {
   it('are renewed once after a 401', async () => {
     let token = 'old';
