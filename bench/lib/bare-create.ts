@@ -22,7 +22,7 @@ for (const stage of stages) {
     Symbol.asyncIterator
   ]();
   await Promise.all(Array.from({ length: Number(width) }, () => worker(api, lines)));
-  while (!(await allServed(api))) await sleep(250);
+  while (!(await allServed(api))) await sleep(100);
 }
 console.log(JSON.stringify({ ...tally, seconds: (performance.now() - started) / 1000 }));
 await api.close();
