@@ -9,10 +9,12 @@ import { generateIdentity } from '../../src/crypto/age.ts';
 import { generateSigningKey } from '../../src/crypto/signing.ts';
 import type { BackupOutcome, IndexEntry } from '../../src/domain/backup-set.ts';
 import { type Json, parseJson } from '../../src/domain/json.ts';
+import type { RestoreOptions, RestoreOutcome } from '../../src/domain/restore-plan.ts';
 import { noProgress } from '../../src/domain/runtime.ts';
 import { everything, type Selection } from '../../src/domain/selection.ts';
 import { initRepository, type Repository } from '../../src/repository/repository.ts';
 import { openSet, type SetReader } from '../../src/repository/set-reader.ts';
+import { runRestore } from '../../src/restore/run.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import type { TestCluster } from '../cluster/cluster.ts';
@@ -90,6 +92,27 @@ export async function completeBackup(location: OpenLocation, cluster: ClusterApi
 
 export function reader(location: OpenLocation, id: string): Promise<SetReader> {
   return openSet(location.repository, id, { identities: [location.identity], trusted: [location.signingPublicKey] });
+}
+
+export interface RestoreChanges extends Partial<RestoreOptions> {
+  readonly selection?: Selection;
+}
+
+/** Restores everything, unless told otherwise, with the real use case. */
+export async function restoreInto(
+  location: OpenLocation,
+  id: string,
+  cluster: ClusterApi,
+  changes: RestoreChanges = {},
+): Promise<RestoreOutcome> {
+  return runRestore({
+    reader: await reader(location, id),
+    cluster,
+    options: { selection: everything, namespaceMapping: {}, existing: 'skip', ...changes },
+    runtime: testRuntime,
+    signal: AbortSignal.timeout(240_000),
+    progress: noProgress,
+  });
 }
 
 /** Objects of a set by `<resource>/<name>`; for small selections. */
