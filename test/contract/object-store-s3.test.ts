@@ -1,6 +1,7 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../src/domain/errors.ts';
@@ -17,6 +18,7 @@ import { all, collect, keysOf, patterned, withCode } from './object-store.ts';
 import { limitedAccount } from './object-store-account.ts';
 import { type MishapProxy, startMishapProxy } from './object-store-proxy.ts';
 
+const run = promisify(execFile);
 const MiB = 1024 * 1024;
 const runtime: Runtime = { now: () => new Date(), random: bytes => randomBytes(bytes), sleep: async () => {} };
 const policy = { attempts: 4, totalMs: 60_000, firstMs: 1, maxMs: 1 };
@@ -306,7 +308,6 @@ describe('a versitygw that only reads', () => {
     const writable = await startVersitygw();
     try {
       await writable.createBucket('store');
-      await mkdir(join(writable.dir, 'sidecar'), { recursive: true });
       const port = await freePort();
       const readonly = await startGuarded({
         name: 'versitygw-readonly',
@@ -328,6 +329,31 @@ describe('a versitygw that only reads', () => {
       }
     } finally {
       await writable.stop();
+    }
+  });
+});
+
+describe('a versitygw whose disk is full', () => {
+  it.skipIf(process.getuid?.() !== 0)('is said, leaves nothing visible, and keeps what was there', async () => {
+    const server = await startVersitygw();
+    try {
+      await server.createBucket('store');
+      const bucket = join(server.dir, 'data/store');
+      await run('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', bucket]);
+      const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
+      const store = createS3Store({ endpoint: server.endpoint, bucket: 'store', credentials });
+      try {
+        await store.put('before', patterned(7 * MiB));
+        await expect(store.put('too-large', Buffer.alloc(15 * MiB))).rejects.toEqual(withCode('STORE_FULL'));
+        await expect(store.put('too-large', patterned(40 * MiB))).rejects.toEqual(withCode('STORE_FULL'));
+        expect(await keysOf(store)).toEqual(['before']);
+        expect((await collect(store.get('before'))).equals(await collect(patterned(7 * MiB)))).toBe(true);
+      } finally {
+        await store.close();
+        await run('umount', ['-l', bucket]);
+      }
+    } finally {
+      await server.stop();
     }
   });
 });
