@@ -7,10 +7,9 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore } from '../../src/storage/file-store.ts';
-import { all, collect, keysOf, patterned, withCode } from './object-store.ts';
+import { all, collect, keysOf, MiB, patterned, withCode } from './object-store-helpers.ts';
 
 const run = promisify(execFile);
-const MiB = 1024 * 1024;
 const storeModule = pathToFileURL(join(import.meta.dirname, '../../src/storage/file-store.ts')).href;
 const isRoot = process.getuid?.() === 0;
 
