@@ -8,10 +8,11 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
+# `npm ci` would refuse: not every registry has the optional packages of every platform, and the lock file holds those that there are.
 # npm brings the Node that the project runs on (node_modules/.bin/node), so the host's own may be older.
 node_modules/.installed: package.json package-lock.json
 	@echo "installing packages with npm"
-	@npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@npm install --no-save --ignore-scripts --no-fund --no-audit --loglevel=error
 	@node --version | sed 's/^/running on Node /'
 	@touch $@
 
