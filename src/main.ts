@@ -1,10 +1,17 @@
 #!/usr/bin/env node
-import { processTerminal } from './cli/process-terminal.ts';
-import { runCli } from './cli/run.ts';
-import { watchSignals } from './cli/stop-signals.ts';
-import { processEnvironment } from './config/environment.ts';
+import { enableCompileCache } from 'node:module';
+import { cacheDirectory, processEnvironment } from './config/environment.ts';
 
 const environment = processEnvironment();
+const cache = cacheDirectory(environment);
+// Node keeps compiled code there and checks it against its source, which halves the start-up; where it cannot write, it goes without.
+if (cache !== undefined) enableCompileCache(cache);
+const [{ runCli }, { watchSignals }, { processTerminal }] = await Promise.all([
+  import('./cli/run.ts'),
+  import('./cli/stop-signals.ts'),
+  import('./cli/process-terminal.ts'),
+]);
+
 const stop = watchSignals(process);
 const terminal = processTerminal(process);
 const exit = await runCli(process.argv.slice(2), {

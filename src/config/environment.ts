@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 
 /** What the process was started with, read once and passed on: nothing else looks at `process.env`. */
 export interface Environment {
@@ -10,4 +12,14 @@ export interface Environment {
 
 export function processEnvironment(): Environment {
   return { variables: process.env, directory: process.cwd(), home: homedir() };
+}
+
+/**
+ * A folder of this user alone for what can be made again at any time (XDG Base Directory Specification). Undefined where the user has no
+ * cache folder yet, as in most containers: nothing is written there unasked.
+ */
+export function cacheDirectory({ variables, home }: Environment): string | undefined {
+  const { XDG_CACHE_HOME: named = '' } = variables;
+  const base = isAbsolute(named) ? named : join(home, '.cache');
+  return existsSync(base) ? join(base, 'holdfast', 'compiled') : undefined;
 }

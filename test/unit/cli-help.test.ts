@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CommandSpec } from '../../src/cli/command.ts';
 import { bashScript } from '../../src/cli/completion/bash.ts';
@@ -35,6 +37,21 @@ function helpOf(line: string): string {
   return printed;
 }
 
+/** The command that a shell line with `holdfast …` in it would run; throws when the line is not understood. */
+function commandIn(line: string): CommandSpec | undefined {
+  const words = /holdfast ([^|>)#]*)/.exec(line)?.[1]?.match(/'[^']*'|"[^"]*"|\S+/g) ?? [];
+  let ran: CommandSpec | undefined;
+  const run = async (spec: CommandSpec) => {
+    ran = spec;
+  };
+  const program = buildProgram(tree, { style: plainStyle, columns: 100, print: () => {}, printError: () => {}, run });
+  program.parse(
+    words.map(word => word.replace(/^['"]|['"]$/g, '')),
+    { from: 'user' },
+  );
+  return ran;
+}
+
 describe('every command’s help', () => {
   it.each(commands)('$line: purpose, usage, examples that parse, flags, exit status', ({ line, spec }) => {
     const help = helpOf(line);
@@ -57,22 +74,7 @@ describe('every command’s help', () => {
   it.each(commands.flatMap(({ line, spec }) => spec.examples.map(example => ({ line, example: example.line }))))(
     '$line: $example is a line that is understood',
     ({ example }) => {
-      const words = /holdfast ([^|>)]*)/.exec(example)?.[1]?.match(/'[^']*'|"[^"]*"|\S+/g) ?? [];
-      let ran: string | undefined;
-      const program = buildProgram(tree, {
-        style: plainStyle,
-        columns: 100,
-        print: () => {},
-        printError: () => {},
-        run: async spec => {
-          ran = spec.name;
-        },
-      });
-      program.parse(
-        words.map(word => word.replace(/^['"]|['"]$/g, '')),
-        { from: 'user' },
-      );
-      expect(ran).toBeDefined();
+      expect(commandIn(example)).toBeDefined();
     },
   );
 
@@ -90,6 +92,27 @@ describe('the program’s help', () => {
   it('names every command with its purpose', () => {
     const help = helpOf('').replace(/\s+/g, ' ');
     for (const { line, spec } of commands) expect(help).toContain(`${line} ${spec.summary}`);
+  });
+});
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** Command lines in fenced blocks; one that ends in \\ goes on in the next line. */
+const documented = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { cwd: root, encoding: 'utf8' })
+  .trim()
+  .split('\n')
+  .flatMap(file => {
+    const blocks = [...readFileSync(join(root, file), 'utf8').matchAll(/```[^\n]*\n([\s\S]*?)```/g)].map(match =>
+      match[1]!.replaceAll('\\\n', ' '),
+    );
+    return blocks.flatMap(block => [...block.matchAll(/^\s*(?:\$ )?(holdfast [a-z].*)$/gm)].map(match => ({ file, line: match[1]! })));
+  });
+
+describe('the documentation', () => {
+  it('has command lines', () => expect(documented.length).toBeGreaterThan(0));
+
+  it.each(documented)('$file: $line', ({ line }) => {
+    expect(commandIn(line)).toBeDefined();
   });
 });
 
