@@ -71,7 +71,9 @@ export async function readInstant(context: ReadContext): Promise<Reading> {
 
   const own = states.filter(state => state.reading === undefined && plan.ownRevision.has(state.kind));
   const rest = states.filter(state => state.reading === undefined && !plan.ownRevision.has(state.kind));
-  const big = rest.filter(state => state.size > smallKind && state.kind.verbs.includes('watch')).sort((a, b) => b.size - a.size);
+  const big = isFiltered(context)
+    ? []
+    : rest.filter(state => state.size > smallKind && state.kind.verbs.includes('watch')).sort((a, b) => b.size - a.size);
   const small = rest.filter(state => !big.includes(state));
 
   await each(bigLists, big, state => attempt(context, state, () => listPlain(context, state)));
@@ -95,6 +97,11 @@ export async function readInstant(context: ReadContext): Promise<Reading> {
     kinds: readings,
     settleMs: context.runtime.now().getTime() - listedAt,
   };
+}
+
+/** A watch of some namespaces or labels may never send the bookmark that rolling forward waits for, so filtered reads are exact ones. */
+function isFiltered({ plan, labelSelector }: ReadContext): boolean {
+  return plan.namespaces.length > 0 || labelSelector !== '';
 }
 
 function isOwn(reading: KindReading, revision: string | undefined): boolean {
@@ -132,16 +139,13 @@ async function listPlain(context: ReadContext, state: KindState, options: ListOp
 /** From the revision of its list to the set's; where the server has forgotten the way, the kind is read again at exactly that revision. */
 async function settle(context: ReadContext, state: KindState, revision: string): Promise<void> {
   try {
-    for (const [namespace, from] of state.listed) {
-      await rollForward(context.cluster, {
-        kind: state.kind,
-        ...(namespace === '' ? {} : { namespace }),
-        from,
-        to: revision,
-        onChange: (items, batch) => context.add(state.index, state.attempt, items, batch),
-        signal: context.signal,
-      });
-    }
+    await rollForward(context.cluster, {
+      kind: state.kind,
+      from: lastRevision(state),
+      to: revision,
+      onChange: (items, batch) => context.add(state.index, state.attempt, items, batch),
+      signal: context.signal,
+    });
     state.reading = { revision, consistency: 'instant', attempt: state.attempt };
   } catch (thrown) {
     context.signal.throwIfAborted();

@@ -10,7 +10,6 @@ const mostWatches = 5;
 
 export interface LateChanges {
   readonly kind: ResourceKind;
-  readonly namespace?: string;
   /** The revision of the list. */
   readonly from: string;
   /** The revision to be at. */
@@ -28,15 +27,14 @@ export async function rollForward(cluster: ClusterApi, late: LateChanges): Promi
   const { kind, signal } = late;
   const to = BigInt(late.to);
   if (BigInt(late.from) >= to) return;
-  const scope = { ...(late.namespace === undefined ? {} : { namespace: late.namespace }), signal };
-  await cluster.list(kind, () => {}, { ...scope, limit: 1, notOlderThan: late.to });
+  await cluster.list(kind, () => {}, { signal, limit: 1, notOlderThan: late.to });
 
   let revision = late.from;
   for (let round = 0; round < mostWatches; round++) {
     let reached = false;
     const changes: { items: ItemsKind; object: Uint8Array }[] = [];
     await cluster.watch(kind, {
-      ...scope,
+      signal,
       revision,
       timeoutSeconds: watchSeconds,
       onEvent: event => {
