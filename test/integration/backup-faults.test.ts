@@ -65,6 +65,7 @@ describe('a backup of a cluster with faults', () => {
   beforeAll(async () => {
     cluster = await startCluster({ name: 'backup-faults' });
     api = await connect(cluster);
+    location = await openTestRepository();
     for (let i = 0; i < 30; i++) {
       await api.create(
         configmaps,
@@ -75,15 +76,9 @@ describe('a backup of a cluster with faults', () => {
   });
   afterAll(async () => {
     await api?.close();
+    await location?.remove();
     await cluster?.destroy();
   });
-  beforeAll(async () => {
-    location = await openTestRepository();
-  });
-  afterAll(async () => {
-    await location?.remove();
-  });
-
   it('names an API group that does not answer, keeps everything else, and is not Completed', async () => {
     const body = {
       apiVersion: 'apiregistration.k8s.io/v1',
