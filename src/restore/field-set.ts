@@ -30,8 +30,8 @@ function ownedItems(list: readonly Json[], fields: JsonObject, names: readonly s
     const below = fieldsBelow(fields, name);
     // `{".":{}}`: only the item's existence is owned; it is still told apart by its keys. `{}`: all of it is.
     const onlyItself = isObject(keys) && Object.keys(below).join() === '.';
-    const part = onlyItself ? keys : ownedPart(item, below);
-    owned.set(position, isObject(part) && isObject(keys) ? { ...keys, ...part } : (part ?? item));
+    // A key that is not owned was not sent but filled in by the API server, as the protocol of a port is.
+    owned.set(position, onlyItself ? keys : (ownedPart(item, below) ?? item));
   }
   return owned.size === 0 ? undefined : [...owned].sort(([a], [b]) => a - b).map(([, item]) => item);
 }
