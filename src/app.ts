@@ -33,8 +33,6 @@ export interface AppOptions {
 export interface App {
   /** The location as written, without credentials. */
   location(): Promise<string>;
-  cluster(): Promise<ClusterApi>;
-  repository(signal: AbortSignal): Promise<Repository>;
   init(signal: AbortSignal): Promise<Repository>;
   backup(run: Run): Promise<BackupOutcome>;
   /** Oldest first. */
@@ -58,7 +56,7 @@ export interface ValidationOptions {
 
 export interface OpenOptions {
   readonly signal: AbortSignal;
-  /** `contents`: an identity is needed if the set is sealed, and is read now, before anything else is done. */
+  /** `contents`: IDENTITY_MISSING when the set is sealed and no identity is configured. */
   readonly need: 'manifest' | 'contents';
 }
 
@@ -73,6 +71,16 @@ const systemRuntime: Runtime = {
   },
 };
 
+/** What the operations are made of; each is built once, when first asked for. */
+interface Parts {
+  readonly settings: Settings;
+  readonly runtime: Runtime;
+  readonly keys: Keys;
+  readonly onWarning: (text: string) => void;
+  store(): Promise<ObjectStore>;
+  cluster(): Promise<ClusterApi>;
+}
+
 /** Wires configuration to adapters and adapters to use cases: the only place that does. Opens nothing by itself. */
 export function createApp(config: Config, { onWarning, runtime = systemRuntime }: AppOptions): App {
   const { settings } = config;
@@ -83,78 +91,14 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
   };
   const store = once(async () => keep(await openStore(config, runtime)));
   const cluster = once(async () => keep(await openCluster(config, runtime)));
-  const repository = async (signal: AbortSignal) => {
-    const { openRepository } = await import('./repository/repository.ts');
-    return openRepository(await store(), { signal });
-  };
-  const keys = openKeys(settings, onWarning);
-  const resolve = async (from: Repository, text: string, signal: AbortSignal) => {
-    const { resolveSet } = await import('./repository/catalog.ts');
-    return resolveSet(from, text, { now: runtime.now(), onNotice: onWarning, signal, trusted: await keys.trusted() });
-  };
-  const openSet: App['openSet'] = async (text, { signal, need }) => {
-    const from = await repository(signal);
-    const identities = need === 'contents' || settings.identity !== undefined ? await keys.identities() : [];
-    const reader = await import('./repository/set-reader.ts');
-    const set = await reader.openSet(from, await resolve(from, text, signal), { identities, trusted: await keys.trusted(), signal });
-    if (need === 'contents' && set.manifest.encryption.scheme === 'age' && identities.length === 0) {
-      throw new HoldfastError('IDENTITY_MISSING', `${set.manifest.id} is sealed, and no identity was given`);
-    }
-    return set;
-  };
+  const parts: Parts = { settings, runtime, keys: openKeys(settings, onWarning), onWarning, store, cluster };
   return {
     location: async () => (await store()).url,
-    cluster,
-    repository,
-    openSet,
-    init: async signal => {
-      const [{ initRepository }, recipients, signingPublicKey] = await Promise.all([
-        import('./repository/repository.ts'),
-        keys.recipients(),
-        keys.ownPublicKey(),
-      ]);
-      const insecurePlaintext = settings.insecurePlaintext === true;
-      return initRepository(await store(), { recipients, signingPublicKey, runtime, insecurePlaintext, signal });
-    },
-    backup: async run => {
-      const recipients = await keys.recipients();
-      if (recipients.length === 0 && settings.insecurePlaintext !== true) {
-        throw new HoldfastError('RECIPIENT_MISSING', 'no recipient is configured: the backup could not be sealed, so it was not started');
-      }
-      const [{ runBackup }, signingKey] = await Promise.all([import('./backup/run.ts'), keys.signingKey()]);
-      const from = await repository(run.signal);
-      if (recipients.length === 0 && from.info.recipientFingerprints.length > 0) {
-        throw new HoldfastError(
-          'CONFIG_INVALID',
-          `insecurePlaintext is on, but ${from.store.url} is a repository whose backups are sealed`,
-          {
-            hint: 'leave --insecure-plaintext away, or make another repository with holdfast init --insecure-plaintext',
-          },
-        );
-      }
-      return runBackup({
-        ...run,
-        ...{ recipients, signingKey, runtime },
-        repository: from,
-        cluster: await cluster(),
-        selection: selectionOf(settings),
-        tier: settings.tier ?? 'manual',
-        sealIndex: settings.sealIndex === true,
-        producerVersion: programVersion(),
-      });
-    },
-    listSets: async signal => {
-      const { listSets } = await import('./repository/catalog.ts');
-      return Array.fromAsync(listSets(await repository(signal), { signal, trusted: await keys.trusted() }));
-    },
-    verify: async (what, run) => {
-      const { verifyRepository, verifySet } = await import('./repository/verify.ts');
-      const from = await repository(run.signal);
-      const options = { ...run, identities: await keys.identities(), trusted: await keys.trusted() };
-      if (what === 'all') return verifyRepository(from, options);
-      const report = await verifySet(from, await resolve(from, what, run.signal), options);
-      return { ok: report.state === 'verified', sets: [report] };
-    },
+    init: signal => init(parts, signal),
+    backup: run => backup(parts, run),
+    listSets: signal => listSets(parts, signal),
+    openSet: (text, options) => openSet(parts, text, options),
+    verify: (what, run) => verify(parts, what, run),
     planRestore: async (reader, options, run) => {
       const { planRestore } = await import('./restore/plan.ts');
       return planRestore({ ...run, reader, options, runtime, cluster: await cluster() });
@@ -171,6 +115,74 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
       await Promise.allSettled(opened.map(resource => resource.close()));
     },
   };
+}
+
+async function openRepository({ store }: Parts, signal: AbortSignal): Promise<Repository> {
+  const repository = await import('./repository/repository.ts');
+  return repository.openRepository(await store(), { signal });
+}
+
+async function init({ settings, keys, runtime, store }: Parts, signal: AbortSignal): Promise<Repository> {
+  const { initRepository } = await import('./repository/repository.ts');
+  const [recipients, signingPublicKey] = [await keys.recipients(), await keys.ownPublicKey()];
+  const insecurePlaintext = settings.insecurePlaintext === true;
+  return initRepository(await store(), { recipients, signingPublicKey, runtime, insecurePlaintext, signal });
+}
+
+async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
+  const { settings, keys, runtime, cluster } = parts;
+  const recipients = await keys.recipients();
+  if (recipients.length === 0 && settings.insecurePlaintext !== true) {
+    throw new HoldfastError('RECIPIENT_MISSING', 'no recipient is configured: the backup could not be sealed, so it was not started');
+  }
+  const [{ runBackup }, signingKey] = await Promise.all([import('./backup/run.ts'), keys.signingKey()]);
+  const repository = await openRepository(parts, run.signal);
+  if (recipients.length === 0 && repository.info.recipientFingerprints.length > 0) {
+    throw new HoldfastError('CONFIG_INVALID', `insecurePlaintext is on, but the backups in ${repository.store.url} are sealed`, {
+      hint: 'leave --insecure-plaintext away, or make another repository with holdfast init --insecure-plaintext',
+    });
+  }
+  return runBackup({
+    ...run,
+    ...{ repository, recipients, signingKey, runtime },
+    cluster: await cluster(),
+    selection: selectionOf(settings),
+    tier: settings.tier ?? 'manual',
+    sealIndex: settings.sealIndex === true,
+    producerVersion: programVersion(),
+  });
+}
+
+async function listSets(parts: Parts, signal: AbortSignal): Promise<readonly SetSummary[]> {
+  const catalog = await import('./repository/catalog.ts');
+  const repository = await openRepository(parts, signal);
+  return Array.fromAsync(catalog.listSets(repository, { signal, trusted: await parts.keys.trusted() }));
+}
+
+async function resolveSet({ runtime, onWarning, keys }: Parts, from: Repository, text: string, signal: AbortSignal): Promise<string> {
+  const catalog = await import('./repository/catalog.ts');
+  return catalog.resolveSet(from, text, { now: runtime.now(), onNotice: onWarning, signal, trusted: await keys.trusted() });
+}
+
+async function openSet(parts: Parts, text: string, { signal, need }: OpenOptions): Promise<SetReader> {
+  const [identities, trusted] = [await parts.keys.identities(), await parts.keys.trusted()];
+  const repository = await openRepository(parts, signal);
+  const id = await resolveSet(parts, repository, text, signal);
+  const reader = await import('./repository/set-reader.ts');
+  const set = await reader.openSet(repository, id, { identities, trusted, signal });
+  if (need === 'contents' && set.manifest.encryption.scheme === 'age' && identities.length === 0) {
+    throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and no identity was given`);
+  }
+  return set;
+}
+
+async function verify(parts: Parts, what: string, run: Run): Promise<RepositoryReport> {
+  const { verifyRepository, verifySet } = await import('./repository/verify.ts');
+  const options = { ...run, identities: await parts.keys.identities(), trusted: await parts.keys.trusted() };
+  const repository = await openRepository(parts, run.signal);
+  if (what === 'all') return verifyRepository(repository, options);
+  const report = await verifySet(repository, await resolveSet(parts, repository, what, run.signal), options);
+  return { ok: report.state === 'verified', sets: [report] };
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

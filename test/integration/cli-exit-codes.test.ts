@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const path = (name: string) => join(test.dir, name);
 const run = (line: string, env: Record<string, string> = {}) =>
   holdfast(
     line.split(' ').map(word => word.replace(/^@/, `${test.dir}/`)),
-    { env: { HOME: test.dir, ...env } },
+    { env: { HOME: test.dir, XDG_CACHE_HOME: path('cache'), ...env } },
   );
 
 function kubeconfig(server: string): string {
@@ -47,6 +47,7 @@ beforeAll(async () => {
   await writeFile(shard, bytes);
   silent = createServer(() => {}).listen(0, '127.0.0.1');
   await once(silent, 'listening');
+  await mkdir(path('cache'));
   await writeFile(path('identity'), `${keys.identity}\n`);
   await writeFile(path('other-identity'), `${(await generateIdentity()).identity}\n`);
   await writeFile(path('recipients'), `${keys.recipient}\n`);
@@ -96,7 +97,7 @@ describe('bad input ends with its exit code, what is wrong, and what to do', () 
     ['backup create --location @ --recipients-file @recipients --kubeconfig @unreachable.kubeconfig', 2, 'no signing key', '--signing-key'],
     ['backup create --location @ --keys-dir @nokeys', 2, 'does not exist', 'keys generate'],
     [`backup create --location @ ${keysOf} --insecure-plaintext`, 2, 'recipients are set', '--insecure-plaintext'],
-    ['backup create --location @ --signing-key @signing.key --insecure-plaintext', 2, 'whose backups are sealed', 'init'],
+    ['backup create --location @ --signing-key @signing.key --insecure-plaintext', 2, 'are sealed', 'holdfast init'],
     ['restore plan 2026-11-21 --location @ --kubeconfig @unreachable.kubeconfig', 12, 'no identity was given', '--identity'],
     ['verify 2026-11-21 --location @ --identity @recipients', 2, 'a public recipient stands where', 'keys generate'],
     ['verify 2026-11-21 --location @ --identity @nowhere', 2, 'does not exist', 'keys generate'],

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -21,6 +21,7 @@ const run = (line: string) =>
   holdfast(line.split(' '), {
     env: {
       HOME: dir,
+      XDG_CACHE_HOME: join(dir, 'cache'),
       HOLDFAST_LOCATION: join(dir, 'repository'),
       HOLDFAST_KEYS_DIR: join(dir, 'keys'),
       HOLDFAST_KUBECONFIG: cluster.kubeconfig,
@@ -67,6 +68,7 @@ async function kubeconfigFor(token: string): Promise<string> {
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'holdfast-cli-'));
+  await mkdir(join(dir, 'cache'));
   cluster = await startCluster({ name: 'cli', users });
   await create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   for (const name of ['settings', 'tools']) {
