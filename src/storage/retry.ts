@@ -17,11 +17,11 @@ const holdBytes = 8 * 1024 * 1024;
  */
 export function withRetry(store: ObjectStore, policy: RetryPolicy, runtime: Runtime): ObjectStore {
   const attempt = retrying(policy, runtime);
-  return {
+  const again: ObjectStore = {
     url: store.url,
     put: async (key, body, call = {}) => {
       const held = body instanceof Uint8Array ? body : await hold(abortable(body, call.signal));
-      if (held instanceof Uint8Array) return await putBytes(store, attempt, key, held, call);
+      if (held instanceof Uint8Array) return await putBytes({ store, again }, attempt, key, held, call);
       return await putStream(store, attempt, key, held, call);
     },
     get: (key, call = {}) => resumed(policy, runtime, call.signal, () => reader(store, key, call)),
@@ -31,6 +31,7 @@ export function withRetry(store: ObjectStore, policy: RetryPolicy, runtime: Runt
     delete: (key, call = {}) => attempt(() => store.delete(key, call), call.signal),
     close: () => store.close(),
   };
+  return again;
 }
 
 /** The whole body where it is small enough, else a stream of the same bytes. */
@@ -56,8 +57,9 @@ async function* followedBy(chunks: Uint8Array[], rest: AsyncIterator<Uint8Array>
   }
 }
 
+/** `again` is the same store with retry: what it reads goes on where it broke off. */
 async function putBytes(
-  store: ObjectStore,
+  { store, again }: { readonly store: ObjectStore; readonly again: ObjectStore },
   attempt: Attempt,
   key: string,
   body: Uint8Array,
@@ -71,7 +73,7 @@ async function putBytes(
     }, call.signal);
   } catch (thrown) {
     // Not the first try: an earlier one may have been stored though its answer never came.
-    if (tries > 1 && isCode(thrown, 'STORE_EXISTS') && (await holds(store, attempt, key, body, call))) return { bytes: body.length };
+    if (tries > 1 && isCode(thrown, 'STORE_EXISTS') && (await holds(again, key, body, call))) return { bytes: body.length };
     throw thrown;
   }
 }
@@ -102,15 +104,13 @@ async function putStream(
 }
 
 /** Does the key hold exactly these bytes? False also when it may not be read: then it is not known to be ours. */
-async function holds(store: ObjectStore, attempt: Attempt, key: string, body: Uint8Array, call: CallOptions): Promise<boolean> {
+async function holds(again: ObjectStore, key: string, body: Uint8Array, call: CallOptions): Promise<boolean> {
   try {
-    return await attempt(async () => {
-      const found = await store.head(key, call);
-      if (found?.bytes !== body.length) return false;
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of store.get(key, call)) chunks.push(chunk);
-      return sha256Hex(Buffer.concat(chunks)) === sha256Hex(body);
-    }, call.signal);
+    const found = await again.head(key, call);
+    if (found?.bytes !== body.length) return false;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of again.get(key, call)) chunks.push(chunk);
+    return sha256Hex(Buffer.concat(chunks)) === sha256Hex(body);
   } catch (thrown) {
     if (thrown instanceof HoldfastError) return false;
     throw thrown;
