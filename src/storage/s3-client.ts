@@ -10,6 +10,8 @@ export interface S3Credentials {
 }
 
 export interface S3ConnectionOptions {
+  /** For messages. */
+  readonly bucket: string;
   /** `https://host[:port]`; the AWS endpoint of the region unless given. */
   readonly endpoint?: string;
   readonly region?: string;
@@ -72,7 +74,7 @@ export function createS3Connection(options: S3ConnectionOptions): S3Connection {
         return await run(client, sdk);
       } catch (thrown) {
         signal?.throwIfAborted();
-        throw s3Error(thrown, doing);
+        throw s3Error(thrown, doing, options.bucket);
       }
     },
     close: async () => {

@@ -93,7 +93,7 @@ function wordsFor(fault: S3Fault): string {
  * A failed call to S3 as a STORE_ error. `doing` says which call on which key. The SDK's error is not kept as the cause: it holds the
  * request with its signature.
  */
-export function s3Error(thrown: unknown, doing: string): HoldfastError {
+export function s3Error(thrown: unknown, doing: string, bucket: string): HoldfastError {
   if (thrown instanceof HoldfastError) return thrown;
   const fault = faultOf(thrown);
   if (fault.message.startsWith('Region is missing')) {
@@ -103,7 +103,8 @@ export function s3Error(thrown: unknown, doing: string): HoldfastError {
     fault.status === 401 || fault.status === 403 ? undefined : 'the store refused the request itself; its own words are in the message';
   const code = codeFor(fault);
   const hint = hints[fault.name] ?? (code === 'STORE_FORBIDDEN' ? refusal : undefined);
-  return new HoldfastError(code, `${doing}: ${wordsFor(fault)}`, hint === undefined ? {} : { hint });
+  const where = code === 'STORE_BUCKET_MISSING' ? `${doing}: bucket ${bucket}` : doing;
+  return new HoldfastError(code, `${where}: ${wordsFor(fault)}`, hint === undefined ? {} : { hint });
 }
 
 /** Is the caller known to the store, but not allowed this call? */

@@ -13,7 +13,6 @@ import { listNames, listObjects } from './s3-list.ts';
 import { put, putWhole, type S3Writer } from './s3-put.ts';
 
 export interface S3StoreOptions extends S3ConnectionOptions {
-  readonly bucket: string;
   /** Without slashes at its ends; empty for the whole bucket. */
   readonly prefix?: string;
   /** Bodies beyond this go up in parts of this size, in bytes; 8 MiB unless told, 5 MiB at least. 10,000 of them are the largest object. */
@@ -111,7 +110,7 @@ async function* read(store: S3Writer, key: string, range: Range | undefined, sig
     }
   } catch (thrown) {
     signal?.throwIfAborted();
-    throw s3Error(thrown, `${doing}, after ${bytes} bytes`);
+    throw s3Error(thrown, `${doing}, after ${bytes} bytes`, store.bucket);
   } finally {
     // A body that nobody reads to its end keeps its socket for ever.
     body.destroy();

@@ -40,7 +40,7 @@ interface Figures {
 async function main(signal: AbortSignal): Promise<void> {
   const began = performance.now();
   const work = await mkdtemp(join(tmpdir(), 'holdfast-demo-'));
-  const location = process.env['HOLDFAST_DEMO_LOCATION'] ?? `file://${join(work, 'repository')}`;
+  const location = ownPrefix(process.env['HOLDFAST_DEMO_LOCATION'] ?? `file://${join(work, 'repository')}`);
   const demo: Demo = {
     work,
     common: ['--location', location, '--keys-dir', join(work, 'keys')],
@@ -60,6 +60,12 @@ async function main(signal: AbortSignal): Promise<void> {
   } finally {
     for (const undo of demo.cleanUp.reverse()) await undo().catch((error: Error) => say(`could not clean up: ${error.message}`));
   }
+}
+
+/** A folder of its own below the location, before a query if there is one: a repository is made once. */
+function ownPrefix(location: string): string {
+  const stamp = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  return location.replace(/\/*(\?|$)/, `/demo-${stamp}$1`);
 }
 
 async function platform(demo: Demo): Promise<{ cluster: TestCluster; live: LiveWorkflows; stop: () => Promise<void> }> {

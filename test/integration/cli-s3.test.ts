@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { type S3Server, startMinio, startVersitygw } from '../cluster/s3.ts';
+import { holdfast } from '../helpers/command.ts';
+
+let cluster: TestCluster;
+let work: string;
+beforeAll(async () => {
+  cluster = await startCluster({ name: 'cli-s3' });
+  work = await mkdtemp(join(tmpdir(), 'holdfast-s3-'));
+  await holdfast(['keys', 'generate', '--out', join(work, 'keys')]);
+});
+afterAll(async () => {
+  await cluster?.destroy();
+  if (work !== undefined) await rm(work, { recursive: true, force: true });
+});
+
+describe.each([
+  ['MinIO', startMinio],
+  ['versitygw', startVersitygw],
+] as const)('a repository on %s, by the real command', (_name, start) => {
+  let server: S3Server;
+  let env: NodeJS.ProcessEnv;
+  const flags = (bucket: string): string[] => [
+    '--location',
+    `s3://${bucket}/platform`,
+    '--s3-endpoint',
+    server.endpoint,
+    '--s3-path-style',
+    '--keys-dir',
+    join(work, 'keys'),
+  ];
+  beforeAll(async () => {
+    server = await start();
+    env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, AWS_REGION: 'us-east-1' };
+    await server.createBucket('backups', { versioning: true });
+  });
+  afterAll(() => server?.stop());
+
+  it('takes a backup, verifies it and plans its restore', async () => {
+    const made = await holdfast(['init', ...flags('backups')], { env });
+    expect(made.exit, made.stderr).toBe(0);
+    const backup = await holdfast(['backup', 'create', ...flags('backups'), '--kubeconfig', cluster.kubeconfig], { env });
+    expect(backup.exit, backup.stderr).toBe(0);
+    const identity = ['--identity', join(work, 'keys', 'operator.identity')];
+    const verified = await holdfast(['verify', 'latest', ...flags('backups'), ...identity], { env });
+    expect(verified.exit, verified.stderr).toBe(0);
+    const plan = await holdfast(
+      ['restore', 'plan', 'latest', ...flags('backups'), ...identity, '--kubeconfig', cluster.kubeconfig, '-o', 'json'],
+      { env },
+    );
+    expect(plan.exit, plan.stderr).toBe(0);
+    expect(JSON.parse(plan.stdout)).toMatchObject({ totals: { create: 0, fail: 0 } });
+  });
+
+  it('says that a bucket is missing, with exit code 10', async () => {
+    const ran = await holdfast(['backup', 'get', ...flags('no-such-bucket')], { env });
+    expect(ran.exit, ran.stderr).toBe(10);
+    expect(ran.stderr).toContain('no-such-bucket');
+  });
+
+  it('says that credentials are wrong, with exit code 1, and shows none', async () => {
+    const wrong = { ...env, AWS_SECRET_ACCESS_KEY: 'not-the-secret-at-all' };
+    const ran = await holdfast(['backup', 'get', ...flags('backups')], { env: wrong });
+    expect(ran.exit, ran.stderr).toBe(1);
+    expect(ran.stderr).toContain('credentials');
+    expect(ran.stderr + ran.stdout).not.toContain('not-the-secret-at-all');
+  });
+});
