@@ -30,6 +30,14 @@ describe('comparing JSON', () => {
     );
   });
 
+  it('takes a member for a member whatever it is called', () => {
+    expect(equalJson({}, json('{"toString":null}'))).toBe(false);
+    expect(differences({}, json('{"toString":null,"constructor":{}}')).map(difference => difference.path)).toEqual([
+      '/toString',
+      '/constructor',
+    ]);
+  });
+
   it('names the deepest place, whether one side lacks it, and no more places than asked', () => {
     const found = differences({ a: { 'x/y': [1, 2], same: 1 } }, { a: { 'x/y': [1, 3, 4], same: 1 } });
     expect(found).toEqual([

@@ -1,4 +1,4 @@
-import { isObject, type Json, rawNumber } from './json.ts';
+import { isObject, type Json, type JsonObject, rawNumber } from './json.ts';
 import type { FieldDifference } from './restore-plan.ts';
 
 const longestValue = 200;
@@ -20,7 +20,7 @@ export function equalJson(a: Json | undefined, b: Json | undefined): boolean {
   if (isObject(a)) {
     if (!isObject(b)) return false;
     const keys = Object.keys(a).filter(key => a[key] !== undefined);
-    return keys.length === Object.keys(b).filter(key => b[key] !== undefined).length && keys.every(key => equalJson(a[key], b[key]));
+    return keys.length === Object.keys(b).filter(key => b[key] !== undefined).length && keys.every(key => equalJson(a[key], own(b, key)));
   }
   const raw = rawNumber(a);
   return raw !== undefined && raw === rawNumber(b);
@@ -44,13 +44,18 @@ export function differences(
   const walk = (path: string, a: Json | undefined, b: Json | undefined): void => {
     if (found.length >= limit || equalJson(a, b)) return;
     if (isObject(a) && isObject(b)) {
-      for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) walk(`${path}/${escapePointer(key)}`, a[key], b[key]);
+      for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) walk(`${path}/${escapePointer(key)}`, own(a, key), own(b, key));
     } else if (Array.isArray(a) && Array.isArray(b)) {
       for (let i = 0; i < Math.max(a.length, b.length); i++) walk(`${path}/${i}`, a[i], b[i]);
     } else note(path, a, b);
   };
   walk('', wanted, live);
   return found;
+}
+
+/** A member may be called `toString`. */
+function own(object: JsonObject, key: string): Json | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 /** One step of a JSON pointer (RFC 6901 §3). */

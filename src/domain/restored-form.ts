@@ -105,18 +105,29 @@ function suspendUnfinished(job: JsonObject, notes: string[]): void {
 
 function workflowNotes(workflow: JsonObject): string[] {
   const notes: string[] = [];
-  const nodes = at(workflow, 'status', 'nodes');
-  const lost = isObject(nodes)
-    ? Object.values(nodes).filter(node => at(node, 'type') === 'Pod' && ['Running', 'Pending'].includes(String(at(node, 'phase'))))
-    : [];
+  const lost = podSteps(workflow, 'Running');
   if (lost.length > 0) {
-    const names = lost.map(node => String(at(node, 'displayName') ?? at(node, 'name'))).slice(0, 5);
     notes.push(
-      `had ${lost.length} running steps (${names.join(', ')}) whose pods are gone: the controller ends them as errors, or retries where the workflow says so`,
+      `had ${lost.length} running steps (${named(lost)}) whose pods are gone: the controller ends them as errors, or retries where the workflow says so`,
     );
   }
+  const waiting = podSteps(workflow, 'Pending');
+  if (waiting.length > 0)
+    notes.push(`had ${waiting.length} steps (${named(waiting)}) that waited for their pods: the controller makes these anew`);
   const offloaded = at(workflow, 'status', 'offloadNodeStatusVersion');
   if (typeof offloaded === 'string' && offloaded !== '')
     notes.push('keeps the status of its steps in a database, which is not part of this backup');
   return notes;
+}
+
+function podSteps(workflow: JsonObject, phase: string): string[] {
+  const nodes = at(workflow, 'status', 'nodes');
+  if (!isObject(nodes)) return [];
+  const found = Object.values(nodes).filter(node => at(node, 'type') === 'Pod' && at(node, 'phase') === phase);
+  return found.map(node => String(at(node, 'displayName') ?? at(node, 'name')));
+}
+
+function named(steps: readonly string[]): string {
+  const most = 5;
+  return steps.length > most ? `${steps.slice(0, most).join(', ')} …` : steps.join(', ');
 }

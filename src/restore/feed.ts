@@ -3,7 +3,7 @@ import type { SetReader } from '../repository/set-reader.ts';
 import type { Scope } from './scope.ts';
 
 /** Bytes of JSON that may be held for later ranks, so that a shard with objects of several is read once in the usual case. */
-const aheadBytes = 48 * 1024 * 1024;
+const aheadBytes = 12 * 1024 * 1024;
 
 interface Held {
   readonly entry: IndexEntry;
