@@ -4,13 +4,12 @@ import { kindName } from './resource.ts';
 
 export type NamespaceMapping = Readonly<Record<string, string>>;
 
-const podSpecs = ['/spec', '/spec/template/spec', '/spec/jobTemplate/spec/template/spec'];
-const podNamespaces = podSpecs.flatMap(spec =>
+const podNamespaces = (spec: string): string[] =>
   ['podAffinity', 'podAntiAffinity'].flatMap(affinity => [
     `${spec}/affinity/${affinity}/requiredDuringSchedulingIgnoredDuringExecution/*/namespaces/*`,
     `${spec}/affinity/${affinity}/preferredDuringSchedulingIgnoredDuringExecution/*/podAffinityTerm/namespaces/*`,
-  ]),
-);
+  ]);
+const templateNamespaces = podNamespaces('/spec/template/spec');
 const byName = ['matchLabels/kubernetes.io~1metadata.name'];
 const webhook = ['/webhooks/*/clientConfig/service/namespace', ...byName.map(label => `/webhooks/*/namespaceSelector/${label}`)];
 const routes = ['/spec/parentRefs/*/namespace', '/spec/rules/*/backendRefs/*/namespace'];
@@ -33,13 +32,13 @@ export const namespaceReferences: Readonly<Record<string, readonly string[]>> = 
     `/spec/ingress/*/from/*/namespaceSelector/${label}`,
     `/spec/egress/*/to/*/namespaceSelector/${label}`,
   ]),
-  pods: podNamespaces,
-  'deployments.apps': podNamespaces,
-  'statefulsets.apps': podNamespaces,
-  'daemonsets.apps': podNamespaces,
-  'replicasets.apps': podNamespaces,
-  'jobs.batch': podNamespaces,
-  'cronjobs.batch': podNamespaces,
+  pods: podNamespaces('/spec'),
+  'deployments.apps': templateNamespaces,
+  'statefulsets.apps': templateNamespaces,
+  'daemonsets.apps': templateNamespaces,
+  'replicasets.apps': templateNamespaces,
+  'jobs.batch': templateNamespaces,
+  'cronjobs.batch': podNamespaces('/spec/jobTemplate/spec/template/spec'),
   'gateways.gateway.networking.k8s.io': ['/spec/listeners/*/tls/certificateRefs/*/namespace'],
   'httproutes.gateway.networking.k8s.io': routes,
   'grpcroutes.gateway.networking.k8s.io': routes,
