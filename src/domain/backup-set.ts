@@ -1,4 +1,5 @@
 import type { ErrorCode } from './errors.ts';
+import type { Fire, Part } from './policy.ts';
 import type { ObjectRef } from './resource.ts';
 import type { Selection } from './selection.ts';
 
@@ -106,6 +107,14 @@ export interface VolumeRecord {
   readonly reason: string;
 }
 
+/** A part that the tier asks for, and whether this set has it. */
+export interface PartRecord {
+  readonly part: Part;
+  readonly state: 'protected' | 'not-protected';
+  /** Why not; empty when protected. */
+  readonly reason: string;
+}
+
 /** The commit record of a set, written last and signed. */
 export interface Manifest {
   readonly formatVersion: 1;
@@ -114,6 +123,10 @@ export interface Manifest {
   readonly phase: Exclude<BackupPhase, 'Failed'>;
   /** Free label of who asked: `daily`, `manual`. */
   readonly tier: string;
+  /** The scheduled runs that this set is the result of: one set may stand for several tiers. The policy's name is in them. */
+  readonly fires?: readonly Fire[];
+  /** What the tier asks for, part by part. */
+  readonly parts?: readonly PartRecord[];
   /** RFC 3339, UTC. */
   readonly startedAt: string;
   readonly finishedAt: string;

@@ -1,5 +1,6 @@
 import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import type { Fire, Part } from '../domain/policy.ts';
 import { setTime } from '../domain/set-id.ts';
 import { mapAhead } from './concurrency.ts';
 import { isSetId, setsPrefix } from './layout.ts';
@@ -26,6 +27,10 @@ interface SetBasics {
 export interface ReadableSet extends SetBasics {
   readonly phase: Manifest['phase'];
   readonly tier: string;
+  /** The scheduled runs that it is the result of. */
+  readonly fires: readonly Fire[];
+  /** Parts that its tier asks for and that it has not. */
+  readonly notProtected: readonly Part[];
   readonly finishedAt: string;
   readonly objects: number;
   /** Bytes of JSON. */
@@ -75,6 +80,8 @@ async function summarize(repository: Repository, id: string, options: CatalogOpt
     startedAt: manifest.startedAt,
     phase: manifest.phase,
     tier: manifest.tier,
+    fires: manifest.fires ?? [],
+    notProtected: (manifest.parts ?? []).flatMap(({ part, state }) => (state === 'not-protected' ? [part] : [])),
     finishedAt: manifest.finishedAt,
     objects: manifest.objects,
     bytes: manifest.bytes,

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { publicKeyOf, sign, signingKeyId, verify } from '../crypto/signing.ts';
 import type { Manifest } from '../domain/backup-set.ts';
 import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
+import type { Part } from '../domain/policy.ts';
 import { setIdPattern } from '../domain/set-id.ts';
 import { indexNamePattern, shardNamePattern } from './layout.ts';
 import { joinLines, parseLine, splitLines } from './signed-lines.ts';
@@ -44,6 +45,8 @@ export const manifestSchema = z.object({
   repository: z.string(),
   phase: z.enum(['Completed', 'PartiallyFailed']),
   tier: z.string(),
+  fires: z.array(z.object({ policy: z.string(), tier: z.string(), at: time })).exactOptional(),
+  parts: z.array(z.object({ part: z.string().transform(part => part as Part), state: z.enum(['protected', 'not-protected']), reason: z.string() })).exactOptional(),
   startedAt: time,
   finishedAt: time,
   producer: z.object({ name: z.literal('holdfast'), version: z.string() }),

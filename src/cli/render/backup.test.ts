@@ -136,6 +136,8 @@ describe('the list of backups', () => {
       finishedAt: manifest.finishedAt,
       phase: 'PartiallyFailed',
       tier: 'daily',
+      fires: [],
+      notProtected: [],
       objects: 12_340,
       bytes: 1,
       storedBytes: 2048,

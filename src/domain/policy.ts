@@ -1,0 +1,81 @@
+import type { Selection } from './selection.ts';
+
+/** What a tier can protect. `resources` are the objects of the API; the others are work of their own, each reported by itself. */
+export const parts = ['resources', 'volumeSnapshots', 'volumeData', 'artifacts', 'offsiteCopy'] as const;
+export type Part = (typeof parts)[number];
+
+/** Calendar units are UTC: a month after 31 January is the last day of February. */
+export type PeriodUnit = 'hour' | 'day' | 'week' | 'month' | 'year';
+
+/** `30d`, `12w`, `12mo`, `7y` in the configuration. */
+export interface Period {
+  readonly count: number;
+  readonly unit: PeriodUnit;
+}
+
+/** How much may be lost, and how long it may take to be back. */
+export interface Objectives {
+  /** Recovery point objective: the greatest age of the newest complete set, milliseconds. */
+  readonly rpoMs?: number;
+  /** Recovery time objective, milliseconds. */
+  readonly rtoMs?: number;
+}
+
+interface TierBasics {
+  /** Lower-case words joined by `-`: `daily`. The label of its sets. */
+  readonly name: string;
+  /** How long its sets are kept, counted from their start. */
+  readonly keep: Period;
+}
+
+/** A tier with sets of its own, taken by the clock. Field names are those of a CronJob. */
+export interface ScheduledTier extends TierBasics {
+  /** Five fields of cron, or `@daily` and its like. */
+  readonly schedule: string;
+  /** IANA name. */
+  readonly timeZone: string;
+  readonly scope: Scope;
+  readonly suspend: boolean;
+  /** A run that could not start this long after its time is given up, milliseconds. */
+  readonly startingDeadlineMs: number;
+  /** A run starts up to this much later than its time, milliseconds; the same amount every time. */
+  readonly jitterMs: number;
+  readonly objectives: Objectives;
+}
+
+/** A tier that takes no sets of its own, but keeps the last complete one of each period of another tier. */
+export interface PromotedTier extends TierBasics {
+  readonly promote: { readonly from: string; readonly lastOf: 'day' | 'week' | 'month' | 'year' };
+}
+
+export type Tier = ScheduledTier | PromotedTier;
+
+export interface Scope {
+  readonly selection: Selection;
+  /** Never empty. */
+  readonly parts: readonly Part[];
+}
+
+/** Several tiers that protect one thing. */
+export interface Policy {
+  readonly name: string;
+  /** Shortest interval first: the order is that of the configuration. */
+  readonly tiers: readonly Tier[];
+  /** Hold for the policy as a whole: the newest complete set of any tier counts. */
+  readonly objectives: Objectives;
+  readonly suspend: boolean;
+  /** Take a set at once where the policy has none that is complete. */
+  readonly initialBackup: boolean;
+}
+
+export function isScheduled(tier: Tier): tier is ScheduledTier {
+  return 'schedule' in tier;
+}
+
+/** One time at which a tier was due. It identifies the run, whenever that really happens. */
+export interface Fire {
+  readonly policy: string;
+  readonly tier: string;
+  /** RFC 3339, UTC: the time by the schedule, without jitter. */
+  readonly at: string;
+}
