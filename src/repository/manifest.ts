@@ -46,7 +46,11 @@ export const manifestSchema = z.object({
   phase: z.enum(['Completed', 'PartiallyFailed']),
   tier: z.string(),
   fires: z.array(z.object({ policy: z.string(), tier: z.string(), at: time })).exactOptional(),
-  parts: z.array(z.object({ part: z.string().transform(part => part as Part), state: z.enum(['protected', 'not-protected']), reason: z.string() })).exactOptional(),
+  parts: z
+    .array(
+      z.object({ part: z.string().transform(part => part as Part), state: z.enum(['protected', 'not-protected']), reason: z.string() }),
+    )
+    .exactOptional(),
   startedAt: time,
   finishedAt: time,
   producer: z.object({ name: z.literal('holdfast'), version: z.string() }),
