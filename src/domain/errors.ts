@@ -1,3 +1,5 @@
+import { requestErrors } from './request-errors.ts';
+
 /** Process exit codes; scripts may rely on them. Any other non-zero code is a failure too. */
 export const exitCodes = {
   ok: 0,
@@ -12,8 +14,8 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-interface ErrorKind {
-  /** HTTP status where the error leaves through the API. */
+export interface ErrorKind {
+  /** HTTP status where the error leaves through the API. The service’s own trouble with a cluster or a store is 502 or 503, never 401 or 403. */
   readonly status: number;
   readonly exit: number;
   /** Would the same call, made again a little later, have a chance? */
@@ -38,9 +40,9 @@ export const errorTable = {
     retryable: true,
     hint: 'check that the API server runs and that the address and certificate in the kubeconfig are right (kubectl version)',
   },
-  CLUSTER_UNAUTHORIZED: { status: 401, exit: exitCodes.failed, retryable: false, hint: 'renew the credentials in the kubeconfig' },
+  CLUSTER_UNAUTHORIZED: { status: 502, exit: exitCodes.failed, retryable: false, hint: 'renew the credentials in the kubeconfig' },
   CLUSTER_FORBIDDEN: {
-    status: 403,
+    status: 502,
     exit: exitCodes.failed,
     retryable: false,
     hint: 'grant the missing verb to the account in use (kubectl auth can-i --list)',
@@ -79,7 +81,7 @@ export const errorTable = {
     hint: 'check the endpoint of the location and the network to it',
   },
   STORE_FORBIDDEN: {
-    status: 403,
+    status: 502,
     exit: exitCodes.failed,
     retryable: false,
     hint: 'check the credentials of the location and their right to list, read and write below its prefix',
@@ -174,7 +176,7 @@ export const errorTable = {
   },
   TIMEOUT: { status: 504, exit: exitCodes.timeout, retryable: true, hint: 'raise --timeout, or look for what is slow' },
   INTERRUPTED: {
-    status: 499,
+    status: 503,
     exit: exitCodes.interrupted,
     retryable: true,
     hint: 'nothing committed was lost; run the same command again',
@@ -185,6 +187,7 @@ export const errorTable = {
     retryable: false,
     hint: 'this is a defect in Holdfast; please report it with the output of --verbose',
   },
+  ...requestErrors(exitCodes),
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof errorTable;
