@@ -154,6 +154,12 @@ export const errorTable = {
   },
   KEY_INVALID: { status: 400, exit: exitCodes.usage, retryable: false, hint: 'name a file made by holdfast keys generate (or age-keygen)' },
   BACKUP_FAILED: { status: 500, exit: exitCodes.failed, retryable: true, hint: 'nothing was committed; mend the cause and back up again' },
+  BACKUP_SUPERSEDED: {
+    status: 200,
+    exit: exitCodes.ok,
+    retryable: false,
+    hint: 'nothing to do: another replica’s set stands for the same scheduled run, and what this one wrote is removed by retention',
+  },
   BACKUP_PARTIAL: {
     status: 200,
     exit: exitCodes.partial,
@@ -173,6 +179,12 @@ export const errorTable = {
     exit: exitCodes.verification,
     retryable: false,
     hint: 'the failed checks name the objects that differ',
+  },
+  NOT_LEADER: {
+    status: 503,
+    exit: exitCodes.failed,
+    retryable: true,
+    hint: 'another replica leads now, or will soon, and goes on with the work; nothing needs a hand',
   },
   TIMEOUT: { status: 504, exit: exitCodes.timeout, retryable: true, hint: 'raise --timeout, or look for what is slow' },
   INTERRUPTED: {
