@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import type { Period, PeriodUnit } from '../domain/policy.ts';
+import { parseDuration } from './duration.ts';
+
+/** What else is known of a kind of value: for the reference, for editors, and for what belongs to the folder of its file. */
+export interface ValueKind {
+  /** `duration`, `list of text`. */
+  readonly name: string;
+  /** Names a file or folder. */
+  readonly isPath?: true;
+  /** How it is written, as JSON Schema, where that differs from what it becomes. */
+  readonly written?: Readonly<Record<string, unknown>>;
+}
+
+/** Kinds of the values below; a description added to one keeps its kind. */
+export const valueKinds = z.registry<ValueKind>();
+
+function kind<Schema extends z.ZodType>(schema: Schema, facts: ValueKind): Schema {
+  valueKinds.add(schema, facts);
+  return schema;
+}
+
+/** Words of a value as it stands in a message; only for settings that can hold no secret. */
+const quoted = (value: unknown) => (typeof value === 'string' ? `"${value}"` : JSON.stringify(value));
+
+const plainText = () => z.string('must be text').trim().min(1, 'must not be empty');
+
+export const text = kind(plainText(), { name: 'text' });
+
+/** Text that names a file or folder; relative ones are resolved by whoever knows where they were written. */
+export const path = kind(plainText(), { name: 'path', isPath: true });
+
+/** Text in which commas separate entries, or a list. */
+export const list = kind(
+  z.preprocess(
+    value => (typeof value === 'string' ? value.split(',').map(part => part.trim()) : value),
+    z.array(z.string('must be text').min(1, 'must not have empty entries'), 'must be a list, or text with commas'),
+  ),
+  {
+    name: 'list',
+    written: {
+      anyOf: [
+        { type: 'array', items: { type: 'string', minLength: 1 } },
+        { type: 'string', minLength: 1 },
+      ],
+    },
+  },
+);
+
+export const flag = kind(
+  z.preprocess(
+    value => (typeof value === 'string' ? { true: true, '1': true, false: false, '0': false }[value.trim().toLowerCase()] : value),
+    z.boolean('must be true or false'),
+  ),
+  { name: 'true or false', written: { type: 'boolean' } },
+);
+
+export function wholeNumber(least: number, most: number) {
+  const schema = z.preprocess(
+    value => (typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? Number(value) : value),
+    z
+      .int({ error: issue => `must be a whole number, not ${quoted(issue.input)}` })
+      .min(least, `must be at least ${least}`)
+      .max(most, `must be at most ${most}`),
+  );
+  return kind(schema, { name: 'whole number', written: { type: 'integer', minimum: least, maximum: most } });
+}
+
+function durationFrom(least: number, tooShort: string) {
+  const schema = z.preprocess(
+    value => (typeof value === 'string' ? (parseDuration(value.trim()) ?? value) : value),
+    z.int({ error: issue => `must be a duration such as 90s, 10m or 1h30m, not ${quoted(issue.input)}` }).min(least, tooShort),
+  );
+  return kind(schema, { name: 'duration', written: { type: 'string', pattern: '^([0-9]+(ms|s|m|h|d))+$' } });
+}
+
+/** Milliseconds, written `90s`, `10m`, `1h30m`, `90d`. */
+export const duration = durationFrom(1, 'must be longer than nothing');
+
+/** Like `duration`, but `0s` is one too. */
+export const durationOrNone = durationFrom(0, 'must not be negative');
+
+const periodUnits: Readonly<Record<string, PeriodUnit>> = { h: 'hour', d: 'day', w: 'week', mo: 'month', y: 'year' };
+
+/** Calendar time, written `24h`, `30d`, `12w`, `12mo`, `7y`. */
+export const period = kind(
+  z.string('must be a period such as 24h, 30d, 12w, 12mo or 7y').transform((value, context): Period => {
+    const [, count, unit] = /^([1-9]\d{0,4})(h|d|w|mo|y)$/.exec(value.trim()) ?? [];
+    const name = periodUnits[unit ?? ''];
+    if (name !== undefined) return { count: Number(count), unit: name };
+    context.addIssue({ code: 'custom', message: `must be a period such as 24h, 30d, 12w, 12mo or 7y, not ${quoted(value)}` });
+    return z.NEVER;
+  }),
+  { name: 'period', written: { type: 'string', pattern: '^[1-9][0-9]{0,4}(h|d|w|mo|y)$' } },
+);
+
+/** Lower-case words joined by `-`: what a set can be labelled with. */
+export const label = kind(
+  plainText().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case letters and digits with single dashes between'),
+  { name: 'name' },
+);
+
+/** A label that begins with a letter: a key of a map, where names of digits alone would not keep their place. */
+export const key = kind(
+  plainText().regex(
+    /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+    'must be lower-case letters and digits with single dashes between, and begin with a letter',
+  ),
+  { name: 'name' },
+);
+
+/** IANA name of a time zone that this machine knows. */
+export const timeZone = kind(
+  plainText().refine(isTimeZone, { error: issue => `must be a time zone such as UTC or Europe/Vienna, not ${quoted(issue.input)}` }),
+  { name: 'time zone' },
+);
+
+function isTimeZone(name: string): boolean {
+  // Offsets such as +01:00 are understood by Intl, but have no rules for summer time.
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
+  const [last = '', ...others] = [...words].reverse();
+  const choice = others.length === 0 ? last : `${others.reverse().join(', ')} or ${last}`;
+  return kind(z.enum(words, `must be ${choice}`), { name: choice });
+}
