@@ -13,6 +13,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   backup: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
   restore: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
   validate: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
+  schedule: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/lease.ts'],
   // Adapters are out of reach: a command gets them from the app. Of the use cases it takes the shapes of results, and pure functions on them.
   cli: ['domain', 'config', 'crypto', 'repository', 'validate', 'app.ts'],
   'app.ts': ['domain', 'config', 'crypto', 'storage', 'cluster', 'repository', 'backup', 'restore', 'validate'],
@@ -111,7 +112,7 @@ describe('dependency arrows', () => {
   });
 
   it('let only app.ts build adapters', () => {
-    const ports = ['storage/object-store.ts', 'cluster/cluster-api.ts'];
+    const ports = ['storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/lease.ts'];
     const wrong = production
       .filter(source => source.path !== 'app.ts')
       .flatMap(source =>
