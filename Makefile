@@ -37,8 +37,8 @@ lint: node_modules/.installed ## format, lint and type check
 	@tsc --noEmit
 
 build: node_modules/.installed ## compile to dist/
-	@rm -rf dist && tsc -p tsconfig.build.json && chmod +x dist/main.js
-	@echo "built dist/main.js"
+	@rm -rf dist && tsc -p tsconfig.build.json
+	@echo "built dist/; start it with bin/holdfast"
 
 clean: ## remove what was built here; the cache outside the tree stays
 	@rm -rf dist node_modules .demo coverage

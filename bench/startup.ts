@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { command, compile } from './lib/compile.ts';
 import { type Bench, projectDir, versions } from './lib/context.ts';
 import { row, writeResult } from './lib/result.ts';
 import { inTurn, median } from './lib/rounds.ts';
@@ -11,12 +12,12 @@ const runsPerRound = 10;
 /** How long `--help` takes, from source and compiled, beside a Node.js that does nothing. */
 export async function startup(bench: Bench): Promise<void> {
   bench.log('startup: compiling');
-  await run(join(projectDir, 'node_modules', '.bin', 'tsc'), ['-p', 'tsconfig.build.json'], { cwd: projectDir, signal: bench.signal });
+  await compile(bench.signal);
   const contenders = Object.entries({
-    compiled: [join(projectDir, 'dist', 'main.js'), '--help'],
-    source: [join(projectDir, 'src', 'main.ts'), '--help'],
-    node: ['-e', '0'],
-  }).map(([name, args]) => ({ name, run: () => timeOf(args, bench.signal) }));
+    compiled: [command, '--help'],
+    source: [process.execPath, join(projectDir, 'src', 'main.ts'), '--help'],
+    node: [process.execPath, '-e', '0'],
+  }).map(([name, [program = '', ...args]]) => ({ name, run: () => timeOf(program, args, bench.signal) }));
   // Whoever runs first pays for reading the files from disk.
   for (const contender of contenders) await contender.run();
   const samples = await inTurn(bench.rounds * runsPerRound, contenders, () => {});
@@ -31,8 +32,8 @@ export async function startup(bench: Bench): Promise<void> {
 }
 
 /** Milliseconds from start to exit. */
-async function timeOf(args: readonly string[], signal: AbortSignal): Promise<number> {
+async function timeOf(program: string, args: readonly string[], signal: AbortSignal): Promise<number> {
   const started = performance.now();
-  await run(process.execPath, args, { signal });
+  await run(program, args, { signal });
   return performance.now() - started;
 }

@@ -17,12 +17,6 @@ export async function bareList(
   return { seconds: run.seconds, bytes };
 }
 
-/** What the revision common to all kinds costs a backup, in seconds. */
-export async function settleTime(bench: Bench, kubeconfig: string): Promise<{ seconds: number; reading: unknown }> {
-  const reading = JSON.parse((await runBare(bench, 'read-instant', [kubeconfig])).output) as { settleMs: number };
-  return { seconds: reading.settleMs / 1000, reading };
-}
-
 /** Creates everything in the stages' files. Throws when a create failed. */
 export async function bareCreate(
   bench: Bench,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { type Bench, projectDir } from './context.ts';
+import { command, compile } from './compile.ts';
+import type { Bench } from './context.ts';
 import { type Run, runProgram } from './program.ts';
 import type { Bucket } from './store.ts';
 
@@ -13,6 +14,8 @@ export interface Holdfast {
 
 export interface BackupRun extends Run {
   readonly objects: number;
+  /** What the common revision cost, seconds; part of the time. */
+  readonly settling: number;
   /** Every kind that was read. */
   readonly kinds: readonly { readonly apiVersion: string; readonly resource: string }[];
 }
@@ -20,6 +23,7 @@ export interface BackupRun extends Run {
 interface Summary {
   readonly phase: string;
   readonly objects: number;
+  readonly settleMs: number;
   readonly kinds: readonly { readonly group: string; readonly version: string; readonly resource: string }[];
   readonly problems: readonly unknown[];
 }
@@ -29,6 +33,7 @@ const selection = ['--exclude-namespaces', 'velero', '--exclude-kinds', '*.veler
 
 /** Makes keys and an empty repository, at a `file://` location or in a bucket. */
 export async function openHoldfast(bench: Bench, where: string | Bucket): Promise<Holdfast> {
+  await compile(bench.signal);
   const keys = join(bench.dir, `keys-${randomUUID().slice(0, 8)}`);
   const location = typeof where === 'string' ? where : `s3://${where.name}/repository`;
   const flags = [
@@ -40,8 +45,8 @@ export async function openHoldfast(bench: Bench, where: string | Bucket): Promis
   const holdfast = (...args: string[]) =>
     runProgram({
       name: 'holdfast',
-      command: process.execPath,
-      args: [join(projectDir, 'src', 'main.ts'), ...args],
+      command,
+      args,
       dir: bench.dir,
       env,
       signal: bench.signal,
@@ -57,7 +62,7 @@ export async function openHoldfast(bench: Bench, where: string | Bucket): Promis
         resource,
         apiVersion: group === '' ? version : `${group}/${version}`,
       }));
-      return { ...run, objects: summary.objects, kinds };
+      return { ...run, objects: summary.objects, settling: summary.settleMs / 1000, kinds };
     },
     restore: async kubeconfig =>
       holdfast('restore', 'create', 'latest', '--yes', '--kubeconfig', kubeconfig, '--identity', join(keys, 'operator.identity'), ...flags),

@@ -76,7 +76,7 @@ export async function readInstant(context: ReadContext): Promise<Reading> {
     : rest.filter(state => state.size > smallKind && state.kind.verbs.includes('watch')).sort((a, b) => b.size - a.size);
   const small = rest.filter(state => !big.includes(state));
 
-  await each(bigLists, big, state => attempt(context, state, () => listPlain(context, state)));
+  await each(bigLists, big, state => attempt(context, state, () => listPlain(context, state, { whole: state.attempt === 1 })));
   const listedAt = context.runtime.now().getTime();
   for (const state of big) for (const revision of state.listed.values()) revisions.push(revision);
   const revision = revisions.length === 0 ? undefined : revisions.reduce((a, b) => (BigInt(a) > BigInt(b) ? a : b));

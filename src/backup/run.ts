@@ -1,7 +1,8 @@
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { recipientFingerprint } from '../crypto/age.ts';
-import type { BackupOutcome, Exclusion, ItemProblem, KindRecord, Manifest, VolumeRecord } from '../domain/backup-set.ts';
+import type { BackupOutcome, Exclusion, ItemProblem, KindRecord, Manifest, PartRecord, VolumeRecord } from '../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import type { Fire } from '../domain/policy.ts';
 import { kindName } from '../domain/resource.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import type { Selection } from '../domain/selection.ts';
@@ -28,6 +29,15 @@ export interface BackupRequest {
   readonly signal: AbortSignal;
   readonly progress: Progress;
   readonly producerVersion: string;
+  /** The scheduled runs that the set is to stand for. */
+  readonly fires?: readonly Fire[];
+  /** What the tier asks for, and what becomes of it. */
+  readonly parts?: readonly PartRecord[];
+  /**
+   * Makes the set visible in place of the plain put of its manifest, and resolves with the manifest as it stands then. `bytes` is
+   * `manifest.json`, signed. What it throws fails the backup.
+   */
+  readonly commit?: (manifest: Manifest, bytes: Uint8Array) => Promise<Manifest>;
 }
 
 /**
@@ -42,14 +52,21 @@ export async function runBackup(request: BackupRequest): Promise<BackupOutcome> 
   const id = newSetId(started, request.tier, runtime.random(4));
   const elapsed = (): number => runtime.now().getTime() - started.getTime();
   try {
-    const manifest = await capture(request, id, started);
-    await request.repository.store.put(manifestKey(id), encodeManifest(manifest, request.signingKey), { signal });
-    return { phase: manifest.phase, manifest, durationMs: elapsed() };
+    const { manifest: captured, settleMs } = await capture(request, id, started);
+    const manifest = await (request.commit ?? putManifest(request))(captured, encodeManifest(captured, request.signingKey));
+    return { phase: manifest.phase, manifest, durationMs: elapsed(), settleMs };
   } catch (thrown) {
     signal.throwIfAborted();
     const error = asHoldfastError(thrown);
     return { phase: 'Failed', id, error: { code: error.code, message: error.message }, durationMs: elapsed() };
   }
+}
+
+function putManifest({ repository, signal }: BackupRequest): NonNullable<BackupRequest['commit']> {
+  return async (manifest, bytes) => {
+    await repository.store.put(manifestKey(manifest.id), bytes, { signal });
+    return manifest;
+  };
 }
 
 function checkRequest(request: BackupRequest): void {
@@ -75,7 +92,7 @@ function describeDifference(strange: readonly string[], missing: readonly string
   return parts.filter(part => part !== '').join('; ');
 }
 
-async function capture(request: BackupRequest, id: string, started: Date): Promise<Manifest> {
+async function capture(request: BackupRequest, id: string, started: Date): Promise<{ manifest: Manifest; settleMs: number }> {
   const { cluster, repository, runtime, selection, signal, progress } = request;
   progress({ phase: 'discover' });
   const [version, discovery] = await Promise.all([cluster.version({ signal }), cluster.discover({ signal })]);
@@ -97,7 +114,8 @@ async function capture(request: BackupRequest, id: string, started: Date): Promi
     ]);
     progress({ phase: 'store' });
     const archived = await archive.finish();
-    return compose({ request, id, started, plan, reading, archived, cluster: { uid, version, server: cluster.server } });
+    const manifest = compose({ request, id, started, plan, reading, archived, cluster: { uid, version, server: cluster.server } });
+    return { manifest, settleMs: reading.settleMs };
   } finally {
     await archive.close();
   }
@@ -152,6 +170,8 @@ function compose(captured: Captured): Manifest {
     repository: request.repository.info.id,
     phase: problems.length === 0 ? 'Completed' : 'PartiallyFailed',
     tier: request.tier,
+    ...(request.fires === undefined ? {} : { fires: request.fires }),
+    ...(request.parts === undefined ? {} : { parts: request.parts }),
     startedAt: captured.started.toISOString(),
     finishedAt: request.runtime.now().toISOString(),
     producer: { name: 'holdfast', version: request.producerVersion },

@@ -31,6 +31,11 @@ export interface ListOptions extends CallOptions {
   readonly notOlderThan?: string;
   /** Only the first objects; without it the whole list, which is of one revision even where it takes several answers. */
   readonly limit?: number;
+  /**
+   * In one answer, which the server streams from its cache where pages of a fixed revision may have to come from etcd. A server cuts long answers
+   * (after a minute, usually), and what was cut is not taken up again: a retryable CLUSTER_ error, upon which the caller reads in pages.
+   */
+  readonly whole?: boolean;
 }
 
 /**

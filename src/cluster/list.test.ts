@@ -64,6 +64,14 @@ describe('list', () => {
     ]);
   });
 
+  it('in one answer is not asked for in pages, and not taken up where it was cut', async () => {
+    const text = page(objects(0, 300, 5000));
+    answer((_query, response, before) => (before === 0 ? response.end(text) : cut(response, text.slice(0, text.indexOf('"o-200"')))));
+    expect(await api.list(kind, () => {}, { whole: true })).toEqual({ revision: '77', items: 300 });
+    await expect(api.list(kind, () => {}, { whole: true })).rejects.toMatchObject({ retryable: true });
+    expect(queries()).toEqual(['GET /api/v1/configmaps', 'GET /api/v1/configmaps']);
+  });
+
   it('asks for fewer objects a page when they are large', async () => {
     answer((query, response) => response.end(query.get('continue') === 'next' ? page([]) : page(objects(0, 50, 60_000), 'next')));
     await api.list(kind, () => {}, { notOlderThan: '5' });

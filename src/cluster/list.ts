@@ -25,7 +25,7 @@ interface Page {
 /** A whole list at one revision, or with `limit` its first objects. */
 export async function listKind(transport: Transport, kind: ResourceKind, sink: ItemSink, options: ListOptions): Promise<ListResult> {
   const reader = new PageReader(transport, kind, sink, options);
-  const first = await reader.read(options.limit ?? firstPage);
+  const first = await reader.read(options.limit ?? (options.whole === true ? undefined : firstPage));
   const { revision, remaining } = first.envelope;
   if (options.limit !== undefined) return { revision, items: first.items, ...(remaining === undefined ? {} : { remaining }) };
   let { continueToken } = first.envelope;
@@ -54,7 +54,7 @@ class PageReader {
     this.#options = options;
   }
 
-  async read(limit: number, continueToken?: string): Promise<Page> {
+  async read(limit: number | undefined, continueToken?: string): Promise<Page> {
     const path = withQuery(resourcePath(this.#kind, this.#options.namespace ?? ''), pageQuery(this.#options, limit, continueToken));
     const passed = new PassedItems(kindName(this.#kind));
     const page = await this.#transport.exchange(
@@ -136,7 +136,11 @@ function without(batch: ItemBatch, items: number): ItemBatch {
 }
 
 /** A continue token carries the revision itself, and is refused along with one. */
-function pageQuery(options: ListOptions, limit: number, continueToken: string | undefined): Record<string, string | number | undefined> {
+function pageQuery(
+  options: ListOptions,
+  limit: number | undefined,
+  continueToken: string | undefined,
+): Record<string, string | number | undefined> {
   const at = continueToken === undefined ? (options.exactRevision ?? options.notOlderThan) : undefined;
   return {
     limit,

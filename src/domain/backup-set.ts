@@ -158,9 +158,12 @@ export interface Manifest {
   };
 }
 
-/** What a finished backup tells its caller. A Failed one has an error and no manifest. */
+/**
+ * What a finished backup tells its caller. A Failed one has an error and no manifest. `settleMs`: the part of the duration that the common
+ * revision cost, after everything large was read.
+ */
 export type BackupOutcome =
-  | { readonly phase: 'Completed' | 'PartiallyFailed'; readonly manifest: Manifest; readonly durationMs: number }
+  | { readonly phase: 'Completed' | 'PartiallyFailed'; readonly manifest: Manifest; readonly durationMs: number; readonly settleMs: number }
   | { readonly phase: 'Failed'; readonly id: string; readonly error: ItemFailure; readonly durationMs: number };
 
 export type IndexKey = Pick<ObjectRef, 'group' | 'resource' | 'namespace' | 'name'>;

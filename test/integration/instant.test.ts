@@ -6,16 +6,8 @@ import { everything } from '../../src/domain/selection.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { backUp, connect, type OpenLocation, openTestRepository, readJson } from '../helpers/journey.ts';
+import { configmaps } from '../helpers/kinds.ts';
 
-const configmaps: ResourceKind = {
-  group: '',
-  version: 'v1',
-  resource: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-  verbs: ['list', 'watch'],
-  subresources: [],
-};
 const counters: ResourceKind = { ...configmaps, group: 'holdfast.test', resource: 'counters', kind: 'Counter' };
 const crds: ResourceKind = {
   ...configmaps,

@@ -10,17 +10,9 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
 import { startCodeRunController } from '../fixtures/platform/coderun-controller.ts';
 import { completeBackup, connect, type OpenLocation, openTestRepository, reader } from '../helpers/journey.ts';
+import { configmaps } from '../helpers/kinds.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 
-const configmaps: ResourceKind = {
-  group: '',
-  version: 'v1',
-  resource: 'configmaps',
-  kind: 'ConfigMap',
-  namespaced: true,
-  verbs: ['list'],
-  subresources: [],
-};
 const secrets: ResourceKind = { ...configmaps, resource: 'secrets', kind: 'Secret' };
 const codeRuns: ResourceKind = { ...configmaps, group: 'agents.platform', resource: 'coderuns', kind: 'CodeRun' };
 

@@ -44,10 +44,10 @@ export const backupCreate: CommandSpec = {
     }
     const outcome = await app.backup({ signal: call.signal, progress: call.reporter.progress });
     if (outcome.phase === 'Failed') throw failure(outcome);
-    const { manifest, durationMs } = outcome;
+    const { manifest, durationMs, settleMs } = outcome;
     for (const problem of manifest.problems) call.reporter.message({ message_type: 'error', ...problem });
     await presentSummary(call, {
-      document: { ...manifest, location, durationMs },
+      document: { ...manifest, location, durationMs, settleMs },
       lines: () => backupSummary(manifest, { location, durationMs, style: call.style }),
       names: () => [manifest.id],
     });

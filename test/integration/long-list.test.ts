@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit from 'p-limit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ClusterApi, ListOptions } from '../../src/cluster/cluster-api.ts';
+import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { backUp, connect, type OpenLocation, openTestRepository, readJson } from '../helpers/journey.ts';
+import { configmaps } from '../helpers/kinds.ts';
+
+const objects = 700;
+
+describe('a server that cuts long answers', () => {
+  let cluster: TestCluster;
+  let api: ClusterApi;
+  let location: OpenLocation;
+
+  beforeAll(async () => {
+    cluster = await startCluster({ name: 'long-list', unsafeNoFsync: true, apiServerArgs: ['--request-timeout=3s'] });
+    api = await connect(cluster);
+    location = await openTestRepository();
+    const data = { noise: randomBytes(15_000).toString('base64') };
+    await pLimit(20).map(Array.from({ length: objects }).keys(), i =>
+      api.create(
+        configmaps,
+        'default',
+        JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `long-${String(i).padStart(4, '0')}` }, data }),
+      ),
+    );
+  });
+  afterAll(async () => {
+    await api?.close();
+    await location?.remove();
+    await cluster?.destroy();
+  });
+
+  it('is read in pages by a backup that was held up during the one long answer', async () => {
+    const asked: ListOptions[] = [];
+    const slow: ClusterApi = {
+      ...api,
+      list: async (kind, sink, options = {}) => {
+        if (kind.resource !== 'configmaps' || options.limit !== undefined) return api.list(kind, sink, options);
+        asked.push(options);
+        const held = async (batch: Parameters<typeof sink>[0]) => {
+          await sleep(400);
+          await sink(batch);
+        };
+        return api.list(kind, held, options);
+      },
+    };
+    const outcome = await backUp(location, slow);
+    expect(outcome).toMatchObject({ phase: 'Completed' });
+    if (outcome.phase === 'Failed') return;
+    expect(asked.map(options => options.whole === true)).toEqual([true, false]);
+    expect(outcome.manifest.kinds.find(kind => kind.resource === 'configmaps')?.attempt).toBe(2);
+    const read = await readJson(location, outcome.manifest.id, entry => entry.name.startsWith('long-'));
+    expect(read.size).toBe(objects);
+  });
+});
