@@ -7,7 +7,7 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { backUp, connect, type OpenLocation, openTestRepository, readJson } from '../helpers/journey.ts';
 import { configmaps } from '../helpers/kinds.ts';
 
-const objects = 700;
+const objects = 900;
 
 describe('a server that cuts long answers', () => {
   let cluster: TestCluster;
@@ -41,7 +41,7 @@ describe('a server that cuts long answers', () => {
         if (kind.resource !== 'configmaps' || options.limit !== undefined) return api.list(kind, sink, options);
         asked.push(options);
         const held = async (batch: Parameters<typeof sink>[0]) => {
-          await sleep(400);
+          await sleep(100);
           await sink(batch);
         };
         return api.list(kind, held, options);
