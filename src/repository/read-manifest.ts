@@ -6,7 +6,7 @@ import { type CallOptions, readBytes } from './read-bytes.ts';
 import type { Repository } from './repository.ts';
 
 /** A manifest names kinds, problems and files, not objects: it stays far below this. */
-const maxManifestBytes = 64 * 1024 * 1024;
+export const maxManifestBytes = 64 * 1024 * 1024;
 
 export interface SignedManifest {
   readonly manifest: Manifest;
