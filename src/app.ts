@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { once, openCluster, openStore, systemRuntime } from './app/adapters.ts';
+import { type Keys, openKeys } from './app/keys.ts';
 import type { ClusterApi } from './cluster/cluster-api.ts';
-import { recipientSources, signingKeyPath, signingPublicKeyPath } from './config/keys.ts';
-import { type Config, required } from './config/load.ts';
+import type { Config } from './config/load.ts';
 import type { Settings } from './config/schema.ts';
 import { programVersion } from './config/version.ts';
 import type { BackupOutcome } from './domain/backup-set.ts';
@@ -59,17 +58,6 @@ export interface OpenOptions {
   /** `contents`: IDENTITY_MISSING when the set is sealed and no identity is configured. */
   readonly need: 'manifest' | 'contents';
 }
-
-const systemRuntime: Runtime = {
-  now: () => new Date(),
-  random: bytes => randomBytes(bytes),
-  sleep: async (ms, signal) => {
-    await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(thrown => {
-      signal?.throwIfAborted();
-      throw thrown;
-    });
-  },
-};
 
 /** What the operations are made of; each is built once, when first asked for. */
 interface Parts {
@@ -185,100 +173,7 @@ async function verify(parts: Parts, what: string, run: Run): Promise<RepositoryR
   return { ok: report.state === 'verified', sets: [report] };
 }
 
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
-}
-
-async function openStore({ settings }: Config, runtime: Runtime): Promise<ObjectStore> {
-  const [{ parseLocation }, retry, { defaultRetryPolicy, retrying }] = await Promise.all([
-    import('./storage/location.ts'),
-    import('./storage/retry.ts'),
-    import('./storage/attempt.ts'),
-  ]);
-  const location = parseLocation(withS3Settings(required(settings.location, 'location', '--location'), settings.s3 ?? {}));
-  const withRetry = (store: ObjectStore) => retry.withRetry(store, defaultRetryPolicy, runtime);
-  if (location.kind === 'file') {
-    const { createFileStore } = await import('./storage/file-store.ts');
-    return withRetry(createFileStore(location.path));
-  }
-  const { createS3Store } = await import('./storage/s3-store.ts');
-  return withRetry(createS3Store({ ...location, attemptPart: retrying(defaultRetryPolicy, runtime) }));
-}
-
-/** Settings fill in what the location’s own parameters leave open. */
-function withS3Settings(location: string, s3: NonNullable<Settings['s3']>): string {
-  const url = URL.parse(location);
-  if (url?.protocol !== 's3:') return location;
-  for (const [name, value] of Object.entries(s3)) {
-    if (value !== undefined && !url.searchParams.has(name)) url.searchParams.set(name, String(value));
-  }
-  return url.href;
-}
-
-async function openCluster({ settings, environment }: Config, runtime: Runtime): Promise<ClusterApi> {
-  const [{ loadCluster }, { createClusterApi }] = await Promise.all([import('./cluster/kubeconfig.ts'), import('./cluster/client.ts')]);
-  const { kubeconfig, context } = settings;
-  const connection = await loadCluster(
-    {
-      ...(kubeconfig === undefined ? {} : { kubeconfig }),
-      ...(context === undefined ? {} : { context }),
-      environment: { ...environment.variables, HOME: environment.home },
-    },
-    runtime,
-  );
-  return createClusterApi(connection, {
-    runtime,
-    userAgent: `holdfast/${programVersion()}`,
-    ...(settings.concurrency === undefined ? {} : { connections: settings.concurrency }),
-  });
-}
-
 function selectionOf({ selection = {} }: Settings): Selection {
   const given = Object.entries(selection).filter(([, value]) => value !== undefined);
   return { ...everything, ...(Object.fromEntries(given) as Partial<Selection>) };
-}
-
-interface Keys {
-  recipients(): Promise<string[]>;
-  signingKey(): Promise<string>;
-  /** The public half of the key that signs here. */
-  ownPublicKey(): Promise<string>;
-  /** Keys that manifests must be signed with; none when none is configured. */
-  trusted(): Promise<string[]>;
-  /** None when no identity is configured. */
-  identities(): Promise<string[]>;
-}
-
-function openKeys(settings: Settings, onWarning: (text: string) => void): Keys {
-  const files = () => import('./crypto/keys.ts');
-  const told = <T>({ value, warnings }: { readonly value: T; readonly warnings: readonly string[] }): T => {
-    for (const warning of warnings) onWarning(warning);
-    return value;
-  };
-  const signingKey = once(async () => {
-    const path = signingKeyPath(settings);
-    if (path === undefined) throw new HoldfastError('SIGNING_KEY_MISSING', 'no signing key is configured');
-    return told(await (await files()).readSigningKeyFile(path));
-  });
-  return {
-    signingKey,
-    recipients: async () => {
-      const { listed, file } = recipientSources(settings);
-      const { parseRecipients } = await import('./crypto/age.ts');
-      const fromFile = file === undefined ? [] : await (await files()).readRecipientFile(file);
-      return parseRecipients([...listed, ...fromFile].join('\n'));
-    },
-    ownPublicKey: async () => {
-      const path = signingPublicKeyPath(settings);
-      if (path !== undefined) return (await files()).readPublicKeyFile(path);
-      const { publicKeyOf } = await import('./crypto/signing.ts');
-      return publicKeyOf(await signingKey());
-    },
-    trusted: once(async () => {
-      const path = signingPublicKeyPath(settings);
-      return path === undefined ? [] : [await (await files()).readPublicKeyFile(path)];
-    }),
-    identities: once(async () => (settings.identity === undefined ? [] : told(await (await files()).readIdentityFile(settings.identity)))),
-  };
 }
