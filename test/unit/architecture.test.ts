@@ -22,7 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   schedule: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/lease.ts'],
   operations: ['domain', 'crypto', 'repository', 'storage/object-store.ts'],
   observe: ['domain', 'schedule', 'repository', 'cluster/cluster-api.ts'],
-  api: ['domain', 'repository', 'schedule', 'operations', 'validate', 'cluster/cluster-api.ts'],
+  api: ['domain', 'crypto', 'repository', 'schedule', 'operations', 'validate', 'cluster/cluster-api.ts'],
   client: ['domain', 'api'],
   // Adapters are out of reach: a command gets them from the app. Of the use cases it takes the shapes of results, and pure functions on them.
   cli: ['domain', 'config', 'crypto', 'repository', 'validate', 'app.ts'],
