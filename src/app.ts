@@ -96,8 +96,12 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
       return runRestore({ ...run, reader, options, runtime, cluster: await cluster() });
     },
     validate: async (reader, options, run) => {
-      const { runValidation } = await import('./validate/run.ts');
-      return runValidation({ ...run, ...options, reader, runtime, cluster: await cluster() });
+      const [{ runValidation }, { platformChecks }] = await Promise.all([
+        import('./validate/run.ts'),
+        import('./validate/platform-checks.ts'),
+      ]);
+      const checks = options.platform ? await platformChecks(settings.validation ?? {}) : [];
+      return runValidation({ ...run, ...options, checks, reader, runtime, cluster: await cluster() });
     },
     close: async () => {
       await Promise.allSettled(opened.map(resource => resource.close()));

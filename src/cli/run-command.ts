@@ -22,7 +22,8 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
   const flags = settingFlags(spec, command, program);
   let loading: Promise<Config> | undefined;
   let building: Promise<App> | undefined;
-  const config = () => (loading ??= import('../config/load.ts').then(module => module.loadConfig(host.environment, flags, options.config)));
+  const config = () =>
+    (loading ??= import('./read-config.ts').then(module => module.loadChecked(host.environment, { flags, file: options.config })));
   const signal = commandSignal(host.signal);
   const noteStyle = styleFor(host.terminal.stderr, options.color);
   const reporter = createReporter({

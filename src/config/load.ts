@@ -1,9 +1,13 @@
 import { dirname, resolve } from 'node:path';
-import type { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
+import type { Policy } from '../domain/policy.ts';
 import type { Environment } from './environment.ts';
 import { readConfigFile } from './file.ts';
-import { environmentName, pathSettings, Settings, settingPaths } from './schema.ts';
+import { mapValues } from './leaves.ts';
+import { policiesFrom } from './policy-schema.ts';
+import { asError, type Problem, problemAt, problemsIn, type Source, settingOf } from './problems.ts';
+import { checkSchedules, type ScheduleRules } from './schedule-checks.ts';
+import { defaults, environmentName, Settings, settingLeaves } from './schema.ts';
 
 /** One setting given on the command line. */
 export interface FlagValue {
@@ -20,41 +24,85 @@ export interface Config {
   readonly environment: Environment;
   /** By setting (`s3.endpoint`): `--s3-endpoint`, `HOLDFAST_S3_ENDPOINT`, `holdfast.yaml:3` or `default`. */
   readonly origins: ReadonlyMap<string, string>;
-}
-
-/** One way for settings to come in. `where` names a setting's place in words that its author can find. */
-interface Layer {
-  readonly content: unknown;
-  readonly directory: string;
+  /** The default policy unless the file has policies of its own. */
+  readonly policies: readonly Policy[];
+  /** What is allowed, but hardly meant; for whoever runs the service. */
+  readonly warnings: readonly string[];
+  /** Absolute path of the file that was read; undefined without one. */
+  readonly file: string | undefined;
+  /** Where a part of a setting was given, such as one field of a policy; as exact as in `origins`. */
   where(path: readonly PropertyKey[]): string;
 }
 
-const defaults = { tier: 'manual', sealIndex: false, insecurePlaintext: false } as const satisfies Settings;
+/** What was read, and everything that is wrong with it. */
+export interface ConfigReading {
+  /** Undefined when there are problems. */
+  readonly config: Config | undefined;
+  readonly problems: readonly Problem[];
+}
+
+export interface LoadOptions {
+  readonly flags?: readonly FlagValue[];
+  /** As the user wrote it; else that of HOLDFAST_CONFIG, else none. */
+  readonly file?: string | undefined;
+  /** Asked for when there are schedules to check; without them, schedules are taken as they are. */
+  readonly schedules?: () => Promise<ScheduleRules>;
+}
 
 /**
  * Flags over environment over file over defaults, setting by setting; a list replaces a list. Each way is checked on its own, so that a wrong
  * value is found even where another one hides it. Relative paths belong to the file they are written in, else to the working directory.
  * Errors: CONFIG_INVALID naming setting and place.
  */
-export async function loadConfig(environment: Environment, flags: readonly FlagValue[], configFile?: string): Promise<Config> {
-  const layers = [
-    defaultLayer(environment),
-    ...(await fileLayer(environment, configFile)),
-    environmentLayer(environment),
-    flagLayer(environment, flags),
+export async function loadConfig(environment: Environment, options: LoadOptions = {}): Promise<Config> {
+  const { config, problems } = await readConfig(environment, options);
+  if (config !== undefined) return config;
+  throw asError(problems[0] ?? { message: 'configuration is invalid' });
+}
+
+/** Like `loadConfig`, with all problems at once. CONFIG_INVALID where the file cannot be read at all. */
+export async function readConfig(environment: Environment, options: LoadOptions = {}): Promise<ConfigReading> {
+  const { flags = [], schedules } = options;
+  const name = options.file ?? (environment.variables['HOLDFAST_CONFIG'] || undefined);
+  const file = name === undefined ? undefined : resolve(environment.directory, name);
+  const sources: Source[] = [
+    { content: defaults, directory: environment.directory, where: () => 'default' },
+    ...(name === undefined || file === undefined ? [] : [{ ...(await readConfigFile(name, file)), directory: dirname(file) }]),
+    environmentSource(environment),
+    flagSource(environment, flags),
   ];
   const settings: Record<string, unknown> = {};
-  const origins = new Map<string, string>();
-  for (const layer of layers) {
-    const parsed = parseLayer(layer);
-    for (const path of settingPaths) {
-      const value = leaf(parsed, path.split('.'));
-      if (value === undefined) continue;
-      setLeaf(settings, path.split('.'), absolute(path, value, layer.directory, environment.home));
-      origins.set(path, layer.where(path.split('.')));
-    }
+  const givenBy = new Map<string, Source>();
+  const problems: Problem[] = [];
+  for (const source of sources) {
+    const parsed = Settings.safeParse(source.content);
+    if (!parsed.success) problems.push(...problemsIn(parsed.error, source));
+    else layOver(settings, givenBy, mapValues(Settings, parsed.data, absolutePaths(source.directory, environment.home)), source);
   }
-  return { settings: settings as Settings, environment, origins };
+  if (problems.length > 0) return { config: undefined, problems };
+  const inForce = settings as Settings;
+  const policies = policiesFrom(inForce.policies ?? {});
+  const nowhere = sources[0] ?? flagSource(environment, flags);
+  const sourceOf = (path: readonly PropertyKey[]) => givenBy.get(leafPath(path)) ?? nowhere;
+  const hasSchedules = ['policies', 'service.retention.schedule'].some(path => givenBy.get(path) !== nowhere);
+  const findings = hasSchedules && schedules !== undefined ? checkSchedules(inForce, policies, await schedules()) : [];
+  const told = findings.map(({ path, message, hint, severity }) => ({ severity, ...problemAt(path, message, sourceOf(path), hint) }));
+  const errors = told.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) return { config: undefined, problems: errors };
+  const empty =
+    policies.length === 0 ? [problemAt(['policies'], 'has no policy: no backup is taken by the clock', sourceOf(['policies']))] : [];
+  return {
+    problems: [],
+    config: {
+      settings: inForce,
+      environment,
+      origins: new Map([...givenBy].map(([path, source]) => [path, source.where(path.split('.'))])),
+      policies,
+      warnings: [...empty, ...told].map(({ message }) => message),
+      file,
+      where: path => sourceOf(path).where(path),
+    },
+  };
 }
 
 /** The value of a setting that the command cannot do without. CONFIG_INVALID says the three ways to give it. */
@@ -65,20 +113,18 @@ export function required<Value>(value: Value | undefined, setting: string, flag:
   });
 }
 
-function defaultLayer(environment: Environment): Layer {
-  return { content: defaults, directory: environment.directory, where: () => 'default' };
+function layOver(settings: Record<string, unknown>, givenBy: Map<string, Source>, given: unknown, source: Source): void {
+  for (const { path } of settingLeaves) {
+    const value = leaf(given, path.split('.'));
+    if (value === undefined) continue;
+    setLeaf(settings, path.split('.'), value);
+    givenBy.set(path, source);
+  }
 }
 
-async function fileLayer(environment: Environment, flag: string | undefined): Promise<Layer[]> {
-  const name = flag ?? (environment.variables['HOLDFAST_CONFIG'] || undefined);
-  if (name === undefined) return [];
-  const path = resolve(environment.directory, name);
-  return [{ ...(await readConfigFile(name, path)), directory: dirname(path) }];
-}
-
-function environmentLayer(environment: Environment): Layer {
+function environmentSource(environment: Environment): Source {
   const content = {};
-  for (const path of settingPaths) {
+  for (const { path } of settingLeaves) {
     const value = environment.variables[environmentName(path)];
     // An empty variable counts as unset, as in kubectl and the AWS tools: manifests often pass optional values through.
     if (value !== undefined && value !== '') setLeaf(content, path.split('.'), value);
@@ -86,52 +132,30 @@ function environmentLayer(environment: Environment): Layer {
   return { content, directory: environment.directory, where: path => environmentName(settingOf(path)) };
 }
 
-function flagLayer(environment: Environment, flags: readonly FlagValue[]): Layer {
+function flagSource(environment: Environment, flags: readonly FlagValue[]): Source {
   const content = {};
   for (const { setting, value } of flags) setLeaf(content, setting.split('.'), value);
   const names = new Map(flags.map(({ setting, flag }) => [setting, flag]));
   return { content, directory: environment.directory, where: path => names.get(settingOf(path)) ?? settingOf(path) };
 }
 
-function parseLayer(layer: Layer): Settings {
-  const result = Settings.safeParse(layer.content);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new HoldfastError('CONFIG_INVALID', issue === undefined ? 'configuration is invalid' : describe(issue, layer));
+/** The setting that holds the place. */
+function leafPath(path: readonly PropertyKey[]): string {
+  const name = path.map(String).join('.');
+  return settingLeaves.find(one => name === one.path || name.startsWith(`${one.path}.`))?.path ?? name;
 }
 
-function describe(issue: z.core.$ZodIssue, layer: Layer): string {
-  if (issue.code === 'unrecognized_keys') {
-    const path = [...issue.path, issue.keys[0] ?? ''];
-    return `${layer.where(path)}: unknown setting ${path.join('.')}; there are ${siblings(issue.path).join(', ')}`;
-  }
-  const name = settingOf(issue.path);
-  const place = layer.where(issue.path);
-  return name === '' || place.startsWith('--') || place.startsWith('HOLDFAST_')
-    ? `${place}: ${issue.message}`
-    : `${place}: ${name} ${issue.message}`;
-}
-
-function siblings(parent: readonly PropertyKey[]): string[] {
-  const prefix = parent.length === 0 ? '' : `${parent.join('.')}.`;
-  const names = settingPaths.filter(path => path.startsWith(prefix)).map(path => path.slice(prefix.length).split('.')[0] ?? '');
-  return [...new Set(names)];
-}
-
-/** The setting an issue is about: list positions belong to their list. */
-function settingOf(path: readonly PropertyKey[]): string {
-  return path.filter(segment => typeof segment === 'string').join('.');
-}
-
-function absolute(setting: string, value: unknown, directory: string, home: string): unknown {
-  const isUrl = setting === 'location' && /^[a-z][a-z0-9+.-]*:/i.test(String(value));
-  if (typeof value !== 'string' || isUrl || !pathSettings.some(name => name === setting)) return value;
-  return value === '~' || value.startsWith('~/') ? resolve(home, value.slice(2)) : resolve(directory, value);
+function absolutePaths(directory: string, home: string): Parameters<typeof mapValues>[2] {
+  return (value, { isPath }) => {
+    if (isPath === undefined || typeof value !== 'string') return value;
+    if (isPath === 'or URL' && /^[a-z][a-z0-9+.-]*:/i.test(value)) return value;
+    return value === '~' || value.startsWith('~/') ? resolve(home, value.slice(2)) : resolve(directory, value);
+  };
 }
 
 function leaf(tree: unknown, [first, ...rest]: string[]): unknown {
   const value = (tree as Record<string, unknown> | undefined)?.[first ?? ''];
-  return rest.length === 0 ? value : leaf(value, rest);
+  return rest.length === 0 || value === undefined ? value : leaf(value, rest);
 }
 
 function setLeaf(tree: Record<string, unknown>, [first = '', ...rest]: string[], value: unknown): void {

@@ -1,52 +1,45 @@
 import { z } from 'zod';
+import { defaultPolicyMap } from './default-policy.ts';
+import { leavesOf } from './leaves.ts';
+import { NotificationSettings } from './notification-schema.ts';
+import { PolicyMap } from './policy-schema.ts';
+import { SelectionSettings } from './selection-schema.ts';
+import { ServiceSettings } from './service-schema.ts';
+import { duration, flag, label, list, location, oneOf, path, text, url, wholeNumber } from './values.ts';
 
-/** Words of a value as it stands in a message; only for settings that can hold no secret. */
-const quoted = (value: unknown) => (typeof value === 'string' ? `"${value}"` : JSON.stringify(value));
+const s3 = z
+  .strictObject(
+    {
+      endpoint: url.describe('S3 server other than AWS.'),
+      region: text.describe('S3 region.'),
+      pathStyle: flag.describe('Put the bucket in the path, as most servers other than AWS need.'),
+    },
+    'must be a map',
+  )
+  .partial();
 
-const text = z.string('must be text').trim().min(1, 'must not be empty');
+const validation = z
+  .strictObject(
+    {
+      platform: flag.describe('Also run a small workflow and a CodeRun after comparing.'),
+      workflow: path.describe('YAML or JSON file with the Workflow to run, instead of the built-in one.'),
+      codeRun: path.describe('YAML or JSON file with the CodeRun to make, instead of the built-in one.'),
+      namespace: text.describe('Where they are made; unless told, the namespace in the file, else `agent-platform`, `argo` or `default`.'),
+      timeout: duration.describe('How long each of them may take.'),
+    },
+    'must be a map',
+  )
+  .partial();
 
-/** Text that names a file or folder; relative ones are resolved by whoever knows where they were written. */
-const path = text;
-
-const list = z.preprocess(
-  value => (typeof value === 'string' ? value.split(',').map(part => part.trim()) : value),
-  z.array(z.string('must be text').min(1, 'must not have empty entries'), 'must be a list, or text with commas'),
-);
-
-const flag = z.preprocess(
-  value => (typeof value === 'string' ? { true: true, '1': true, false: false, '0': false }[value.trim().toLowerCase()] : value),
-  z.boolean('must be true or false'),
-);
-
-function wholeNumber(least: number, most: number) {
-  return z.preprocess(
-    value => (typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? Number(value) : value),
-    z
-      .int({ error: issue => `must be a whole number, not ${quoted(issue.input)}` })
-      .min(least, `must be at least ${least}`)
-      .max(most, `must be at most ${most}`),
-  );
-}
-
-const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** `90s`, `10m`, `1h30m` as milliseconds; undefined where the text is no duration. */
-export function parseDuration(value: string): number | undefined {
-  const parts = [...value.matchAll(/(\d+)(ms|s|m|h)/g)];
-  if (parts.length === 0 || parts.map(part => part[0]).join('') !== value) return undefined;
-  return parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ''] ?? 0), 0);
-}
-
-const duration = z.preprocess(
-  value => (typeof value === 'string' ? (parseDuration(value.trim()) ?? value) : value),
-  z
-    .int({ error: issue => `must be a duration such as 90s, 10m or 1h30m, not ${quoted(issue.input)}` })
-    .min(1, 'must be longer than nothing'),
-);
-
-const tier = text.regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case letters and digits with single dashes between');
-
-const clusterScoped = z.enum(['auto', 'always', 'never'], 'must be auto, always or never');
+const logs = z
+  .strictObject(
+    {
+      level: oneOf(['trace', 'debug', 'info', 'warn', 'error']).describe('The least that is logged by the service.'),
+      format: oneOf(['json', 'text']).describe('One JSON document a line, or text for people.'),
+    },
+    'must be a map',
+  )
+  .partial();
 
 /**
  * Every setting there is, whichever way it comes in: the tree is that of the file, `HOLDFAST_S3_PATH_STYLE` is `s3.pathStyle`, and flags name
@@ -55,48 +48,67 @@ const clusterScoped = z.enum(['auto', 'always', 'never'], 'must be auto, always 
 export const Settings = z
   .strictObject(
     {
-      location: text,
-      s3: z.strictObject({ endpoint: text, region: text, pathStyle: flag }, 'must be a map').partial(),
-      keysDir: path,
-      recipients: list,
-      recipientsFile: path,
-      signingKey: path,
-      signingPublicKey: path,
-      identity: path,
-      kubeconfig: path,
-      context: text,
-      concurrency: wholeNumber(1, 256),
-      timeout: duration,
-      tier,
-      sealIndex: flag,
-      insecurePlaintext: flag,
-      selection: z
-        .strictObject(
-          {
-            includeNamespaces: list,
-            excludeNamespaces: list,
-            includeKinds: list,
-            excludeKinds: list,
-            labelSelector: text,
-            clusterScoped,
-          },
-          'must be a map',
-        )
-        .partial(),
+      location: location.describe('Where the repository lies: a folder, `file:///path` or `s3://bucket/prefix`.'),
+      s3,
+      keysDir: path.describe('Folder made by `keys generate`: recipients and signing keys come from it.'),
+      recipients: list.describe('age recipients that backups are sealed to.'),
+      recipientsFile: path.describe('File with age recipients, one a line.'),
+      signingKey: path.describe('File with the private key that signs manifests.'),
+      signingPublicKey: path.describe('File with the public key that manifests must be signed with.'),
+      identity: path.describe('File with the age identity that opens backups; never taken from `keysDir`.'),
+      kubeconfig: path.describe('kubeconfig; unless told `KUBECONFIG`, `~/.kube/config`, then in-cluster.'),
+      context: text.describe('Context of the kubeconfig.'),
+      concurrency: wholeNumber(1, 256).describe('Requests to the API server at once.'),
+      timeout: duration.describe('A command gives up after this long, with exit status 5.'),
+      tier: label.describe('Label of a backup taken by hand.'),
+      sealIndex: flag.describe('Seal the index too, so that names and kinds cannot be read without an identity.'),
+      insecurePlaintext: flag.describe('Seal nothing; for tests.'),
+      selection: SelectionSettings,
+      validation,
+      policies: PolicyMap.describe(
+        'What is protected, when, and for how long. The default policy where there is no such key; nothing where it is `{}`.',
+      ),
+      service: ServiceSettings,
+      notifications: NotificationSettings,
+      logs,
+      operationsKept: duration.describe('How long records of operations that have ended are kept.'),
     },
     'must be a map of settings',
   )
   .partial();
 export type Settings = z.infer<typeof Settings>;
 
-/** Settings whose text is a file or folder; a location may also be a URL. */
-export const pathSettings = ['keysDir', 'recipientsFile', 'signingKey', 'signingPublicKey', 'identity', 'kubeconfig', 'location'] as const;
+/** What holds where nobody says otherwise, as it would be written in the file. */
+export const defaults = {
+  tier: 'manual',
+  sealIndex: false,
+  insecurePlaintext: false,
+  validation: { platform: true, timeout: '1m' },
+  policies: defaultPolicyMap,
+  service: {
+    listen: '127.0.0.1:8443',
+    metricsListen: '127.0.0.1:9090',
+    insecureHttp: false,
+    auth: { tokenReview: { audiences: ['holdfast'] }, oidc: { usernameClaim: 'sub', groupsClaim: 'groups' } },
+    authorization: { mode: 'subjectAccessReview' },
+    rateLimit: { perMinute: 600 },
+    bodyLimit: '1MiB',
+    requestTimeout: '30s',
+    leaderElection: { enabled: true, name: 'holdfast', leaseDuration: '15s', renewDeadline: '10s', retryPeriod: '2s' },
+    shutdownGrace: '25s',
+    retention: { schedule: '30 4 * * *', maxShare: '25%' },
+    catalogRefresh: '1m',
+  },
+  notifications: { deadMansSwitch: { every: '5m' } },
+  logs: { level: 'info', format: 'json' },
+  operationsKept: '90d',
+} as const;
+
+/** All settings in the order of the schema. */
+export const settingLeaves = leavesOf(Settings);
 
 /** Paths of all settings, such as `location` and `s3.endpoint`. */
-export const settingPaths: readonly string[] = Object.entries(Settings.shape).flatMap(([name, schema]) => {
-  const inner = schema.unwrap();
-  return inner instanceof z.ZodObject ? Object.keys(inner.shape).map(key => `${name}.${key}`) : [name];
-});
+export const settingPaths: readonly string[] = settingLeaves.map(leaf => leaf.path);
 
 /** `s3.pathStyle` → `HOLDFAST_S3_PATH_STYLE`. */
 export function environmentName(settingPath: string): string {

@@ -1,15 +1,19 @@
 import { z } from 'zod';
 import type { Period, PeriodUnit } from '../domain/policy.ts';
-import { parseDuration } from './duration.ts';
+import { formatDuration, parseDuration } from './duration.ts';
 
 /** What else is known of a kind of value: for the reference, for editors, and for what belongs to the folder of its file. */
 export interface ValueKind {
   /** `duration`, `list of text`. */
   readonly name: string;
-  /** Names a file or folder. */
-  readonly isPath?: true;
+  /** Names a file or folder; with `or URL`, a URL is left as it is. */
+  readonly isPath?: true | 'or URL';
+  /** May carry a secret in it, as the addresses of chat hooks do: only its host is ever shown. */
+  readonly isSecret?: true;
   /** How it is written, as JSON Schema, where that differs from what it becomes. */
   readonly written?: Readonly<Record<string, unknown>>;
+  /** What it has become, as it would be written. */
+  show?(value: unknown): string;
 }
 
 /** Kinds of the values below; a description added to one keeps its kind. */
@@ -29,6 +33,9 @@ export const text = kind(plainText(), { name: 'text' });
 
 /** Text that names a file or folder; relative ones are resolved by whoever knows where they were written. */
 export const path = kind(plainText(), { name: 'path', isPath: true });
+
+/** A folder, or a URL with its own scheme. */
+export const location = kind(plainText(), { name: 'path or URL', isPath: 'or URL' });
 
 /** Text in which commas separate entries, or a list. */
 export const list = kind(
@@ -71,7 +78,11 @@ function durationFrom(least: number, tooShort: string) {
     value => (typeof value === 'string' ? (parseDuration(value.trim()) ?? value) : value),
     z.int({ error: issue => `must be a duration such as 90s, 10m or 1h30m, not ${quoted(issue.input)}` }).min(least, tooShort),
   );
-  return kind(schema, { name: 'duration', written: { type: 'string', pattern: '^([0-9]+(ms|s|m|h|d))+$' } });
+  return kind(schema, {
+    name: 'duration',
+    written: { type: 'string', pattern: '^([0-9]+(ms|s|m|h|d))+$' },
+    show: value => formatDuration(Number(value)),
+  });
 }
 
 /** Milliseconds, written `90s`, `10m`, `1h30m`, `90d`. */
@@ -91,8 +102,84 @@ export const period = kind(
     context.addIssue({ code: 'custom', message: `must be a period such as 24h, 30d, 12w, 12mo or 7y, not ${quoted(value)}` });
     return z.NEVER;
   }),
-  { name: 'period', written: { type: 'string', pattern: '^[1-9][0-9]{0,4}(h|d|w|mo|y)$' } },
+  {
+    name: 'period',
+    written: { type: 'string', pattern: '^[1-9][0-9]{0,4}(h|d|w|mo|y)$' },
+    show: value => formatPeriod(value as Period),
+  },
 );
+
+/** The text that is read as this period. */
+export function formatPeriod({ count, unit }: Period): string {
+  return `${count}${Object.keys(periodUnits).find(letters => periodUnits[letters] === unit)}`;
+}
+
+const sizeUnits: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** Bytes, written `512KiB`, `1MiB`, or as a number. */
+export const size = kind(
+  z.preprocess(
+    value => {
+      const [, count, unit] = (typeof value === 'string' && /^\s*(\d+)\s*(KiB|MiB|GiB)?\s*$/.exec(value)) || [];
+      return count === undefined ? value : Number(count) * (sizeUnits[unit ?? ''] ?? 1);
+    },
+    z.int({ error: issue => `must be a size such as 512KiB or 1MiB, not ${quoted(issue.input)}` }).min(1, 'must be more than nothing'),
+  ),
+  {
+    name: 'size',
+    written: {
+      anyOf: [
+        { type: 'string', pattern: '^[0-9]+(KiB|MiB|GiB)$' },
+        { type: 'integer', minimum: 1 },
+      ],
+    },
+    show: value => {
+      const unit = Object.entries(sizeUnits).findLast(([, bytes]) => Number(value) % bytes === 0);
+      return unit === undefined ? String(value) : `${Number(value) / unit[1]}${unit[0]}`;
+    },
+  },
+);
+
+/** A share of a whole, above 0 and at most 1, written `25%`. */
+export const share = kind(
+  z.preprocess(
+    value => {
+      const [, percent] = (typeof value === 'string' && /^\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(value)) || [];
+      return percent === undefined ? value : Number(percent) / 100;
+    },
+    z
+      .number({ error: issue => `must be a share such as 25%, not ${quoted(issue.input)}` })
+      .gt(0, 'must be more than 0%')
+      .max(1, 'must be at most 100%'),
+  ),
+  { name: 'share', written: { type: 'string', pattern: '^[0-9]+([.][0-9]+)?%$' }, show: value => `${Number(value) * 100}%` },
+);
+
+/** `host:port` to listen on or connect to; `:port` for all addresses of the machine, port 0 for any that is free. */
+export const address = kind(
+  plainText().refine(value => parseAddress(value) !== undefined, {
+    error: issue => `must be an address such as 127.0.0.1:8443, [::1]:8443 or :8443, not ${quoted(issue.input)}`,
+  }),
+  { name: 'address' },
+);
+
+/** Host (empty for all addresses) and port; undefined where the text is no address. */
+export function parseAddress(value: string): { readonly host: string; readonly port: number } | undefined {
+  const [, bracketed, name = '', digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(value) ?? [];
+  const port = Number(digits);
+  return digits === undefined || port > 65_535 ? undefined : { host: bracketed ?? name, port };
+}
+
+const webUrl = () =>
+  plainText().refine(
+    value => /^https?:$/.test(URL.parse(value)?.protocol ?? ''),
+    'must be an address that begins with https:// or http://',
+  );
+
+export const url = kind(webUrl(), { name: 'URL' });
+
+/** A URL whose path is a credential. */
+export const secretUrl = kind(webUrl(), { name: 'URL', isSecret: true, show: value => `${URL.parse(String(value))?.origin}/…` });
 
 /** Lower-case words joined by `-`: what a set can be labelled with. */
 export const label = kind(

@@ -14,6 +14,8 @@ export interface PlatformCheck {
   readonly group: string;
   readonly resource: string;
   readonly namespaces: readonly string[];
+  /** It was asked for: a kind or namespace that is not there fails it, instead of leaving it out. */
+  readonly required?: boolean;
   /** Path of the field that tells how far it is. */
   readonly field: readonly string[];
   readonly succeeded: readonly string[];
@@ -33,7 +35,6 @@ export const workflowCheck: PlatformCheck = {
   manifest: {
     apiVersion: 'argoproj.io/v1alpha1',
     kind: 'Workflow',
-    metadata: { labels: marking },
     spec: {
       entrypoint: 'main',
       activeDeadlineSeconds: 120,
@@ -58,7 +59,6 @@ export const codeRunCheck: PlatformCheck = {
   manifest: {
     apiVersion: 'agents.platform/v1',
     kind: 'CodeRun',
-    metadata: { labels: marking },
     spec: { taskId: 1, githubApp: '5DLabs-Rex', repository: 'holdfast/check' },
   },
   field: ['status', 'phase'],
@@ -91,11 +91,12 @@ async function runCheck(input: PlatformInput, check: PlatformCheck, kinds: reado
     findings: state === 'failed' ? [{ item: kindName(check), message }] : [],
     findingsOmitted: 0,
   });
-  const kind = kinds.find(one => one.group === check.group && one.resource === check.resource);
-  if (kind === undefined) return result('skipped', `the cluster does not serve ${kindName(check)}`);
+  const missing = check.required === true ? 'failed' : 'skipped';
+  const kind = kinds.find(one => one.group === check.group && one.kind === check.manifest['kind']);
+  if (kind === undefined) return result(missing, `the cluster does not serve ${kindName(check)}`);
   try {
     const namespace = await firstNamespace(input, check, kinds);
-    if (namespace === undefined) return result('skipped', `none of the namespaces ${check.namespaces.join(', ')} exists`);
+    if (namespace === undefined) return result(missing, `none of the namespaces ${check.namespaces.join(', ')} exists`);
     const { passed, message } = await tryOne(input, check, kind, namespace);
     return result(passed ? 'passed' : 'failed', message);
   } catch (thrown) {
@@ -121,7 +122,9 @@ async function tryOne(
 ): Promise<{ passed: boolean; message: string }> {
   const { cluster, runtime, signal } = input;
   const name = `holdfast-check-${Buffer.from(runtime.random(4)).toString('hex')}`;
-  const metadata = { ...(isObject(check.manifest['metadata']) ? check.manifest['metadata'] : {}), name, namespace };
+  const { generateName: _, ...given } = isObject(check.manifest['metadata']) ? check.manifest['metadata'] : {};
+  const labels = { ...(isObject(given['labels']) ? given['labels'] : {}), ...marking };
+  const metadata = { ...given, labels, name, namespace };
   const began = runtime.now().getTime();
   try {
     await cluster.create(kind, namespace, JSON.stringify({ ...check.manifest, metadata }), { signal, fieldManager: 'holdfast-check' });

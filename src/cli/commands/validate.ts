@@ -6,7 +6,6 @@ import { setArgument } from '../set-argument.ts';
 
 interface Options extends RestoreFlagValues {
   readonly junit?: string;
-  readonly platform: boolean;
 }
 
 export const validate: CommandSpec<Options> = {
@@ -14,10 +13,11 @@ export const validate: CommandSpec<Options> = {
   arguments: [setArgument],
   summary: 'Compare a cluster with a backup field by field, and try whether it works',
   details:
-    'What a cluster owns (uid, resourceVersion, managed fields, status of what controllers keep) may differ; nothing else. Then a small workflow is submitted and must succeed, and a CodeRun is made and must be acted upon; both are removed again. Parts that the cluster does not have are skipped and named.',
+    'What a cluster owns (uid, resourceVersion, managed fields, status of what controllers keep) may differ; nothing else. Then a small workflow is submitted and must succeed, and a CodeRun is made and must be acted upon; both are removed again. Parts that the cluster does not have are skipped and named; what was asked for by a file or a namespace must be there.',
   examples: [
     { what: 'after a restore', line: 'holdfast validate latest --keys-dir ./keys --identity operator.identity' },
     { what: 'what has changed in a namespace since a backup?', line: 'holdfast validate 2026-11-20 -n agent-platform --no-platform' },
+    { what: 'with a workflow of your own', line: 'holdfast validate latest --workflow smoke.yaml --check-timeout 5m' },
     { what: 'for a CI system', line: 'holdfast validate latest --junit report.xml' },
   ],
   exits: {
@@ -32,15 +32,34 @@ export const validate: CommandSpec<Options> = {
   flags: [
     ...restoreSelectionFlags,
     { ...mappingFlag, text: 'namespaces that were restored under another name (repeatable)' },
-    { flags: '--no-platform', text: 'only compare; submit nothing' },
+    { flags: '--no-platform', text: 'only compare; submit nothing', setting: 'validation.platform' },
+    {
+      flags: '--workflow <file>',
+      text: 'YAML or JSON of the Workflow to submit, instead of the built-in one',
+      setting: 'validation.workflow',
+      completes: 'file',
+    },
+    {
+      flags: '--code-run <file>',
+      text: 'YAML or JSON of the CodeRun to make, instead of the built-in one',
+      setting: 'validation.codeRun',
+      completes: 'file',
+    },
+    { flags: '--check-namespace <name>', text: 'namespace in which they are made', setting: 'validation.namespace' },
+    { flags: '--check-timeout <duration>', text: 'how long each of them may take (default 1m)', setting: 'validation.timeout' },
     { flags: '--junit <file>', text: 'also write the report as JUnit XML', completes: 'file' },
   ],
   outputs: ['table', 'json', 'yaml', 'name'],
   reports: () => 'lines',
   whenStopped: 'The backup and the cluster’s own objects are as they were.',
   run: async call => {
-    const [app, { environment }, { validationLines }] = await Promise.all([call.app(), call.config(), import('../render/validation.ts')]);
-    const { junit, platform, mapNamespace = [] } = call.options;
+    const [app, { environment, settings }, { validationLines }] = await Promise.all([
+      call.app(),
+      call.config(),
+      import('../render/validation.ts'),
+    ]);
+    const { junit, mapNamespace = [] } = call.options;
+    const platform = settings.validation?.platform !== false;
     const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
     const options = { selection: selectionOf(call.options), namespaceMapping: namespaceMapping(mapNamespace), platform };
     const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
