@@ -1,0 +1,76 @@
+import type { Fire } from '../domain/policy.ts';
+
+/** Two clocks may differ by this much. What lies further in the future was dated by a clock that was wrong. */
+export const clockSlackMs = 10 * 60_000;
+
+/** A fire that was tried without success: no set stands for it. */
+export interface FailedFire extends Fire {
+  /** How many times; 1 or more. */
+  readonly attempts: number;
+  /** When the last attempt ended. RFC 3339, UTC. */
+  readonly lastAttemptAt: string;
+}
+
+/** A tier that is at work now. `at` is absent for a run that nobody scheduled. */
+export type RunningTier = Pick<Fire, 'policy' | 'tier'> & Partial<Pick<Fire, 'at'>>;
+
+/** What has happened so far, as the repository and the records of operations tell it. The order of the lists does not matter. */
+export interface History {
+  /** When the repository was made. RFC 3339, UTC. */
+  readonly createdAt: string;
+  /** The fires of all sets that exist, whatever their phase. */
+  readonly handled: readonly Fire[];
+  /** One for each fire of a run that failed. */
+  readonly failed: readonly FailedFire[];
+  /** Every fire of every run that goes on; nothing else of their policies starts meanwhile. */
+  readonly running: readonly RunningTier[];
+  /** Fires that were reported as missed: that is not done again. */
+  readonly givenUp: readonly Fire[];
+  /** The names of policies that have a complete set, of any tier. */
+  readonly complete: ReadonlySet<string>;
+}
+
+/** A history, ready for questions. Times are milliseconds since 1970. */
+export interface HistoryIndex {
+  /** Nobody’s fires lie before it. */
+  readonly createdAt: number;
+  /** The newest fire of a tier that is done, at work or given up; those that a wrong clock put into the future do not count. */
+  lastHandled(policy: string, tier: string): number | undefined;
+  /** Has the tier ever had a fire, the future included? */
+  isKnown(policy: string, tier: string): boolean;
+  /** Is exactly this fire done, at work or given up, be it in the future? */
+  isHandled(policy: string, tier: string, at: number): boolean;
+  failure(policy: string, tier: string, at: number): FailedFire | undefined;
+  isRunning(policy: string): boolean;
+  hasComplete(policy: string): boolean;
+}
+
+function tierKey({ policy, tier }: Pick<Fire, 'policy' | 'tier'>): string {
+  return `${policy}/${tier}`;
+}
+
+export function indexHistory(history: History, now: number): HistoryIndex {
+  const last = new Map<string, number>();
+  const times = new Map<string, Set<number>>();
+  for (const fire of [...history.handled, ...history.givenUp, ...history.running]) {
+    if (fire.at === undefined) continue;
+    const key = tierKey(fire);
+    const at = Date.parse(fire.at);
+    const known = times.get(key);
+    if (known === undefined) times.set(key, new Set([at]));
+    else known.add(at);
+    if (at <= now + clockSlackMs && at > (last.get(key) ?? Number.NEGATIVE_INFINITY)) last.set(key, at);
+  }
+  const failures = new Map(history.failed.map(fire => [`${tierKey(fire)}/${Date.parse(fire.at)}`, fire]));
+  const running = new Set(history.running.map(({ policy }) => policy));
+  const createdAt = Date.parse(history.createdAt);
+  return {
+    createdAt,
+    lastHandled: (policy, tier) => last.get(tierKey({ policy, tier })),
+    isKnown: (policy, tier) => times.has(tierKey({ policy, tier })),
+    isHandled: (policy, tier, at) => times.get(tierKey({ policy, tier }))?.has(at) ?? false,
+    failure: (policy, tier, at) => failures.get(`${tierKey({ policy, tier })}/${at}`),
+    isRunning: policy => running.has(policy),
+    hasComplete: policy => history.complete.has(policy),
+  };
+}
