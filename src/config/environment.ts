@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
@@ -22,4 +23,14 @@ export function cacheDirectory({ variables, home }: Environment): string | undef
   const { XDG_CACHE_HOME: named = '' } = variables;
   const base = isAbsolute(named) ? named : join(home, '.cache');
   return existsSync(base) ? join(base, 'holdfast', 'compiled') : undefined;
+}
+
+/** The namespace of the pod that this process runs in: `POD_NAMESPACE`, else that of its service account. Undefined outside of pods. */
+export async function ownNamespace({ variables }: Environment): Promise<string | undefined> {
+  const { POD_NAMESPACE: named = '' } = variables;
+  if (named !== '') return named;
+  return await readFile('/var/run/secrets/kubernetes.io/serviceaccount/namespace', 'utf8').then(
+    text => text.trim() || undefined,
+    () => undefined,
+  );
 }

@@ -8,6 +8,7 @@ import { policiesFrom } from './policy-schema.ts';
 import { asError, type Problem, problemAt, problemsIn, type Source, settingOf } from './problems.ts';
 import { checkSchedules, type ScheduleRules } from './schedule-checks.ts';
 import { defaults, environmentName, Settings, settingLeaves } from './schema.ts';
+import { checkService } from './service-checks.ts';
 
 /** One setting given on the command line. */
 export interface FlagValue {
@@ -85,7 +86,10 @@ export async function readConfig(environment: Environment, options: LoadOptions 
   const nowhere = sources[0] ?? flagSource(environment, flags);
   const sourceOf = (path: readonly PropertyKey[]) => givenBy.get(leafPath(path)) ?? nowhere;
   const hasSchedules = ['policies', 'service.retention.schedule'].some(path => givenBy.get(path) !== nowhere);
-  const findings = hasSchedules && schedules !== undefined ? checkSchedules(inForce, policies, await schedules()) : [];
+  const findings = [
+    ...checkService(inForce),
+    ...(hasSchedules && schedules !== undefined ? checkSchedules(inForce, policies, await schedules()) : []),
+  ];
   const told = findings.map(({ path, message, hint, severity }) => ({ severity, ...problemAt(path, message, sourceOf(path), hint) }));
   const errors = told.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) return { config: undefined, problems: errors };

@@ -10,6 +10,15 @@ export interface Problem {
   readonly hint?: string;
 }
 
+/** What is wrong with a setting that is well formed by itself. */
+export interface Finding {
+  readonly path: readonly string[];
+  readonly message: string;
+  readonly hint?: string;
+  /** A warning is what may be meant, but hardly is. */
+  readonly severity: 'error' | 'warning';
+}
+
 /** One way for settings to come in. `where` names a setting's place in words that its author can find. */
 export interface Source {
   readonly content: unknown;
@@ -23,13 +32,22 @@ export function asError({ message, hint }: Problem): HoldfastError {
   });
 }
 
-/** What the schema found, in words for whoever wrote it. */
+/** What the schema found, in words for whoever wrote it: names that are not known first, since what is missing is often misspelt. */
 export function problemsIn(error: z.ZodError, source: Source): Problem[] {
-  return error.issues.flatMap(issue => {
-    if (issue.code === 'unrecognized_keys') return issue.keys.map(key => unknownSetting([...issue.path, key], source));
-    const message = issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
-    return [problemAt(issue.path, message, source)];
+  const unknown = error.issues.flatMap(issue =>
+    issue.code === 'unrecognized_keys' ? issue.keys.map(key => unknownSetting([...issue.path, key], source)) : [],
+  );
+  const wrong = error.issues.flatMap(issue => {
+    if (issue.code === 'unrecognized_keys') return [];
+    if (issue.code === 'invalid_key') return [problemAt(issue.path, issue.issues[0]?.message ?? issue.message, source)];
+    const missing = issue.code === 'invalid_type' && valueAt(source.content, issue.path) === undefined;
+    return [problemAt(issue.path, missing ? 'is missing' : issue.message, source)];
   });
+  return [...unknown, ...wrong];
+}
+
+function valueAt(content: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, name) => (value as Record<PropertyKey, unknown> | null | undefined)?.[name], content);
 }
 
 /** A problem with the setting at a path. */

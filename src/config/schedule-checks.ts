@@ -1,5 +1,6 @@
 import { isScheduled, type Period, type Policy, type ScheduledTier, type Tier } from '../domain/policy.ts';
 import { formatDuration } from './duration.ts';
+import type { Finding } from './problems.ts';
 import type { Settings } from './schema.ts';
 import { formatPeriod } from './values.ts';
 
@@ -7,15 +8,6 @@ import { formatPeriod } from './values.ts';
 export interface ScheduleRules {
   /** Its runs, by a clock that shows UTC. CONFIG_INVALID, with the reason, where the text is no schedule. */
   parse(text: string): { next(after: Date): Date | undefined };
-}
-
-/** A remark on what a file says, which the schema alone could not see. */
-export interface Finding {
-  readonly path: readonly string[];
-  readonly message: string;
-  readonly hint?: string;
-  /** A warning is what may be meant, but hardly is. */
-  readonly severity: 'error' | 'warning';
 }
 
 const hour = 3_600_000;

@@ -152,7 +152,11 @@ export const share = kind(
       .gt(0, 'must be more than 0%')
       .max(1, 'must be at most 100%'),
   ),
-  { name: 'share', written: { type: 'string', pattern: '^[0-9]+([.][0-9]+)?%$' }, show: value => `${Number(value) * 100}%` },
+  {
+    name: 'share',
+    written: { type: 'string', pattern: '^[0-9]+([.][0-9]+)?%$' },
+    show: value => `${Number((Number(value) * 100).toPrecision(12))}%`,
+  },
 );
 
 /** `host:port` to listen on or connect to; `:port` for all addresses of the machine, port 0 for any that is free. */
