@@ -186,6 +186,15 @@ export const errorTable = {
     retryable: true,
     hint: 'another replica leads now, or will soon, and goes on with the work; nothing needs a hand',
   },
+  OPERATION_NOT_FOUND: {
+    status: 404,
+    exit: exitCodes.notFound,
+    retryable: false,
+    hint: 'GET /api/v1/operations lists those that there are; records are kept for 90 days unless configured otherwise',
+  },
+  OPERATION_ENDED: { status: 409, exit: exitCodes.failed, retryable: false, hint: 'it has ended already; look at its result' },
+  IDEMPOTENCY_MISMATCH: { status: 409, exit: exitCodes.usage, retryable: false, hint: 'use another Idempotency-Key for another request' },
+  SHUTTING_DOWN: { status: 503, exit: exitCodes.failed, retryable: true, hint: 'the service is being stopped; try again in a moment' },
   TIMEOUT: { status: 504, exit: exitCodes.timeout, retryable: true, hint: 'raise --timeout, or look for what is slow' },
   INTERRUPTED: {
     status: 503,

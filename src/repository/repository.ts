@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { recipientFingerprint } from '../crypto/age.ts';
-import { sha256Hex } from '../crypto/digest.ts';
 import { signingKeyId } from '../crypto/signing.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
@@ -8,7 +7,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { infoKey } from './layout.ts';
 import { firstIssue, refuseOtherVersion } from './manifest.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
-import { joinLines, parseLine, splitLines } from './signed-lines.ts';
+import { digestLine, joinLines, parseLine, splitLines } from './signed-lines.ts';
 
 const maxInfoBytes = 1024 * 1024;
 
@@ -74,10 +73,6 @@ export async function initRepository(store: ObjectStore, options: InitOptions): 
     throw thrown;
   }
   return { store, info };
-}
-
-function digestLine(content: Uint8Array): string {
-  return JSON.stringify({ sha256: sha256Hex(content) });
 }
 
 /** REPO_NOT_FOUND, REPO_UNSUPPORTED for a newer format, BACKUP_CORRUPT when `holdfast.json` was altered. */

@@ -1,3 +1,4 @@
+import { sha256Hex } from '../crypto/digest.ts';
 import { HoldfastError } from '../domain/errors.ts';
 
 // Both metadata files of a repository are two lines of JSON: the content, and what vouches for its exact bytes.
@@ -5,6 +6,11 @@ import { HoldfastError } from '../domain/errors.ts';
 /** Content and proof, each one line without a line break inside, each ended by one. */
 export function joinLines(content: string, proof: string): Uint8Array {
   return Buffer.from(`${content}\n${proof}\n`);
+}
+
+/** The proof of a file that nobody signs: damage is noticed, an author is not known. */
+export function digestLine(content: Uint8Array): string {
+  return JSON.stringify({ sha256: sha256Hex(content) });
 }
 
 /** BACKUP_CORRUPT unless the file is exactly two ended lines. `content` is the bytes that the proof is about. */

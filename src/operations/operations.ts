@@ -1,0 +1,60 @@
+import type { HoldfastError } from '../domain/errors.ts';
+import type { Fence } from '../domain/fence.ts';
+import type { Actor, Operation, OperationKind, OperationLogLine, OperationPhase } from '../domain/operation.ts';
+import type { Runtime } from '../domain/runtime.ts';
+import type { Repository } from '../repository/repository.ts';
+import { Engine } from './engine.ts';
+import type { Submission, Work } from './job.ts';
+import type { Recovered, Resumer } from './recover.ts';
+
+export interface OperationsOptions {
+  readonly repository: Repository;
+  readonly runtime: Runtime;
+  /** Jobs that run at once. */
+  readonly most: number;
+  /** Of the current term; undefined while another replica leads. */
+  readonly fence: () => Fence | undefined;
+}
+
+export interface OperationsQuery {
+  readonly kind?: OperationKind;
+  readonly phase?: OperationPhase;
+  /** Only what is older than this one. */
+  readonly after?: string;
+  readonly limit: number;
+  readonly matches?: (operation: Operation) => boolean;
+}
+
+export type OperationListener = (type: 'changed' | 'progress', operation: Operation) => void;
+
+/** The long-running jobs of the service, and the durable records of all that ever ran. */
+export interface Operations {
+  /** Durable when it resolves. NOT_LEADER, SHUTTING_DOWN, IDEMPOTENCY_MISMATCH, STORE_ codes. `isNew` is false where the key was used before. */
+  submit(submission: Submission, work: Work): Promise<{ readonly operation: Operation; readonly isNew: boolean }>;
+  get(id: string, signal?: AbortSignal): Promise<Operation | undefined>;
+  /** Newest first; one more than `limit` is never given. */
+  list(query: OperationsQuery, signal?: AbortSignal): Promise<readonly Operation[]>;
+  /** From line `from` on, 0 being the first. */
+  log(id: string, query: { readonly from: number; readonly limit: number }, signal?: AbortSignal): Promise<readonly OperationLogLine[]>;
+  /** Asks it to stop. OPERATION_NOT_FOUND, OPERATION_ENDED; NOT_LEADER when it runs elsewhere. */
+  cancel(id: string, actor: Actor): Promise<Operation>;
+  /** Resolves when the operation has ended, with how. OPERATION_NOT_FOUND for one that does not run here. */
+  ended(id: string): Promise<Operation>;
+  /** Jobs of this process that wait or run. */
+  active(): readonly Operation[];
+  /** What the listener throws is passed over. */
+  subscribe(listener: OperationListener): () => void;
+  /** At the start of a term: what other processes left unfinished is taken up again or marked Interrupted. */
+  recover(resume?: Resumer): Promise<Recovered>;
+  /** The term is over: what runs is stopped, and its records are left to the next leader. */
+  abandon(why: HoldfastError): Promise<void>;
+  /** The service ends: nothing new is taken, what runs has `graceMs` and is then stopped and marked Interrupted. */
+  drain(graceMs: number): Promise<void>;
+  /** Deletes records of operations that were made before. */
+  expire(before: Date, signal?: AbortSignal): Promise<number>;
+}
+
+/** Reads and writes nothing until it is asked to. */
+export function createOperations(options: OperationsOptions): Operations {
+  return new Engine(options);
+}
