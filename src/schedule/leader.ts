@@ -60,7 +60,7 @@ export async function runLeaderElection(options: LeaderElectionOptions): Promise
   checkTimings(options.timings);
   const { lease, identity, timings, runtime, monotonic, signal } = options;
   const hold = createLeaseHold({
-    ...{ lease, identity, runtime, monotonic, leaseDurationMs: timings.leaseDurationMs },
+    ...{ lease, identity, runtime, monotonic, leaseDurationMs: timings.leaseDurationMs, validMs: timings.renewDeadlineMs },
     onHolder: holder => options.onNewLeader?.(holder),
   });
   while (!signal.aborted) {

@@ -14,6 +14,8 @@ export interface LeaseHoldOptions {
   readonly lease: Lease;
   readonly identity: string;
   readonly leaseDurationMs: number;
+  /** How long a holder may act on after its last renewal, milliseconds. */
+  readonly validMs: number;
   readonly runtime: Pick<Runtime, 'now'>;
   readonly monotonic: () => number;
   /** Told whenever another holder, or none, was seen; empty for none. */
@@ -22,7 +24,10 @@ export interface LeaseHoldOptions {
 
 /** One process's dealings with a lease. Calls are made one after the other; each may be made again after any error. */
 export interface LeaseHold {
-  /** Takes the lease if it is free; undefined while somebody else's may still be valid. */
+  /**
+   * Takes the lease if it is free; undefined while somebody else may still act. A lease that did not exist says nothing of who held it
+   * before: it is created at once, and held for `validMs` before it counts.
+   */
   acquire(signal: AbortSignal): Promise<Held | undefined>;
   /** Renews what was acquired. NOT_LEADER when it is not ours any more. */
   renew(signal: AbortSignal): Promise<Held>;
@@ -34,23 +39,32 @@ export interface LeaseHold {
 const releasedSeconds = 1;
 
 /**
- * The rules of client-go's leaderelection, with two differences that only make it wait more: a lease that vanishes is waited out as if it
- * were there, and a lease is ours only if it shows the very term that this process wrote, whatever the identity. How old a record is
- * is measured by this process's monotonic clock from when it saw the record change: the times within it are for people.
+ * The rules of client-go's leaderelection, with differences that only make it wait more: a lease that vanishes leaves its holder the time
+ * to make it again, one that was created counts when no earlier holder can act any more, and a lease is ours only if it shows the very
+ * term that this process wrote, whatever the identity. How old a record is is measured by this process's monotonic clock from when it saw
+ * the record change: the times within it are for people.
  */
 export function createLeaseHold(options: LeaseHoldOptions): LeaseHold {
   const { lease, identity, monotonic } = options;
   const ownSeconds = Math.ceil(options.leaseDurationMs / 1000);
+  /** The last change that we saw; without text when the lease went away. */
   let seen: { readonly text: string; readonly record: LeaseRecord } | undefined;
   let validUntil = Number.NEGATIVE_INFINITY;
   let stored: StoredLease | undefined;
   /** What we wrote last, or tried to: the answer may have been lost. */
   let mine: LeaseRecord | undefined;
+  /** Before it, what we created does not count; unknown until the creation was seen. */
+  let countsFrom: number | 'unseen' = Number.NEGATIVE_INFINITY;
+  /** Has what we hold counted? Then holding it anew is another term. */
+  let counted = false;
   let writes = 0;
 
   function observe(found: StoredLease | undefined): void {
     stored = found;
-    if (found === undefined) return;
+    if (found === undefined) {
+      vanished();
+      return;
+    }
     const { record } = found;
     const text = JSON.stringify(Object.entries(record).sort());
     if (text === seen?.text) return;
@@ -59,6 +73,12 @@ export function createLeaseHold(options: LeaseHoldOptions): LeaseHold {
     const released = record.holderIdentity === '' && record.leaseDurationSeconds === releasedSeconds;
     validUntil = released ? Number.NEGATIVE_INFINITY : monotonic() + Math.max(record.leaseDurationSeconds, ownSeconds) * 1000;
     if (record.holderIdentity !== holder) options.onHolder(record.holderIdentity);
+  }
+
+  function vanished(): void {
+    if (seen === undefined || seen.text === '') return;
+    seen = { text: '', record: seen.record };
+    validUntil = monotonic() + Math.max(seen.record.leaseDurationSeconds, ownSeconds) * 1000;
   }
 
   async function read(signal: AbortSignal): Promise<StoredLease | undefined> {
@@ -106,8 +126,12 @@ export function createLeaseHold(options: LeaseHoldOptions): LeaseHold {
       const found = await read(signal);
       const own = found !== undefined && isMine(found);
       if (!own && monotonic() < validUntil) return undefined;
+      if (!own) countsFrom = found === undefined ? 'unseen' : Number.NEGATIVE_INFINITY;
       try {
-        return await write(found, newTerm(), signal);
+        const held = await write(found, own && !counted ? { ...term(), renewTime: stamp() } : newTerm(), signal);
+        if (countsFrom === 'unseen') countsFrom = monotonic() + options.validMs;
+        counted = held.sentAt >= countsFrom;
+        return counted ? held : undefined;
       } catch (thrown) {
         if (isCode(thrown, 'CLUSTER_CONFLICT')) return undefined;
         throw thrown;
