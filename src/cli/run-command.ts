@@ -8,7 +8,6 @@ import { longName, type OutputFormat, type SharedOptions, toOption } from './fla
 import { allSharedFlags, fullName } from './program.ts';
 import { createReporter, type ProgressMode } from './progress.ts';
 import type { Host } from './run.ts';
-import { settingsInForce } from './settings-in-force.ts';
 import { styleFor } from './style.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -44,8 +43,12 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
   };
   if (spec.whenStopped !== undefined) host.onStart?.(spec.whenStopped);
   try {
-    const { settings, origins } = await config();
-    if (options.verbose === true) reporter.note(settingsInForce(settings, origins, noteStyle).join('\n'));
+    const inForce = await config();
+    const { settings, origins } = inForce;
+    if (options.verbose === true) {
+      const { givenSettings } = await import('./settings-in-force.ts');
+      reporter.note(givenSettings(inForce, noteStyle).join('\n'));
+    }
     if (settings.timeout !== undefined) signal.limit(settings.timeout, origins.get('timeout') ?? '--timeout');
     return await spec.run(call);
   } catch (thrown) {

@@ -3,6 +3,9 @@ import { backupCreate } from './commands/backup-create.ts';
 import { backupDescribe } from './commands/backup-describe.ts';
 import { backupGet } from './commands/backup-get.ts';
 import { completion } from './commands/completion.ts';
+import { configCheck } from './commands/config-check.ts';
+import { configSchema } from './commands/config-schema.ts';
+import { configView } from './commands/config-view.ts';
 import { init } from './commands/init.ts';
 import { keysGenerate } from './commands/keys-generate.ts';
 import { restoreCreate } from './commands/restore-create.ts';
@@ -19,6 +22,7 @@ export const tree: readonly (CommandSpec | CommandBranch)[] = [
   verify,
   { name: 'restore', summary: 'Bring a cluster back', commands: [restorePlan, restoreCreate] },
   validate,
+  { name: 'config', summary: 'Look at settings, and check a file of them', commands: [configView, configCheck, configSchema] },
   version,
   completion,
 ];

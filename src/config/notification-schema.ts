@@ -1,14 +1,11 @@
 import { z } from 'zod';
-import { duration, list, oneOf, path, secretUrl, text, wholeNumber } from './values.ts';
+import { duration, list, oneOf, path, secretUrl, text, wholeNumber, wordList } from './values.ts';
 
 /** What people are told of: a run that failed, the first good one after it, a run that did not happen, an objective that will be missed. */
 export const notificationEvents = ['failure', 'recovery', 'overdue', 'objective-at-risk'] as const;
 export type NotificationEvent = (typeof notificationEvents)[number];
 
-const events = z
-  .array(oneOf(notificationEvents), 'must be a list of events')
-  .min(1, `must not be empty: there are ${notificationEvents.join(', ')}`)
-  .describe('What to tell of; everything unless told.');
+const events = wordList(notificationEvents, 'events').describe('What to tell of; everything unless told.');
 
 const needsOneUrl = ({ url, urlFile }: { url?: string | undefined; urlFile?: string | undefined }, context: z.RefinementCtx): void => {
   if ((url === undefined) === (urlFile === undefined)) {

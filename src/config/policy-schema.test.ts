@@ -91,7 +91,7 @@ team:
       'p: {tiers: {t: {schedule: "@daily", keep: 1d, parts: [disks]}}}',
       'p.tiers.t.parts.0: must be resources, volumeSnapshots, volumeData,',
     ],
-    ['p: {tiers: {t: {schedule: "@daily", keep: 1d, parts: [resources, resources]}}}', 'p.tiers.t.parts: must not name a part twice'],
+    ['p: {tiers: {t: {schedule: "@daily", keep: 1d, parts: [resources, resources]}}}', 'p.tiers.t.parts: must not name one twice'],
     ['p: {timeZone: Mars/Olympus, tiers: {}}', 'p.timeZone: must be a time zone such as UTC or Europe/Vienna, not "Mars/Olympus"'],
     ['p: {timeZone: "+01:00", tiers: {}}', 'p.timeZone: must be a time zone'],
     ['p: {tiers: {Daily: {schedule: "@daily", keep: 1d}}}', 'p.tiers.Daily: must be lower-case letters and digits'],

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Objectives, type Policy, parts, type Tier } from '../domain/policy.ts';
 import { everything } from '../domain/selection.ts';
 import { SelectionSettings, selectionFrom } from './selection-schema.ts';
-import { duration, durationOrNone, flag, key, oneOf, period, text, timeZone } from './values.ts';
+import { duration, durationOrNone, flag, key, oneOf, period, text, timeZone, wordList } from './values.ts';
 
 const objectives = z
   .strictObject(
@@ -14,10 +14,7 @@ const objectives = z
   )
   .partial();
 
-const partList = z
-  .array(oneOf(parts), 'must be a list of parts')
-  .min(1, `must not be empty: there are ${parts.join(', ')}`)
-  .refine(list => new Set(list).size === list.length, 'must not name a part twice');
+const partList = wordList(parts, 'parts');
 
 const promotion = z.strictObject(
   {
@@ -40,7 +37,14 @@ const runFields = {
 };
 
 const tierSettings = z
-  .strictObject({ ...runFields, keep: period, promote: promotion }, 'must be a map with keep, and schedule or promote')
+  .strictObject(
+    {
+      ...runFields,
+      keep: period.describe('How long its sets are kept, from their start; calendar months and years are UTC.'),
+      promote: promotion,
+    },
+    'must be a map with keep, and schedule or promote',
+  )
   .partial({
     ...(Object.fromEntries(Object.keys(runFields).map(key => [key, true])) as Record<keyof typeof runFields, true>),
     promote: true,
@@ -52,7 +56,8 @@ const tierSettings = z
     for (const field of Object.keys(runFields) as (keyof typeof runFields)[]) {
       if (tier[field] !== undefined) problem('cannot be set where there is promote: such a tier takes no sets of its own', [field]);
     }
-  });
+  })
+  .meta({ oneOf: [{ required: ['schedule'] }, { required: ['promote'] }] });
 
 const policySettings = z
   .strictObject(

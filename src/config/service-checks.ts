@@ -2,7 +2,8 @@ import type { Finding } from './problems.ts';
 import type { Settings } from './schema.ts';
 
 /** Settings of the service that contradict each other, whoever reads them. */
-export function checkService({ service = {} }: Settings): Finding[] {
+export function checkService({ service = {}, notifications = {} }: Settings): Finding[] {
+  const { deadMansSwitch = {} } = notifications;
   const { tls = {}, auth = {}, authorization = {}, leaderElection = {}, rateLimit = {} } = service;
   const { oidc = {} } = auth;
   const { leaseDuration = 0, renewDeadline = 0, retryPeriod = 0 } = leaderElection;
@@ -40,6 +41,9 @@ export function checkService({ service = {} }: Settings): Finding[] {
     leaseDuration > 0 &&
       leaseDuration < 1000 &&
       error(['service', 'leaderElection', 'leaseDuration'], 'must be 1s at least: a Lease counts in seconds'),
+    deadMansSwitch.url !== undefined &&
+      deadMansSwitch.urlFile !== undefined &&
+      error(['notifications', 'deadMansSwitch', 'urlFile'], 'is set, and url too: one of them is a mistake'),
     rateLimit.burst !== undefined &&
       rateLimit.perMinute !== undefined &&
       rateLimit.burst > rateLimit.perMinute && {

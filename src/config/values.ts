@@ -218,7 +218,19 @@ function isTimeZone(name: string): boolean {
 }
 
 export function oneOf<const Words extends readonly [string, ...string[]]>(words: Words) {
-  const [last = '', ...others] = [...words].reverse();
-  const choice = others.length === 0 ? last : `${others.reverse().join(', ')} or ${last}`;
-  return kind(z.enum(words, `must be ${choice}`), { name: choice });
+  return kind(z.enum(words, `must be ${choice(words)}`), { name: choice(words) });
+}
+
+/** A list of some of the words, none twice; `what` says what they are. */
+export function wordList<const Words extends readonly [string, ...string[]]>(words: Words, what: string) {
+  const schema = z
+    .array(z.enum(words, `must be ${choice(words)}`), `must be a list of ${what}`)
+    .min(1, `must not be empty: there are ${words.join(', ')}`)
+    .refine(given => new Set(given).size === given.length, 'must not name one twice');
+  return kind(schema, { name: `some of ${words.join(', ')}` });
+}
+
+function choice(words: readonly string[]): string {
+  const others = words.slice(0, -1);
+  return others.length === 0 ? `${words[0]}` : `${others.join(', ')} or ${words.at(-1)}`;
 }
