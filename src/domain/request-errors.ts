@@ -24,12 +24,6 @@ export function requestErrors(exit: typeof exitCodes) {
     ROUTE_NOT_FOUND: { status: 404, exit: exit.usage, retryable: false, hint: '/openapi.json names every path' },
     METHOD_NOT_ALLOWED: { status: 405, exit: exit.usage, retryable: false, hint: 'the Allow header names the methods of this path' },
     REQUEST_SLOW: { status: 408, exit: exit.timeout, retryable: true, hint: 'send the whole request within the server’s time limit' },
-    IDEMPOTENCY_MISMATCH: {
-      status: 409,
-      exit: exit.usage,
-      retryable: false,
-      hint: 'a key stands for one request for 24 hours: use a new one for another request',
-    },
     REQUEST_TOO_LARGE: { status: 413, exit: exit.usage, retryable: false, hint: 'send a smaller body; the limit is in the message' },
     MEDIA_TYPE_UNSUPPORTED: {
       status: 415,
@@ -75,8 +69,6 @@ export function requestErrors(exit: typeof exitCodes) {
       retryable: false,
       hint: 'the set is not held; GET /api/v1/holds lists those that are',
     },
-    OPERATION_NOT_FOUND: { status: 404, exit: exit.notFound, retryable: false, hint: 'list what there is with GET /api/v1/operations' },
-    OPERATION_ENDED: { status: 409, exit: exit.usage, retryable: false, hint: 'it cannot be cancelled any more; its result stands' },
     PLAN_CHANGED: { status: 409, exit: exit.failed, retryable: true, hint: 'look at the plan as it is now, and confirm that one' },
   } as const satisfies Record<string, ErrorKind>;
 }

@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { HoldfastError } from '../../domain/errors.ts';
+import type { Endpoint } from '../endpoint.ts';
+import { InvalidRequest } from '../problem.ts';
+import type { Refusals } from '../refusals.ts';
+import type { Caller } from '../service.ts';
+import type { Authenticator, Principal } from './authenticator.ts';
+import type { Authorizer } from './authorizer.ts';
+
+/** By this header a request restricts itself to namespaces: `team-a,team-b`. */
+export const namespacesHeader = 'holdfast-namespaces';
+
+const longestToken = 16_384;
+const mostNamespaces = 50;
+
+export interface GuardOptions {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly refusals: Refusals;
+}
+
+/** A principal, for the requests that are made with its token. */
+declare module 'fastify' {
+  interface FastifyRequest {
+    principal: Principal | null;
+  }
+}
+
+/** Finds out who calls, before anything else of a request is looked at. REQUEST_UNAUTHENTICATED, AUTHENTICATOR_UNAVAILABLE. */
+export function authenticateRequests(app: FastifyInstance, { authenticator, refusals }: GuardOptions): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const token = bearerToken(request);
+    const verdict = token === undefined ? undefined : await authenticator.authenticate(token, request.signal);
+    if (verdict !== undefined && 'principal' in verdict) {
+      request.principal = verdict.principal;
+      return;
+    }
+    const reason = token === undefined ? 'no bearer token was sent' : (verdict?.rejected ?? 'the token is not known here');
+    reply.header('www-authenticate', challenge(token, reason));
+    // Somebody who sent nothing tried nothing.
+    if (token !== undefined)
+      refusals.tell({ name: `unknown (${request.ip})`, via: 'api' }, routeName(request), 'REQUEST_UNAUTHENTICATED', reason);
+    throw new HoldfastError('REQUEST_UNAUTHENTICATED', reason);
+  });
+}
+
+/** Finds out what the caller may do; comes after the rate limit. REQUEST_FORBIDDEN, CLUSTER_ codes. */
+export function authorizeRequests(app: FastifyInstance, { authorizer }: GuardOptions): void {
+  app.addHook('onRequest', async request => {
+    const { principal } = request;
+    const { endpoint } = request.routeOptions.config;
+    if (principal === null || endpoint === undefined) throw new Error(`${request.url} is served without authentication`);
+    request.held.caller = await callerFor(principal, endpoint, authorizer, request);
+  });
+}
+
+async function callerFor(principal: Principal, endpoint: Endpoint, authorizer: Authorizer, request: FastifyRequest): Promise<Caller> {
+  const actor = { name: principal.name, via: 'api' } as const;
+  if (endpoint.access === undefined) return { actor };
+  const decision = await authorizer.decide(principal, endpoint.access, askedNamespaces(request), request.signal);
+  if (!decision.allowed) throw new HoldfastError('REQUEST_FORBIDDEN', decision.reason);
+  const { namespaces } = decision;
+  if (namespaces === undefined) return { actor };
+  if (endpoint.tenants) return { actor, namespaces };
+  throw new HoldfastError(
+    'REQUEST_FORBIDDEN',
+    `${endpoint.summary.toLowerCase()}: this concerns the whole cluster, and ${actor.name} has rights in namespaces only`,
+  );
+}
+
+function bearerToken({ headers }: FastifyRequest): string | undefined {
+  const [, token] = /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '') ?? [];
+  return token === undefined || token.length > longestToken ? undefined : token;
+}
+
+/** RFC 6750 §3. */
+function challenge(token: string | undefined, reason: string): string {
+  if (token === undefined) return 'Bearer realm="holdfast"';
+  return `Bearer realm="holdfast", error="invalid_token", error_description="${reason.replace(/[^\x20-\x7e]/g, "'").replace(/["\\]/g, '')}"`;
+}
+
+function askedNamespaces({ headers }: FastifyRequest): readonly string[] {
+  const header = headers[namespacesHeader];
+  if (header === undefined) return [];
+  const names = [
+    ...new Set(
+      String(header)
+        .split(',')
+        .map(name => name.trim()),
+    ),
+  ];
+  if (names.length > mostNamespaces || !names.every(name => /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(name))) {
+    const detail = `must be 1 to ${mostNamespaces} names of namespaces with commas between`;
+    throw new InvalidRequest(`Holdfast-Namespaces ${detail}`, [{ pointer: `/headers/${namespacesHeader}`, detail }]);
+  }
+  return names;
+}
+
+/** `POST /api/v1/restores`; the path as it is described, so that no id makes it another one. */
+export function routeName({ method, routeOptions, url }: FastifyRequest): string {
+  return `${method} ${routeOptions.url ?? url.split('?')[0]}`;
+}

@@ -1,0 +1,44 @@
+import * as z from 'zod';
+import { endpoint } from '../endpoint.ts';
+import { identity, namespaceMapping, selectionRequest, setRef } from '../schemas/common.ts';
+import { operation } from '../schemas/operation.ts';
+
+export const verificationEndpoints = {
+  create: endpoint({
+    method: 'POST',
+    path: '/verifications',
+    id: 'createVerification',
+    summary: 'Check a set, or all of them, against their signed manifests',
+    description: 'Every digest of every file; with an identity every object in them too.',
+    access: { resource: 'verifications', verb: 'create' },
+    tenants: false,
+    body: z.strictObject({
+      set: z.union([z.literal('all'), setRef]).default('latest'),
+      identity: identity.exactOptional(),
+    }),
+    success: { status: 202, schema: operation, description: 'Started' },
+    problems: [404, 409, 422, 502, 503],
+    idempotent: true,
+  }),
+};
+
+export const validationEndpoints = {
+  create: endpoint({
+    method: 'POST',
+    path: '/validations',
+    id: 'createValidation',
+    summary: 'Compare the living cluster with a set',
+    access: { resource: 'validations', verb: 'create' },
+    tenants: true,
+    body: z.strictObject({
+      set: setRef,
+      selection: selectionRequest.exactOptional(),
+      namespaceMapping: namespaceMapping.exactOptional(),
+      platform: z.boolean().default(false).describe('also run something small on the platform; not for callers restricted to namespaces'),
+      identity: identity.exactOptional(),
+    }),
+    success: { status: 202, schema: operation, description: 'Started' },
+    problems: [404, 409, 422, 502, 503],
+    idempotent: true,
+  }),
+};

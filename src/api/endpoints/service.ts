@@ -1,0 +1,57 @@
+import * as z from 'zod';
+import { ledgerActions } from '../../domain/ledger.ts';
+import { endpoint } from '../endpoint.ts';
+import { pageOf, pageQuery } from '../schemas/common.ts';
+import { ledgerEntry } from '../schemas/ledger.ts';
+
+export const ledgerEndpoints = {
+  list: endpoint({
+    method: 'GET',
+    path: '/ledger',
+    id: 'listLedger',
+    summary: 'Read what was done and refused, newest first',
+    access: { resource: 'ledger', verb: 'list' },
+    tenants: false,
+    query: z.strictObject({ ...pageQuery, action: z.enum(ledgerActions).exactOptional() }),
+    success: { status: 200, schema: pageOf('LedgerPage', ledgerEntry), description: 'One page' },
+    problems: [502, 503],
+  }),
+};
+
+export const eventEndpoints = {
+  watch: endpoint({
+    method: 'GET',
+    path: '/events',
+    id: 'watchEvents',
+    summary: 'Watch everything that happens, as Server-Sent Events',
+    description:
+      'One stream for all. Events that matter carry an id: send the last one back as Last-Event-ID and nothing is missed. `reset` says that too much was missed: read anew. A comment comes every 15 seconds; the stream ends by itself after a while, so that the token is checked again.',
+    access: { resource: 'events', verb: 'watch' },
+    tenants: true,
+    success: { status: 200, schema: z.string(), description: 'Events' },
+    problems: [503],
+    stream: true,
+  }),
+};
+
+export const versionEndpoints = {
+  get: endpoint({
+    method: 'GET',
+    path: '/version',
+    id: 'getVersion',
+    summary: 'Which version answers, and who it takes the caller for',
+    tenants: true,
+    success: {
+      status: 200,
+      schema: z
+        .object({
+          version: z.string(),
+          api: z.literal('v1'),
+          user: z.string(),
+        })
+        .meta({ id: 'Version' }),
+      description: 'The version',
+    },
+    problems: [],
+  }),
+};

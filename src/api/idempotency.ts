@@ -1,0 +1,26 @@
+import { sha256Hex } from '../crypto/digest.ts';
+import { InvalidRequest } from './problem.ts';
+import type { Caller, Idempotency } from './service.ts';
+
+/** What is kept of an `Idempotency-Key` and the request it came with. Neither can be read back; an identity is in none of them. */
+export function idempotencyOf(caller: Caller, route: string, key: string | undefined, body: unknown): Idempotency | undefined {
+  if (key === undefined) return undefined;
+  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
+    const detail = 'must be 1 to 255 visible ASCII characters';
+    throw new InvalidRequest(`Idempotency-Key ${detail}`, [{ pointer: '/headers/idempotency-key', detail }]);
+  }
+  const scope = [caller.actor.name, route, key];
+  return { key: digest(scope), body: digest(canonical(body)) };
+}
+
+function digest(value: unknown): string {
+  return sha256Hex(Buffer.from(JSON.stringify(value) ?? ''));
+}
+
+/** The same content in the same order of keys. Of an identity only its kind is left. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([key, inner]) => [key, key === 'identity' ? Object.keys(inner ?? {}) : canonical(inner)]);
+}

@@ -1,0 +1,47 @@
+import { HoldfastError } from '../../domain/errors.ts';
+import { selectionReaches } from '../../domain/namespace-scope.ts';
+import { setIdPattern } from '../../domain/set-id.ts';
+import { backupEndpoints } from '../endpoints/backups.ts';
+import { type Api, mount } from '../mount.ts';
+import { pageQueryOf, pageView } from '../paging.ts';
+import { backupView, summaryView } from '../schemas/backup.ts';
+import { selectionFor } from '../tenancy.ts';
+import { startWork } from './work.ts';
+
+export function backupRoutes(api: Api): void {
+  const { service } = api;
+  mount(api, backupEndpoints.list, async ({ query, caller, signal }) => {
+    const { tier, phase, policy } = query;
+    const page = await service.backups.list(
+      {
+        ...pageQueryOf(query, setIdPattern),
+        ...(tier !== undefined && { tier }),
+        ...(phase !== undefined && { phase }),
+        ...(policy !== undefined && { policy }),
+        ...(caller.namespaces !== undefined && { within: caller.namespaces }),
+      },
+      signal,
+    );
+    return pageView(page, summary => summaryView(summary, caller));
+  });
+
+  mount(api, backupEndpoints.get, async ({ params, caller, signal }) => {
+    const details = await service.backups.get(params.set, signal);
+    // To whom nothing of it can belong it is not there.
+    if (caller.namespaces !== undefined && !selectionReaches(details.manifest.selection, caller.namespaces))
+      throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${params.set}`);
+    return backupView(details, caller);
+  });
+
+  mount(api, backupEndpoints.create, call => {
+    const { policy, tier, selection } = call.body;
+    // A tier’s own selection may go beyond the caller’s namespaces, so that theirs is always spelled out.
+    const own = selection !== undefined || call.caller.namespaces !== undefined;
+    return startWork(service, call, {
+      kind: 'backup',
+      ...(policy !== undefined && { policy }),
+      ...(tier !== undefined && { tier }),
+      ...(own && { selection: selectionFor(call.caller, selection) }),
+    });
+  });
+}

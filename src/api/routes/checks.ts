@@ -1,0 +1,26 @@
+import { HoldfastError } from '../../domain/errors.ts';
+import { validationEndpoints, verificationEndpoints } from '../endpoints/checks.ts';
+import { type Api, mount } from '../mount.ts';
+import { mappingFor, selectionFor } from '../tenancy.ts';
+import { startWork } from './work.ts';
+
+export function verificationRoutes(api: Api): void {
+  mount(api, verificationEndpoints.create, async call => {
+    const identity = await call.identity(call.body.identity);
+    return startWork(api.service, call, { kind: 'verify', set: call.body.set, ...(identity !== undefined && { identity }) });
+  });
+}
+
+export function validationRoutes(api: Api): void {
+  mount(api, validationEndpoints.create, async call => {
+    const { set, platform } = call.body;
+    const selection = selectionFor(call.caller, call.body.selection);
+    const namespaceMapping = mappingFor(call.caller, call.body.namespaceMapping);
+    if (platform && call.caller.namespaces !== undefined) {
+      throw new HoldfastError('REQUEST_FORBIDDEN', 'platform concerns the whole cluster');
+    }
+    const identity = await call.identity(call.body.identity);
+    const work = { kind: 'validate', set, selection, namespaceMapping, platform, ...(identity !== undefined && { identity }) } as const;
+    return startWork(api.service, call, work);
+  });
+}

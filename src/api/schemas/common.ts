@@ -1,0 +1,120 @@
+import * as z from 'zod';
+import { operationKinds } from '../../domain/operation.ts';
+
+// Texts that become part of keys, paths and messages have patterns, so that no request can say more than a name.
+
+export const time = z.iso.datetime().describe('RFC 3339, UTC');
+export const count = z.int().min(0);
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const shortText = (most: number) => z.string().min(1).max(most);
+
+/** Which set is meant. Begins with the digits of a year, so that no path can hide in it. */
+export const setRef = shortText(96)
+  .regex(/^(?:latest|\d{4}[0-9A-Za-z:+-]*(?:\.\d{1,9}(?:[Zz]|[+-]\d\d:\d\d)?)?)$/)
+  .describe('an id, the beginning of one, `latest`, a day (`2026-11-20`) or an RFC 3339 time')
+  .meta({ examples: ['latest'] });
+
+export const setId = shortText(96)
+  .regex(/^\d{8}T\d{6}Z-[a-z0-9]+(?:-[a-z0-9]+)*-[a-z0-9]{4}$/)
+  .describe('the id of a set: `20261123T020000Z-daily-k3f9`');
+
+export const operationId = shortText(64)
+  .regex(new RegExp(`^\\d{8}T\\d{6}Z-(?:${operationKinds.join('|')})-[a-z0-9]{4}$`))
+  .describe('the id of an operation: `20261123T020000Z-backup-k3f9`');
+
+export const label = shortText(63).regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/);
+
+/** RFC 1123 label. */
+export const namespaceName = shortText(63).regex(/^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/);
+const objectName = shortText(253).regex(/^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/);
+
+/** At most three stars: more make matching slow, and no name needs them. */
+const glob = (most: number) => shortText(most).regex(/^[A-Za-z0-9.:_?-]*(?:\*[A-Za-z0-9.:_?-]*){0,3}$/);
+const globs = (most: number) => z.array(glob(most)).max(1_000);
+
+/** A selection as a request gives it: what is left out takes everything. */
+export const selectionRequest = z
+  .strictObject({
+    includeNamespaces: globs(63).exactOptional(),
+    excludeNamespaces: globs(63).exactOptional(),
+    includeKinds: globs(317).exactOptional(),
+    excludeKinds: globs(317).exactOptional(),
+    includeNames: globs(253).exactOptional(),
+    labelSelector: z.string().max(4_096).exactOptional(),
+    clusterScoped: z.enum(['auto', 'always', 'never']).exactOptional(),
+  })
+  .describe('What to take. Patterns are globs; an empty or absent list means everything.')
+  .meta({ id: 'SelectionRequest' });
+export type SelectionRequest = z.output<typeof selectionRequest>;
+
+export const selection = z
+  .object({
+    includeNamespaces: z.array(z.string()),
+    excludeNamespaces: z.array(z.string()),
+    includeKinds: z.array(z.string()),
+    excludeKinds: z.array(z.string()),
+    labelSelector: z.string(),
+    includeNames: z.array(z.string()),
+    clusterScoped: z.enum(['auto', 'always', 'never']),
+  })
+  .meta({ id: 'Selection' });
+
+export const namespaceMapping = z
+  .record(namespaceName, namespaceName)
+  .refine(mapping => new Set(Object.values(mapping)).size === Object.keys(mapping).length, 'puts two namespaces into one')
+  .describe('Namespace in the set to namespace on the target. No two may become one.');
+
+/** The API server of the service takes the bytes of `value` out before the body becomes text: what is parsed here is blank. */
+export const identity = z
+  .union([
+    z.strictObject({ value: shortText(65_536).describe('the text of an age identity file; kept in memory only until the work has ended') }),
+    z.strictObject({
+      secret: z.strictObject({ namespace: namespaceName, name: objectName, key: shortText(253).regex(/^[-._a-zA-Z0-9]+$/) }),
+    }),
+    z.strictObject({
+      file: shortText(128)
+        .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
+        .describe('a file of the service’s folder for identities'),
+    }),
+  ])
+  .describe('What opens a sealed set. Prefer `secret` or `file`: the identity then never travels.')
+  .meta({ id: 'Identity' });
+
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  continue: z
+    .string()
+    .min(1)
+    .max(256)
+    .regex(/^[A-Za-z0-9_-]+$/)
+    .exactOptional()
+    .describe('from the answer before'),
+};
+
+/** One page of a list, newest first. */
+export function pageOf<Item extends z.ZodType>(id: string, item: Item) {
+  return z
+    .object({
+      items: z.array(item),
+      continue: z.string().exactOptional().describe('give it back as `continue` for the next page; absent on the last'),
+    })
+    .meta({ id });
+}
+
+export const problem = z
+  .object({
+    type: z.string().describe('`urn:holdfast:problem:` and the code'),
+    title: z.string(),
+    status: z.int().min(400).max(599),
+    detail: z.string(),
+    instance: z.string().describe('the path of the request'),
+    code: z.string().describe('stable; docs/api.md names all'),
+    hint: z.string().describe('what to do next'),
+    errors: z
+      .array(z.object({ pointer: z.string().describe('JSON pointer into body, query or params'), detail: z.string() }))
+      .exactOptional(),
+  })
+  .describe('RFC 9457')
+  .meta({ id: 'Problem' });
+export type Problem = z.output<typeof problem>;

@@ -1,0 +1,60 @@
+import * as z from 'zod';
+import { restoreActions, restoreSteps } from '../../domain/restore-plan.ts';
+import { count, identity, namespaceMapping, selectionRequest, setRef } from './common.ts';
+
+/** What a plan and a restore have in common. */
+export const restoreFields = {
+  set: setRef,
+  selection: selectionRequest.exactOptional(),
+  namespaceMapping: namespaceMapping.exactOptional(),
+  existing: z
+    .enum(['skip', 'update', 'recreate'])
+    .default('skip')
+    .describe('objects that are there and differ: leave them, write the set’s fields, or delete them first'),
+  nodePorts: z.enum(['keep', 'reassign']).exactOptional(),
+  identity: identity.exactOptional(),
+};
+export type RestoreFields = z.output<z.ZodObject<typeof restoreFields>>;
+
+const counts = z.object(
+  Object.fromEntries(restoreActions.map(action => [action, count])) as Record<(typeof restoreActions)[number], typeof count>,
+);
+
+export const restorePlan = z
+  .object({
+    backup: z.string(),
+    server: z.string(),
+    existing: z.enum(['skip', 'update', 'recreate']),
+    namespaceMapping: z.record(z.string(), z.string()),
+    steps: z.array(
+      z.object({
+        step: z.enum(restoreSteps),
+        counts,
+        objects: z.array(
+          z.object({
+            kind: z.string(),
+            namespace: z.string(),
+            name: z.string(),
+            action: z.enum(restoreActions),
+            reason: z.string().exactOptional(),
+            differences: z
+              .array(z.object({ path: z.string(), wanted: z.string().exactOptional(), live: z.string().exactOptional() }))
+              .exactOptional(),
+          }),
+        ),
+      }),
+    ),
+    totals: counts,
+    problems: z.array(
+      z.object({
+        severity: z.enum(['failed', 'warning']),
+        item: z.string(),
+        code: z.string(),
+        message: z.string(),
+        objects: count.exactOptional(),
+      }),
+    ),
+    digest: z.string().describe('two plans with the same one do the same'),
+  })
+  .describe('What a restore would do, in order. Nothing was written to make it.')
+  .meta({ id: 'RestorePlan' });

@@ -1,0 +1,138 @@
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions, fastify, LogController } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import type { Runtime } from '../domain/runtime.ts';
+import { answerProblems, connectionProblem, frameworkProblem } from './answer-problem.ts';
+import type { Authenticator } from './auth/authenticator.ts';
+import type { Authorizer } from './auth/authorizer.ts';
+import { authenticateRequests, authorizeRequests } from './auth/guard.ts';
+import { apiPrefix } from './endpoints.ts';
+import { createEventHub, type EventHub } from './events/hub.ts';
+import { healthRoutes } from './health.ts';
+import { acceptJsonBodies } from './json-body.ts';
+import { type ApiLimits, defaultLimits } from './limits.ts';
+import type { Api } from './mount.ts';
+import { describeApi } from './openapi.ts';
+import { limitRates } from './rate-limit.ts';
+import { createRefusals, type Refusals } from './refusals.ts';
+import { followRequests, type RequestMeasure } from './request-log.ts';
+import { backupRoutes } from './routes/backups.ts';
+import { validationRoutes, verificationRoutes } from './routes/checks.ts';
+import { eventRoutes } from './routes/events.ts';
+import { operationRoutes } from './routes/operations.ts';
+import { objectiveRoutes, policyRoutes } from './routes/policies.ts';
+import { restoreRoutes } from './routes/restores.ts';
+import { holdRoutes, retentionRoutes } from './routes/retention.ts';
+import { ledgerRoutes, versionRoutes } from './routes/service.ts';
+import type { Service } from './service.ts';
+import type { TlsMaterial } from './tls.ts';
+
+export interface ApiOptions {
+  readonly service: Service;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly runtime: Runtime;
+  readonly limits?: Partial<ApiLimits>;
+  /** pino’s interface. Gets one line a request, and what went wrong within; never a body, a token or an identity. */
+  readonly log?: FastifyBaseLogger;
+  /** Told of every answered request, for the metrics. */
+  readonly onAnswer?: (measure: RequestMeasure) => void;
+  /** HTTPS with this certificate; plain HTTP without. */
+  readonly tls?: TlsMaterial;
+  /** Addresses of proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies?: readonly string[];
+}
+
+/** The API, not listening yet. */
+export interface ApiServer {
+  readonly app: FastifyInstance;
+  readonly openStreams: () => number;
+  /** Ends event streams, lets requests finish, and closes. New requests are answered with SHUTTING_DOWN (503). */
+  close(): Promise<void>;
+}
+
+export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
+  const { service, runtime } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const app = newServer(options, limits);
+  const refusals = createRefusals(refusal => service.refused(refusal), runtime);
+  const hub = createEventHub(limits, runtime);
+  const unsubscribe = service.subscribe(hub.publish);
+
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  acceptJsonBodies(app, limits.bodyBytes);
+  const requests = followRequests(app, { onAnswer: options.onAnswer, tls: options.tls !== undefined });
+  answerProblems(app, refusals);
+  await describeApi(app, service.version);
+  healthRoutes(app, () => service.readiness());
+  await app.register(async scope => resourceRoutes(scope, { ...options, limits, hub, refusals }), { prefix: apiPrefix });
+  await app.ready();
+  app.server.maxConnections = limits.connections;
+
+  return {
+    app,
+    openStreams: () => hub.open,
+    close: async () => {
+      requests.stop();
+      unsubscribe();
+      hub.close();
+      refusals.flush();
+      await app.close();
+    },
+  };
+}
+
+function newServer(options: ApiOptions, limits: ApiLimits): FastifyInstance {
+  const { runtime, log, tls, trustedProxies } = options;
+  const connection = {
+    headersTimeout: limits.headersMs,
+    maxHeaderSize: limits.headerBytes,
+    connectionsCheckingInterval: Math.min(1_000, limits.headersMs),
+  };
+  const common: FastifyServerOptions = {
+    ...(log === undefined ? { logger: false } : { loggerInstance: log }),
+    logController: new LogController({ disableRequestLogging: true }),
+    requestTimeout: limits.requestMs,
+    handlerTimeout: limits.handlerMs,
+    bodyLimit: limits.bodyBytes,
+    trustProxy: trustedProxies === undefined ? false : [...trustedProxies],
+    return503OnClosing: false,
+    requestIdHeader: false,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : Buffer.from(runtime.random(12)).toString('hex');
+    },
+    routerOptions: { maxParamLength: 256 },
+    frameworkErrors: frameworkProblem,
+    clientErrorHandler: connectionProblem,
+  };
+  const secure = { ...connection, ...tls?.options, handshakeTimeout: 10_000 };
+  // The types know two kinds of server; nothing here needs to tell them apart.
+  return fastify({ ...common, ...(tls === undefined ? { http: connection } : { https: secure }) } as FastifyServerOptions);
+}
+
+interface Parts extends Omit<ApiOptions, 'limits'> {
+  readonly limits: ApiLimits;
+  readonly hub: EventHub;
+  readonly refusals: Refusals;
+}
+
+/** Who calls, how often, whether they may: in this order, before a body is read. */
+async function resourceRoutes(app: FastifyInstance, { service, authenticator, authorizer, refusals, limits, hub }: Parts): Promise<void> {
+  authenticateRequests(app, { authenticator, authorizer, refusals });
+  app.addHook('onRequest', await limitRates(app, limits));
+  authorizeRequests(app, { authenticator, authorizer, refusals });
+  const api: Api = { app, service, authorizer, limits };
+  backupRoutes(api);
+  restoreRoutes(api);
+  verificationRoutes(api);
+  validationRoutes(api);
+  operationRoutes(api);
+  policyRoutes(api);
+  objectiveRoutes(api);
+  retentionRoutes(api);
+  holdRoutes(api);
+  ledgerRoutes(api);
+  eventRoutes(app, hub);
+  versionRoutes(api);
+}

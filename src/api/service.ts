@@ -1,0 +1,224 @@
+import type { Manifest } from '../domain/backup-set.ts';
+import type { LedgerAction, LedgerEntry } from '../domain/ledger.ts';
+import type { NamespaceScope } from '../domain/namespace-scope.ts';
+import type { Actor, Operation, OperationKind, OperationLogLine, OperationPhase } from '../domain/operation.ts';
+import type { Objectives, Part, Policy } from '../domain/policy.ts';
+import type { RestoreOptions, RestorePlan } from '../domain/restore-plan.ts';
+import type { Selection } from '../domain/selection.ts';
+import type { SetSummary } from '../repository/catalog.ts';
+import type { ManifestSignature } from '../repository/manifest.ts';
+import type { IdentitySource } from './identity.ts';
+
+/** On whose behalf a call is made. */
+export interface Caller {
+  readonly actor: Actor;
+  /** What the caller is restricted to; absent for the whole cluster. */
+  readonly namespaces?: NamespaceScope;
+}
+
+/** One page, newest first. */
+export interface PageQuery {
+  /** At least 1. */
+  readonly limit: number;
+  /** Only what comes after (is older than) the item of this id, which need not exist any more. */
+  readonly after?: string;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** The id to give as `after` for what follows; absent on the last page. */
+  readonly next?: string;
+}
+
+/** A set that retention may not delete, for a reason that a person gave. */
+export interface Hold {
+  readonly set: string;
+  readonly reason: string;
+  readonly by: string;
+  /** RFC 3339, UTC. */
+  readonly at: string;
+}
+
+export interface BackupQuery extends PageQuery {
+  readonly tier?: string;
+  readonly phase?: SetSummary['phase'];
+  /** Sets that are the result of one of this policy’s scheduled runs. */
+  readonly policy?: string;
+  /** Only sets whose selection reaches this scope. */
+  readonly within?: NamespaceScope;
+}
+
+/** All about one set. */
+export interface BackupDetails {
+  readonly summary: Exclude<SetSummary, { phase: 'Unreadable' }>;
+  readonly manifest: Manifest;
+  readonly signature: ManifestSignature;
+  readonly hold?: Hold;
+  /** When retention will let it go, and the rules that keep it until then; absent while nothing is known about it. */
+  readonly retention?: { readonly expiresAt?: string; readonly reasons: readonly string[] };
+}
+
+export interface Backups {
+  /** A damaged set is listed as `Unreadable`. STORE_ and REPO_ codes. */
+  list(query: BackupQuery, signal: AbortSignal): Promise<Page<SetSummary>>;
+  /** `set`: an id, the beginning of one, `latest`, a day or a time. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS, BACKUP_CORRUPT, SIGNATURE_INVALID. */
+  get(set: string, signal: AbortSignal): Promise<BackupDetails>;
+}
+
+/** What a restore works on; `set` as in `Backups.get`. */
+export interface RestoreRequest {
+  readonly set: string;
+  readonly options: RestoreOptions;
+  readonly identity?: IdentitySource;
+}
+
+/** What a long-running job is to do. Selections are complete, and within the caller’s namespaces where it is restricted to some. */
+export type Work =
+  /** Without a selection that of the policy’s tier. POLICY_NOT_FOUND. */
+  | { readonly kind: 'backup'; readonly policy?: string; readonly tier?: string; readonly selection?: Selection }
+  /** `dryRun`: plan it, apply nothing; `validate`: compare with the set afterwards. */
+  | ({ readonly kind: 'restore'; readonly dryRun: boolean; readonly validate: boolean } & RestoreRequest)
+  /** `set` may be `all`. Without an identity only what lies sealed is checked. */
+  | { readonly kind: 'verify'; readonly set: string; readonly identity?: IdentitySource }
+  | {
+      readonly kind: 'validate';
+      readonly set: string;
+      readonly selection: Selection;
+      readonly namespaceMapping: Readonly<Record<string, string>>;
+      /** Also run something small on the platform. */
+      readonly platform: boolean;
+      readonly identity?: IdentitySource;
+    }
+  /** Deletes what the plan with this digest says, or nothing: PLAN_CHANGED. `beyondLimit` lifts the share that one run may delete. */
+  | { readonly kind: 'retention'; readonly plan: string; readonly beyondLimit: boolean };
+
+/** SHA-256, lower-case hex: of the key together with who sent it and where to, and of the request’s body without its identity. */
+export interface Idempotency {
+  readonly key: string;
+  readonly body: string;
+}
+
+export interface OperationQuery extends PageQuery {
+  readonly kind?: OperationKind;
+  readonly phase?: OperationPhase;
+  /** Only operations of callers who were restricted to nothing outside this scope. */
+  readonly within?: NamespaceScope;
+}
+
+export interface Operations {
+  /**
+   * Records the work durably, then starts it; it runs on when the caller is gone. With an idempotency key that was used within 24 hours it
+   * answers with the operation of then, or with IDEMPOTENCY_MISMATCH when the body was another. Takes over the identity: it is wiped when the
+   * operation has ended, and at once when this throws or nothing new was started. BACKUP_NOT_FOUND, IDENTITY_MISSING, KEY_INVALID, …
+   */
+  start(work: Work, caller: Caller, options: { readonly idempotency?: Idempotency; readonly signal: AbortSignal }): Promise<Operation>;
+  list(query: OperationQuery, signal: AbortSignal): Promise<Page<Operation>>;
+  /** Undefined when there is none. */
+  get(id: string, signal: AbortSignal): Promise<Operation | undefined>;
+  /** From the `from`-th line on (0 is the first), oldest first, at most `limit`. */
+  log(id: string, query: { readonly from: number; readonly limit: number }, signal: AbortSignal): Promise<readonly OperationLogLine[]>;
+  /** Asks it to stop, and returns at once. Asking twice is asking once. OPERATION_NOT_FOUND, OPERATION_ENDED. */
+  cancel(id: string, caller: Caller, signal: AbortSignal): Promise<Operation>;
+}
+
+/** How well a tier, or a policy as a whole (`tier` absent), keeps what it promises. */
+export interface ObjectiveStatus {
+  readonly policy: string;
+  readonly tier?: string;
+  readonly objectives: Objectives;
+  /** `unknown`: nothing was promised, or nothing is known yet. */
+  readonly state: 'met' | 'at-risk' | 'breached' | 'unknown';
+  /** In one sentence, for people. */
+  readonly message: string;
+  /** The newest complete set. */
+  readonly lastComplete?: { readonly set: string; readonly at: string };
+  /** What would be lost now, milliseconds. */
+  readonly rpoNowMs?: number;
+  /** How long the last measured restore took, milliseconds. */
+  readonly rtoLastMs?: number;
+  /** RFC 3339, UTC. */
+  readonly nextRun?: string;
+  readonly overdueSince?: string;
+  readonly notProtected: readonly Part[];
+}
+
+/** One set in the retention plan, and why. */
+export interface RetentionDecision {
+  readonly set: string;
+  readonly action: 'keep' | 'delete';
+  /** At least one. */
+  readonly reasons: readonly string[];
+  /** RFC 3339, UTC: when it goes by the rules as they stand; absent where nothing lets it go. */
+  readonly expiresAt?: string;
+}
+
+export interface RetentionPlan {
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  /** SHA-256 of all decisions to delete: two plans with the same one delete the same. */
+  readonly digest: string;
+  /** Oldest first. */
+  readonly decisions: readonly RetentionDecision[];
+  /** The plan deletes more than one run may without being told to. */
+  readonly beyondLimit: boolean;
+}
+
+export interface Retention {
+  /** Changes nothing. */
+  plan(signal: AbortSignal): Promise<RetentionPlan>;
+  holds(signal: AbortSignal): Promise<readonly Hold[]>;
+  /** Holding twice keeps the first reason. BACKUP_NOT_FOUND. */
+  hold(set: string, reason: string, caller: Caller, signal: AbortSignal): Promise<Hold>;
+  /** HOLD_NOT_FOUND. */
+  release(set: string, caller: Caller, signal: AbortSignal): Promise<void>;
+}
+
+/** What happened, as event streams tell it. `data` is JSON, as the resource’s own route would show it, and never a secret. */
+export interface ServiceEvent {
+  /** `operation.progress` may be left out for slow readers; all others are delivered or the stream is reset. */
+  readonly type: 'operation.changed' | 'operation.progress' | 'backup.changed' | 'objective.changed' | 'service.changed';
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  /** Who may see it: absent for callers of the whole cluster only. */
+  readonly namespaces?: readonly string[];
+  readonly operation?: Operation;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+/** A request that was turned away, for the ledger. `count` above 1 sums up repetitions. */
+export interface Refusal {
+  readonly actor: Actor;
+  /** `POST /api/v1/restores`. */
+  readonly request: string;
+  readonly code: 'REQUEST_UNAUTHENTICATED' | 'REQUEST_FORBIDDEN';
+  readonly reason: string;
+  readonly count: number;
+}
+
+export interface Readiness {
+  readonly name: string;
+  readonly ok: boolean;
+}
+
+/**
+ * What the API needs of the service behind it. Every method may be called at any time from many requests at once, ends soon after its signal
+ * aborts, and rejects with a HoldfastError, whose row in the error table is what the client gets to see.
+ */
+export interface Service {
+  readonly version: string;
+  readonly backups: Backups;
+  readonly operations: Operations;
+  readonly retention: Retention;
+  /** What a restore would do, and nothing written. The identity stays the caller’s, who wipes it. CLUSTER_, STORE_, IDENTITY_ codes. */
+  planRestore(request: RestoreRequest, caller: Caller, signal: AbortSignal): Promise<RestorePlan>;
+  policies(): readonly Policy[];
+  objectives(signal: AbortSignal): Promise<readonly ObjectiveStatus[]>;
+  /** Newest first; ids are sequence numbers as text. */
+  ledger(query: PageQuery & { readonly action?: LedgerAction }, signal: AbortSignal): Promise<Page<LedgerEntry>>;
+  /** Calls the listener, which never throws and returns at once, with every event until the returned function is called. */
+  subscribe(listener: (event: ServiceEvent) => void): () => void;
+  /** Must not throw, nor wait. */
+  refused(refusal: Refusal): void;
+  /** Every part that must work for the service to be of use; cheap enough to be asked every second. */
+  readiness(): readonly Readiness[];
+}

@@ -1,0 +1,167 @@
+import type { Hold, Refusal, RetentionPlan, Service, ServiceEvent, Work } from '../../src/api/service.ts';
+import type { Manifest } from '../../src/domain/backup-set.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
+import type { LedgerEntry } from '../../src/domain/ledger.ts';
+import { selectionReaches } from '../../src/domain/namespace-scope.ts';
+import type { Policy } from '../../src/domain/policy.ts';
+import { noActions } from '../../src/domain/restore-plan.ts';
+import type { Runtime } from '../../src/domain/runtime.ts';
+import { everything } from '../../src/domain/selection.ts';
+import { createMemoryOperations, type MemoryOperations, pageOf } from './api-operations.ts';
+import { manifestOf, summaryOf } from './api-sets.ts';
+import { testRuntime } from './runtime.ts';
+
+export const platformPolicy: Policy = {
+  name: 'platform',
+  tiers: [
+    {
+      name: 'daily',
+      keep: { count: 30, unit: 'day' },
+      schedule: '0 2 * * *',
+      timeZone: 'UTC',
+      scope: { selection: everything, parts: ['resources'] },
+      suspend: false,
+      startingDeadlineMs: 3_600_000,
+      jitterMs: 0,
+      objectives: { rpoMs: 86_400_000 },
+    },
+    { name: 'yearly', keep: { count: 7, unit: 'year' }, promote: { from: 'daily', lastOf: 'year' } },
+  ],
+  objectives: { rpoMs: 86_400_000 },
+  suspend: false,
+  initialBackup: true,
+};
+
+export interface MemoryService extends Service {
+  readonly operations: MemoryOperations;
+  readonly refusals: Refusal[];
+  readonly sets: Manifest[];
+  emit(event: ServiceEvent): void;
+  ready: boolean;
+  /** What the next calls fail with. */
+  failure: Error | undefined;
+}
+
+const digest = 'd'.repeat(64);
+
+/** The port of the API in memory: it keeps its promises, and every answer depends on what was asked before. */
+export function createMemoryService(options: { readonly sets?: readonly Manifest[]; readonly runtime?: Runtime } = {}): MemoryService {
+  const runtime = options.runtime ?? testRuntime;
+  const sets = [...(options.sets ?? ['20261121T020000Z-daily-aaaa', '20261122T020000Z-daily-bbbb'].map(id => manifestOf({ id })))];
+  const listeners = new Set<(event: ServiceEvent) => void>();
+  const holds = new Map<string, Hold>();
+  const emit = (event: ServiceEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const now = () => runtime.now().toISOString();
+
+  const resolve = (text: string): Manifest => {
+    if (service.failure !== undefined) throw service.failure;
+    const stamp = text.replaceAll('-', '').slice(0, 8);
+    const found = sets.filter(
+      ({ id }) => text === 'latest' || id.startsWith(text) || (/^\d{4}-\d\d-\d\d$/.test(text) && id.slice(0, 8) <= stamp),
+    );
+    const last = found.at(-1);
+    if (last === undefined) throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${text}`);
+    return last;
+  };
+  const check = (work: Work): void => {
+    if (service.failure !== undefined) throw service.failure;
+    if (work.kind === 'retention' && work.plan !== digest) throw new HoldfastError('PLAN_CHANGED', 'the plan is another one now');
+    if (work.kind === 'backup' && (work.policy ?? 'platform') !== 'platform') {
+      throw new HoldfastError('POLICY_NOT_FOUND', `there is no policy ${work.policy}`);
+    }
+    if ('set' in work && work.set !== 'all') resolve(work.set);
+  };
+  const plan = (): RetentionPlan => ({
+    at: now(),
+    digest,
+    decisions: sets.map(({ id }) => ({ set: id, action: 'keep', reasons: holds.has(id) ? ['held'] : ['daily: younger than 30 days'] })),
+    beyondLimit: false,
+  });
+
+  const service: MemoryService = {
+    version: '0.0.0-test',
+    ready: true,
+    failure: undefined,
+    refusals: [],
+    sets,
+    emit,
+    operations: createMemoryOperations({ runtime, emit, check }),
+    backups: {
+      list: async query => {
+        if (service.failure !== undefined) throw service.failure;
+        const { tier, phase, policy, within } = query;
+        const wanted = sets.filter(
+          set =>
+            (tier === undefined || set.tier === tier) &&
+            (phase === undefined || set.phase === phase) &&
+            (policy === undefined || (set.fires ?? []).some(fire => fire.policy === policy)) &&
+            (within === undefined || selectionReaches(set.selection, within)),
+        );
+        return pageOf(wanted.map(summaryOf), ({ id }) => id, query);
+      },
+      get: async text => {
+        const manifest = resolve(text);
+        const hold = holds.get(manifest.id);
+        return {
+          ...{ summary: summaryOf(manifest), manifest, signature: { keyId: 'SHA256:beef', verified: true } },
+          ...(hold !== undefined && { hold }),
+          retention: { reasons: ['daily: younger than 30 days'] },
+        };
+      },
+    },
+    retention: {
+      plan: async () => plan(),
+      holds: async () => [...holds.values()],
+      hold: async (set, reason, { actor }) => {
+        resolve(set);
+        const hold = holds.get(set) ?? { set, reason, by: actor.name, at: now() };
+        holds.set(set, hold);
+        return hold;
+      },
+      release: async set => {
+        if (!holds.delete(set)) throw new HoldfastError('HOLD_NOT_FOUND', `${set} is not held`);
+      },
+    },
+    planRestore: async ({ set, options: { existing, namespaceMapping }, identity }) => {
+      const { id, cluster } = resolve(set);
+      if (identity === undefined) throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and no identity was given`);
+      const totals = { ...noActions(), create: 2 };
+      return { backup: id, server: cluster.server, existing, namespaceMapping, steps: [], totals, problems: [], digest };
+    },
+    policies: () => [platformPolicy],
+    objectives: async () => [
+      {
+        policy: 'platform',
+        tier: 'daily',
+        objectives: { rpoMs: 86_400_000 },
+        state: 'met',
+        message: 'the newest set is 2 h old',
+        notProtected: [],
+      },
+    ],
+    ledger: async query => pageOf(ledgerOf(service.refusals), ({ seq }) => String(seq), query),
+    subscribe: listener => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    refused: refusal => void service.refusals.push(refusal),
+    readiness: () => [{ name: 'repository', ok: service.ready }],
+  };
+  return service;
+}
+
+function ledgerOf(refusals: readonly Refusal[]): LedgerEntry[] {
+  return refusals.map((refusal, index) => ({
+    formatVersion: 1,
+    seq: index + 1,
+    at: '2026-11-23T00:00:00.000Z',
+    action: 'request.refused',
+    actor: refusal.actor,
+    subject: refusal.request,
+    details: { code: refusal.code, reason: refusal.reason, count: refusal.count },
+    previous: '0'.repeat(64),
+    repository: '0123456789abcdef0123456789abcdef',
+  }));
+}
