@@ -163,6 +163,17 @@ describe('a failed run', () => {
     expect(at(next, policy([daily]), past).runs).toMatchObject([{ attempt: attempts + 1 }]);
   });
 
+  it('that is told of twice counts with most attempts, and of these with the last', () => {
+    const records = [
+      ...tried(3, '2026-11-23T02:10').failed,
+      ...tried(3, '2026-11-23T02:20').failed,
+      ...tried(2, '2026-11-23T02:30').failed,
+    ];
+    for (const failures of [records, records.toReversed()]) {
+      expect(wake(at('2026-11-23T02:31', policy([daily]), { failed: failures }))).toBe('2026-11-23T02:40:00');
+    }
+  });
+
   it('is tried until the starting deadline, and reported then', () => {
     const past = tried(9, '2026-11-23T13:30');
     expect(wake(at('2026-11-23T13:40', policy([daily]), past))).toBe('2026-11-23T14:00:00');

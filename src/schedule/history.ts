@@ -20,7 +20,7 @@ export interface History {
   readonly createdAt: string;
   /** The fires of all sets that exist, whatever their phase. */
   readonly handled: readonly Fire[];
-  /** One for each fire of a run that failed. */
+  /** One for each fire of a run that failed. Of several for one fire, that with most attempts counts, and of these the latest. */
   readonly failed: readonly FailedFire[];
   /** Every fire of every run that goes on; nothing else of their policies starts meanwhile. */
   readonly running: readonly RunningTier[];
@@ -61,7 +61,11 @@ export function indexHistory(history: History, now: number): HistoryIndex {
     else known.add(at);
     if (at <= now + clockSlackMs && at > (last.get(key) ?? Number.NEGATIVE_INFINITY)) last.set(key, at);
   }
-  const failures = new Map(history.failed.map(fire => [`${tierKey(fire)}/${Date.parse(fire.at)}`, fire]));
+  const failures = new Map<string, FailedFire>();
+  for (const fire of history.failed) {
+    const key = `${tierKey(fire)}/${Date.parse(fire.at)}`;
+    failures.set(key, later(fire, failures.get(key)));
+  }
   const running = new Set(history.running.map(({ policy }) => policy));
   const createdAt = Date.parse(history.createdAt);
   return {
@@ -73,4 +77,10 @@ export function indexHistory(history: History, now: number): HistoryIndex {
     isRunning: policy => running.has(policy),
     hasComplete: policy => history.complete.has(policy),
   };
+}
+
+function later(one: FailedFire, other: FailedFire | undefined): FailedFire {
+  if (other === undefined || one.attempts > other.attempts) return one;
+  if (one.attempts < other.attempts) return other;
+  return Date.parse(one.lastAttemptAt) > Date.parse(other.lastAttemptAt) ? one : other;
 }
