@@ -45,8 +45,8 @@ export const operationEndpoints = {
     tenants: true,
     params,
     query: z.strictObject({
-      from: z.coerce.number().int().min(0).max(10_000_000).default(0).describe('lines to pass over'),
-      limit: z.coerce.number().int().min(1).max(5_000).default(1_000),
+      from: z.coerce.number<number | string>().int().min(0).max(10_000_000).default(0).describe('lines to pass over'),
+      limit: z.coerce.number<number | string>().int().min(1).max(5_000).default(1_000),
     }),
     success: {
       status: 200,

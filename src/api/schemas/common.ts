@@ -82,7 +82,7 @@ export const identity = z
   .meta({ id: 'Identity' });
 
 export const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(500).default(100),
+  limit: z.coerce.number<number | string>().int().min(1).max(500).default(100),
   continue: z
     .string()
     .min(1)
