@@ -70,7 +70,8 @@ export async function* listSets(repository: Repository, options: CatalogOptions 
   for await (const summary of summaries) if (summary !== undefined) yield summary;
 }
 
-async function summarize(repository: Repository, id: string, options: CatalogOptions): Promise<SetSummary | undefined> {
+/** What lists show of one set; undefined where there is no manifest (yet). */
+export async function summarize(repository: Repository, id: string, options: CatalogOptions): Promise<SetSummary | undefined> {
   const found = await readOrFailure(repository, id, options);
   if (found === undefined) return undefined;
   if ('code' in found) return { id, startedAt: setTime(id)?.toISOString() ?? '', phase: 'Unreadable', error: found };

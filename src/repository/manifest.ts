@@ -1,11 +1,10 @@
 import * as z from 'zod';
-import { publicKeyOf, sign, signingKeyId, verify } from '../crypto/signing.ts';
 import type { Manifest } from '../domain/backup-set.ts';
 import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
 import type { Part } from '../domain/policy.ts';
 import { setIdPattern } from '../domain/set-id.ts';
 import { indexNamePattern, shardNamePattern } from './layout.ts';
-import { joinLines, parseLine, splitLines } from './signed-lines.ts';
+import { decodeSigned, encodeSigned, type FileSignature, type SignatureOptions } from './signed-file.ts';
 
 const count = z.int().min(0);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -80,74 +79,24 @@ export const manifestSchema = z.object({
   encryption: z.object({ scheme: z.enum(['age', 'none']), recipients: strings, indexSealed: z.boolean() }),
 }) satisfies z.ZodType<Manifest, unknown>;
 
-const signatureSchema = z.strictObject({
-  signature: z.strictObject({ algorithm: z.literal('ed25519'), keyId: z.string(), value: z.string() }),
-});
-
-/** Who signed a manifest. `verified`: with a key that the caller trusts; else only damage, not an author, was ruled out. */
-export interface ManifestSignature {
-  /** `SHA256:<hex>` of the public key. */
-  readonly keyId: string;
-  readonly verified: boolean;
-}
+export type ManifestSignature = FileSignature;
 
 /** The bytes of `manifest.json`. KEY_INVALID when the key is no Ed25519 private key (PEM). */
 export function encodeManifest(manifest: Manifest, signingPrivatePem: string): Uint8Array {
-  const content = JSON.stringify(manifest);
-  const keyId = signingKeyId(publicKeyOf(signingPrivatePem));
-  return joinLines(content, signatureLine(keyId, sign(signingPrivatePem, Buffer.from(content))));
+  return encodeSigned(manifest, signingPrivatePem);
 }
 
-function signatureLine(keyId: string, value: string): string {
-  return JSON.stringify({ signature: { algorithm: 'ed25519', keyId, value } });
-}
-
-export interface DecodeOptions {
-  /** Public keys (PEM) of which one must have signed. */
-  readonly trusted?: readonly string[];
-  /** Public keys to check for damage with where none is trusted; the key may then also be unknown, and nothing is checked. */
-  readonly known?: readonly string[];
-}
+export type DecodeOptions = SignatureOptions;
 
 /**
  * Reads `manifest.json`. SIGNATURE_INVALID when no trusted key, if any are given, or the known key that it names did not sign these bytes;
  * REPO_UNSUPPORTED for another format version; BACKUP_CORRUPT for anything malformed.
  */
 export function decodeManifest(bytes: Uint8Array, options: DecodeOptions = {}): { manifest: Manifest; signature: ManifestSignature } {
-  const { content, proof } = splitLines(bytes, 'the manifest');
-  const signature = checkSignature(content, proof, options);
-  const value = parseLine(content, 'the manifest');
-  refuseOtherVersion(value, 'the manifest');
+  const { value, signature } = decodeSigned(bytes, 'the manifest', options);
   const parsed = manifestSchema.safeParse(value);
   if (!parsed.success) throw new HoldfastError('BACKUP_CORRUPT', `the manifest is malformed: ${firstIssue(parsed.error)}`);
   return { manifest: parsed.data, signature };
-}
-
-function checkSignature(content: Uint8Array, proof: string, { trusted = [], known = [] }: DecodeOptions): ManifestSignature {
-  const parsed = signatureSchema.safeParse(parseLine(proof, 'the manifest’s signature'));
-  const { keyId, value } = parsed.data?.signature ?? { keyId: '', value: '' };
-  // One text for one signature, so that no byte of the line can change unseen.
-  if (!parsed.success || signatureLine(keyId, value) !== proof) {
-    throw new HoldfastError('BACKUP_CORRUPT', 'the manifest’s signature line is malformed');
-  }
-  const keys = trusted.length > 0 ? trusted : known;
-  const key = keys.find(pem => signingKeyId(pem) === keyId);
-  if (key === undefined && keys.length > 0) {
-    const whose = trusted.length > 0 ? 'is none of the trusted ones' : 'is not one of the repository’s';
-    throw new HoldfastError('SIGNATURE_INVALID', `the manifest names the signing key ${keyId}, which ${whose}`);
-  }
-  if (key !== undefined && !verify(key, content, value)) {
-    throw new HoldfastError('SIGNATURE_INVALID', `the manifest does not match its signature by ${keyId}`);
-  }
-  return { keyId, verified: key !== undefined && trusted.length > 0 };
-}
-
-/** REPO_UNSUPPORTED when an object names a format version that is not 1. */
-export function refuseOtherVersion(value: unknown, what: string): void {
-  const version = typeof value === 'object' && value !== null && 'formatVersion' in value ? value.formatVersion : undefined;
-  if (typeof version === 'number' && version !== 1) {
-    throw new HoldfastError('REPO_UNSUPPORTED', `${what} has format version ${version}; this program reads version 1`);
-  }
 }
 
 export function firstIssue(error: z.ZodError): string {

@@ -5,8 +5,9 @@ import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { infoKey } from './layout.ts';
-import { firstIssue, refuseOtherVersion } from './manifest.ts';
+import { firstIssue } from './manifest.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
+import { refuseOtherVersion } from './signed-file.ts';
 import { digestLine, joinLines, parseLine, splitLines } from './signed-lines.ts';
 
 const maxInfoBytes = 1024 * 1024;
