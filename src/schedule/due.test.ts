@@ -95,6 +95,11 @@ describe('a new repository', () => {
     expect(started(at('2026-11-23T08:31', policy([daily]), fresh))).toEqual([]);
   });
 
+  it('gets it with a time of whole seconds, as every fire', () => {
+    const [run] = at('2026-11-23T08:31', initial, { ...fresh, createdAt: '2026-11-23T08:30:12.345Z' }).runs;
+    expect(run?.fires).toMatchObject([{ at: '2026-11-23T08:30:12.000Z' }]);
+  });
+
   it('gets it once, even where it is not complete', () => {
     expect(started(at('2026-11-23T09:00', initial, { ...fresh, handled: [fire('daily', '2026-11-23T08:30')] }))).toEqual([]);
     expect(started(at('2026-11-23T09:00', initial, { ...fresh, complete: new Set(['platform']) }))).toEqual([]);

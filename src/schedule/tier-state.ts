@@ -68,9 +68,11 @@ function newestUnhandled(policy: string, tier: ScheduledTier, schedule: Schedule
   return ofRepository && newest > (history.lastHandled(policy, tier.name) ?? Number.NEGATIVE_INFINITY) ? newest : undefined;
 }
 
-/** The making of the repository itself, where the tier has not had a fire since. */
+/** The making of the repository itself, in whole seconds as all fires, where the tier has not had a fire since. */
 function firstOfAll(policy: string, tier: ScheduledTier, { history, now }: Moment): number | undefined {
-  return history.createdAt <= now + clockSlackMs && !history.isKnown(policy, tier.name) ? history.createdAt : undefined;
+  return history.createdAt <= now + clockSlackMs && !history.isKnown(policy, tier.name)
+    ? Math.floor(history.createdAt / 1000) * 1000
+    : undefined;
 }
 
 function retryAt(failed: Pick<FailedFire, 'attempts' | 'lastAttemptAt'> | undefined, due: number, now: number): number {

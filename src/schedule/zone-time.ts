@@ -43,11 +43,6 @@ function formatter(timeZone: string): Intl.DateTimeFormat {
   }
 }
 
-/** CONFIG_INVALID unless it is the name of a time zone (IANA, or what else Intl takes). */
-export function checkTimeZone(timeZone: string): void {
-  formatter(timeZone);
-}
-
 function offsetAt(timeZone: string, instant: number): number {
   const match = /GMT(?:([+-])(\d\d):(\d\d)(?::(\d\d))?)?$/.exec(formatter(timeZone).format(instant));
   if (match?.[1] === undefined) return 0;
