@@ -1,4 +1,4 @@
-import { once, openCluster, openStore, systemRuntime } from './app/adapters.ts';
+import { once, openCluster, openStore, requireWriteOnce, systemRuntime } from './app/adapters.ts';
 import { type Keys, openKeys } from './app/keys.ts';
 import type { ClusterApi } from './cluster/cluster-api.ts';
 import type { Config } from './config/load.ts';
@@ -82,7 +82,10 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
   const parts: Parts = { settings, runtime, keys: openKeys(settings, onWarning), onWarning, store, cluster };
   return {
     location: async () => (await store()).url,
-    init: signal => init(parts, signal),
+    init: async signal => {
+      await requireWriteOnce(config, await store(), { runtime, signal });
+      return init(parts, signal);
+    },
     backup: run => backup(parts, run),
     listSets: signal => listSets(parts, signal),
     openSet: (text, options) => openSet(parts, text, options),

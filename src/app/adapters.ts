@@ -4,6 +4,7 @@ import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { type Config, required } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { programVersion } from '../config/version.ts';
+import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
@@ -32,7 +33,7 @@ export async function openStore({ settings }: Config, runtime: Runtime): Promise
     import('../storage/retry.ts'),
     import('../storage/attempt.ts'),
   ]);
-  const location = parseLocation(withS3Settings(required(settings.location, 'location', '--location'), settings.s3 ?? {}));
+  const location = parseLocation(locationOf(settings));
   const withRetry = (store: ObjectStore) => retry.withRetry(store, defaultRetryPolicy, runtime);
   if (location.kind === 'file') {
     const { createFileStore } = await import('../storage/file-store.ts');
@@ -42,8 +43,42 @@ export async function openStore({ settings }: Config, runtime: Runtime): Promise
   return withRetry(createS3Store({ ...location, attemptPart: retrying(defaultRetryPolicy, runtime) }));
 }
 
+/**
+ * Asks the server of the configured location whether it refuses to overwrite, unless a repository is there already: writes a small object, and
+ * deletes it where that is allowed. STORE_OVERWRITES where it does not: two writers at the same moment could both succeed.
+ */
+export async function requireWriteOnce(
+  { settings }: Config,
+  configured: ObjectStore,
+  { runtime, signal }: { readonly runtime: Runtime; readonly signal: AbortSignal },
+): Promise<void> {
+  const [{ parseLocation }, { defaultRetryPolicy, retrying }, { infoKey }] = await Promise.all([
+    import('../storage/location.ts'),
+    import('../storage/attempt.ts'),
+    import('../repository/layout.ts'),
+  ]);
+  const location = parseLocation(locationOf(settings));
+  if (location.kind === 'file') return;
+  const there = await configured.head(infoKey, { signal }).catch((thrown: unknown) => {
+    // Who may write need not be allowed to look.
+    if (isCode(thrown, 'STORE_FORBIDDEN')) return undefined;
+    throw thrown;
+  });
+  if (there !== undefined) return;
+  const { createS3Store } = await import('../storage/s3-store.ts');
+  const store = createS3Store(location);
+  try {
+    const found = await retrying(defaultRetryPolicy, runtime)(() => store.probeWriteOnce({ signal }), signal);
+    if (found === 'enforced') return;
+    throw new HoldfastError('STORE_OVERWRITES', `${store.url}: the server overwrites an object although it is told not to (If-None-Match)`);
+  } finally {
+    await store.close();
+  }
+}
+
 /** Settings fill in what the location’s own parameters leave open. */
-function withS3Settings(location: string, s3: NonNullable<Settings['s3']>): string {
+function locationOf({ location: written, s3 = {} }: Settings): string {
+  const location = required(written, 'location', '--location');
   const url = URL.parse(location);
   if (url?.protocol !== 's3:') return location;
   for (const [name, value] of Object.entries(s3)) {

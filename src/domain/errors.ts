@@ -94,6 +94,12 @@ export const errorTable = {
     hint: 'the object was deleted or never written; run holdfast verify',
   },
   STORE_EXISTS: { status: 409, exit: exitCodes.failed, retryable: false, hint: 'a repository is write-once; nothing was overwritten' },
+  STORE_OVERWRITES: {
+    status: 502,
+    exit: exitCodes.failed,
+    retryable: false,
+    hint: 'choose a location whose server honours conditional writes, as AWS S3 and MinIO do, or update the server',
+  },
   STORE_FULL: {
     status: 507,
     exit: exitCodes.failed,

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -43,6 +46,9 @@ describe.each([
   it('takes a backup, verifies it and plans its restore', async () => {
     const made = await holdfast(['init', ...flags('backups')], { env });
     expect(made.exit, made.stderr).toBe(0);
+    const again = await holdfast(['init', ...flags('backups')], { env });
+    expect(again.exit, again.stderr).toBe(2);
+    expect(again.stderr).toContain('already holds a repository');
     const backup = await holdfast(['backup', 'create', ...flags('backups'), '--kubeconfig', cluster.kubeconfig], { env });
     expect(backup.exit, backup.stderr).toBe(0);
     const identity = ['--identity', join(work, 'keys', 'operator.identity')];
@@ -68,5 +74,40 @@ describe.each([
     expect(ran.exit, ran.stderr).toBe(1);
     expect(ran.stderr).toContain('credentials');
     expect(ran.stderr + ran.stdout).not.toContain('not-the-secret-at-all');
+  });
+});
+
+describe('a server that overwrites although it was told not to', () => {
+  const objects = new Map<string, Buffer>();
+  let server: Server;
+  /** As much of S3 as a put needs, with `If-None-Match` ignored: a fault of old servers that none of the real ones above has. */
+  beforeAll(async () => {
+    server = createServer(async (request, response) => {
+      const [key = '', query = ''] = request.url?.split('?') ?? [];
+      const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>));
+      const found = objects.get(key);
+      if (request.method === 'PUT') objects.set(key, body);
+      if (request.method === 'DELETE') objects.delete(key);
+      if (query.includes('list-type=2')) response.end('<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>');
+      else if (request.method === 'HEAD' && found === undefined) response.writeHead(404).end();
+      else response.writeHead(request.method === 'DELETE' ? 204 : 200, { etag: '"1"' }).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  afterAll(() => server.close());
+
+  it('gets no repository, and nothing is left there', async () => {
+    const { port } = server.address() as AddressInfo;
+    const ran = await holdfast(
+      [
+        ...['init', '--location', 's3://backups/platform', '--s3-endpoint', `http://127.0.0.1:${port}`, '--s3-path-style'],
+        ...['--keys-dir', join(work, 'keys'), '-o', 'json'],
+      ],
+      { env: { AWS_ACCESS_KEY_ID: 'some', AWS_SECRET_ACCESS_KEY: 'secret', AWS_REGION: 'us-east-1' } },
+    );
+    expect(ran.exit, ran.stderr).toBe(1);
+    expect(ran.stderr + ran.stdout).toContain('STORE_OVERWRITES');
+    expect(ran.stderr + ran.stdout).toContain('If-None-Match');
+    expect([...objects.keys()]).toEqual([]);
   });
 });

@@ -21,7 +21,7 @@ export const init: CommandSpec = {
   ],
   exits: {
     [exitCodes.ok]: 'the repository was made',
-    [exitCodes.failed]: 'the location cannot be reached or written',
+    [exitCodes.failed]: 'the location cannot be reached or written, or its server would overwrite what is there',
     [exitCodes.usage]: 'a wrong flag or setting, no recipient, or the location already holds a repository; nothing was overwritten',
     [exitCodes.notFound]: 'the bucket does not exist',
   },
