@@ -46,7 +46,7 @@ export interface ApiOptions {
 export interface ApiServer {
   readonly app: FastifyInstance;
   readonly openStreams: () => number;
-  /** Ends event streams, lets requests finish, and closes. New requests are answered with SHUTTING_DOWN (503). */
+  /** Takes no new connection, ends event streams, lets requests finish, and closes. */
   close(): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   acceptJsonBodies(app, limits.bodyBytes);
-  const requests = followRequests(app, { onAnswer: options.onAnswer, tls: options.tls !== undefined });
+  followRequests(app, { onAnswer: options.onAnswer, tls: options.tls !== undefined });
   answerProblems(app, refusals);
   await describeApi(app, service.version);
   healthRoutes(app, () => service.readiness());
@@ -73,7 +73,6 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
     app,
     openStreams: () => hub.open,
     close: async () => {
-      requests.stop();
       unsubscribe();
       hub.close();
       refusals.flush();

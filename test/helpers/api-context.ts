@@ -1,8 +1,9 @@
+import { afterEach, beforeEach } from 'vitest';
 import type { Authenticator, Principal } from '../../src/api/auth/authenticator.ts';
 import type { Subjects, Tenant } from '../../src/api/auth/authorizer.ts';
 import { createRoleAuthorizer } from '../../src/api/auth/role-authorizer.ts';
 import type { Role } from '../../src/api/auth/roles.ts';
-import type { ApiOptions } from '../../src/api/server.ts';
+import { type ApiOptions, type ApiServer, createApiServer } from '../../src/api/server.ts';
 import { createMemoryService, type MemoryService } from './api-memory-service.ts';
 import { testRuntime } from './runtime.ts';
 
@@ -44,5 +45,48 @@ export function apiOptions(options: Partial<ApiOptions> & { readonly service?: M
     runtime: testRuntime,
     ...options,
     service,
+  };
+}
+
+export interface TestApi {
+  readonly service: MemoryService;
+  readonly app: ApiServer['app'];
+  /** One request as somebody, with a JSON body where there is one. */
+  ask(
+    name: string,
+    method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'PATCH' | 'OPTIONS',
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Asked>;
+}
+
+export interface Asked {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+  readonly body: any;
+  readonly text: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+/** A server for the tests of the calling file or `describe`, asked without a network. A new one for each test. */
+export function withApi(options: () => Partial<ApiOptions> & { readonly service?: MemoryService } = () => ({})): () => TestApi {
+  let current: { readonly api: TestApi; readonly server: ApiServer } | undefined;
+  beforeEach(async () => {
+    const all = apiOptions(options());
+    const server = await createApiServer(all);
+    const ask: TestApi['ask'] = async (name, method, path, body, headers = {}) => {
+      const payload = body === undefined ? {} : { payload: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+      const url = path.startsWith('/') ? path : `/api/v1/${path}`;
+      const answer = await server.app.inject({ ...payload, method, url, headers: { ...as(name), ...payload.headers, ...headers } });
+      const json = /json/.test(String(answer.headers['content-type'] ?? '')) && answer.body !== '';
+      return { status: answer.statusCode, headers: answer.headers, text: answer.body, body: json ? answer.json() : undefined };
+    };
+    current = { server, api: { service: all.service, app: server.app, ask } };
+  });
+  afterEach(() => current?.server.close());
+  return () => {
+    if (current === undefined) throw new Error('the server is there only while tests run');
+    return current.api;
   };
 }

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { withApi } from '../../../test/helpers/api-context.ts';
+import { createMemoryService } from '../../../test/helpers/api-memory-service.ts';
+import { manifestOf } from '../../../test/helpers/api-sets.ts';
+
+const ids = Array.from({ length: 7 }, (_, day) => `2026110${day + 1}T020000Z-${day % 2 === 0 ? 'daily' : 'weekly'}-aaaa`);
+const api = withApi(() => ({ service: createMemoryService({ sets: ids.map(id => manifestOf({ id })) }) }));
+const idsOf = (items: readonly { id: string }[]) => items.map(({ id }) => id);
+
+describe('the list of backups', () => {
+  it('comes newest first, page by page, without gaps or repetitions', async () => {
+    const seen: string[] = [];
+    let path = 'backups?limit=3';
+    for (let pages = 0; pages < 5; pages++) {
+      const { body } = await api().ask('viewer', 'GET', path);
+      seen.push(...idsOf(body.items));
+      // A set that is deleted meanwhile moves nothing.
+      api().service.sets.splice(0, pages === 0 ? 1 : 0);
+      if (body.continue === undefined) break;
+      path = `backups?limit=3&continue=${body.continue}`;
+    }
+    expect(seen).toEqual(ids.slice(1).reverse());
+  });
+
+  it('is narrowed by tier, phase and policy', async () => {
+    const count = async (query: string) => (await api().ask('viewer', 'GET', `backups?${query}`)).body.items.length;
+    expect(await count('tier=weekly')).toBe(3);
+    expect(await count('phase=PartiallyFailed')).toBe(0);
+    expect(await count('policy=platform&tier=daily')).toBe(4);
+  });
+
+  it.each([
+    'continue=x',
+    'continue=MTouLi8uLg',
+    'continue=..%2f',
+    'tier=Daily',
+    'phase=Failed',
+    'limit=501',
+    'limit=-1',
+    'limit=a',
+    'color=red',
+  ])('refuses %s', async query => {
+    expect(await api().ask('viewer', 'GET', `backups?${query}`)).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID' } });
+  });
+});
+
+describe('one backup', () => {
+  it('is found by id, by the beginning of one, by day, and as latest', async () => {
+    const idOf = async (set: string) => (await api().ask('viewer', 'GET', `backups/${set}`)).body.id;
+    expect(await idOf(ids[2]!)).toBe(ids[2]);
+    expect(await idOf('20261103T02')).toBe(ids[2]);
+    expect(await idOf('2026-11-03')).toBe(ids[2]);
+    expect(await idOf('latest')).toBe(ids[6]);
+  });
+
+  it('shows its manifest, who signed it and why it is kept', async () => {
+    const { body } = await api().ask('viewer', 'GET', 'backups/latest');
+    expect(body.manifest).toEqual(manifestOf({ id: ids[6]! }));
+    expect(body).toMatchObject({ sealed: true, signature: { verified: true }, retention: { reasons: ['daily: younger than 30 days'] } });
+  });
+
+  it('is not sent again to who has it already', async () => {
+    const { headers } = await api().ask('viewer', 'GET', 'backups/latest');
+    const again = await api().ask('viewer', 'GET', 'backups/latest', undefined, { 'if-none-match': `"other", ${headers['etag']}` });
+    expect(again).toMatchObject({ status: 304, text: '' });
+    const changed = await api().ask('viewer', 'GET', `backups/${ids[0]}`, undefined, { 'if-none-match': String(headers['etag']) });
+    expect(changed.status).toBe(200);
+  });
+
+  it('that is not there is 404', async () => {
+    expect(await api().ask('viewer', 'GET', 'backups/19990101T000000Z-daily-aaaa')).toMatchObject({
+      status: 404,
+      body: { code: 'BACKUP_NOT_FOUND' },
+    });
+  });
+});
+
+describe('a backup on demand', () => {
+  it('is started, and says where to follow it', async () => {
+    const { status, headers, body } = await api().ask('operator', 'POST', 'backups', { tier: 'daily' });
+    expect(status).toBe(202);
+    expect(body).toMatchObject({ kind: 'backup', phase: 'Running', subject: 'daily', actor: { name: 'operator', via: 'api' } });
+    expect(headers['location']).toBe(`/api/v1/operations/${body.id}`);
+    expect((await api().ask('viewer', 'GET', String(headers['location']))).body).toEqual(body);
+  });
+
+  it('is started once for one Idempotency-Key, and never for another body', async () => {
+    const send = (body: object, name = 'operator') => api().ask(name, 'POST', 'backups', body, { 'idempotency-key': 'night-1' });
+    const first = await send({ tier: 'daily', policy: 'platform' });
+    const again = await send({ policy: 'platform', tier: 'daily' });
+    expect(again.body.id).toBe(first.body.id);
+    expect(await send({ tier: 'weekly' })).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
+    // The key of somebody else is another key.
+    expect((await send({ tier: 'daily', policy: 'platform' }, 'admin')).body.id).not.toBe(first.body.id);
+    const bad = await api().ask('operator', 'POST', 'backups', {}, { 'idempotency-key': 'x'.repeat(300) });
+    expect(bad).toMatchObject({ status: 400, body: { errors: [{ pointer: '/headers/idempotency-key' }] } });
+  });
+
+  it('of a selection that cannot be read, or a policy that is not there, is refused', async () => {
+    expect((await api().ask('operator', 'POST', 'backups', { selection: { labelSelector: 'a=(b' } })).status).toBe(400);
+    expect((await api().ask('operator', 'POST', 'backups', { selection: { includeNamespaces: ['****'] } })).status).toBe(400);
+    expect((await api().ask('operator', 'POST', 'backups', { policy: 'none' })).body.code).toBe('POLICY_NOT_FOUND');
+  });
+});
