@@ -1,10 +1,14 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import type { ResourceKind } from '../../src/domain/resource.ts';
 import { noProgress } from '../../src/domain/runtime.ts';
 import { everything } from '../../src/domain/selection.ts';
-import type { ValidationReport } from '../../src/domain/validation.ts';
+import type { ValidationCheck, ValidationReport } from '../../src/domain/validation.ts';
 import { codeRunCheck, validatePlatform } from '../../src/validate/platform.ts';
+import { type PlatformChoice, platformChecks } from '../../src/validate/platform-checks.ts';
 import { runValidation } from '../../src/validate/run.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
@@ -14,6 +18,7 @@ import { configmaps } from '../helpers/kinds.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 
 const secrets: ResourceKind = { ...configmaps, resource: 'secrets', kind: 'Secret' };
+const workflows: ResourceKind = { ...configmaps, group: 'argoproj.io', version: 'v1alpha1', resource: 'workflows', kind: 'Workflow' };
 const codeRuns: ResourceKind = { ...configmaps, group: 'agents.platform', resource: 'coderuns', kind: 'CodeRun' };
 
 describe('validation of a cluster against a backup', () => {
@@ -94,5 +99,46 @@ describe('validation of a cluster against a backup', () => {
     });
     expect(result).toMatchObject({ state: 'failed' });
     expect(result?.message).toContain('no controller took it up');
+  });
+
+  describe('with a workflow of the user’s own', () => {
+    let folder: string;
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'holdfast-own-workflow-'));
+    });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
+
+    async function run(manifest: string, choice: PlatformChoice = {}): Promise<ValidationCheck | undefined> {
+      const workflow = join(folder, 'own.yaml');
+      await writeFile(workflow, manifest);
+      const [check] = await platformChecks({ ...choice, workflow, timeout: 60_000 });
+      const input = { cluster: api, runtime: testRuntime, signal: AbortSignal.timeout(90_000) };
+      return (await validatePlatform({ ...input, checks: [check!] }))[0];
+    }
+    const own = (namespace: string, template: string) => `
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: smoke-, namespace: ${namespace}, labels: {team: ci}}
+spec:
+  entrypoint: main
+  templates: [{name: main, ${template}}]
+`;
+
+    it('runs that one, where its file says, and removes it', async () => {
+      const result = await run(own('argo', 'suspend: {duration: "1"}'));
+      expect(result, result?.message).toMatchObject({ state: 'passed', message: expect.stringMatching(/^argo\/holdfast-check-/) });
+      const left = await api.list(workflows, () => {}, { labelSelector: 'holdfast.dev/check=true' });
+      expect(left.items).toBe(0);
+    });
+
+    it('runs it in the namespace that was chosen', async () => {
+      const result = await run(own('argo', 'suspend: {duration: "1"}'), { namespace: 'agent-platform' });
+      expect(result).toMatchObject({ state: 'passed', message: expect.stringMatching(/^agent-platform\//) });
+    });
+
+    it('fails where that namespace is not there, instead of leaving the check out', async () => {
+      const result = await run(own('nowhere', 'suspend: {}'));
+      expect(result).toMatchObject({ state: 'failed', message: 'none of the namespaces nowhere exists' });
+    });
   });
 });
