@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { defaults, Settings, settingLeaves } from './schema.ts';
 import { valueKinds } from './values.ts';
 
-/** The configuration file as JSON Schema (draft 2020-12), for editors: what may be written, not what becomes of it. */
+/**
+ * The configuration file as JSON Schema (draft 2020-12), for editors: what may be written, not what becomes of it. Published as
+ * `deploy/holdfast.schema.json`.
+ */
 export function configJsonSchema(): Record<string, unknown> {
   const { $schema, ...schema } = z.toJSONSchema(Settings, {
     target: 'draft-2020-12',
@@ -28,9 +31,4 @@ function addDefault(schema: object, [name = '', ...rest]: readonly string[], val
   if (below === undefined || value === undefined) return;
   if (rest.length > 0) addDefault(below, rest, value as object);
   else below.default = value;
-}
-
-/** The schema as it is published in `deploy/holdfast.schema.json`. */
-export function configJsonSchemaText(): string {
-  return `${JSON.stringify(configJsonSchema(), null, 2)}\n`;
 }

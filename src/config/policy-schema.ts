@@ -57,7 +57,12 @@ const tierSettings = z
       if (tier[field] !== undefined) problem('cannot be set where there is promote: such a tier takes no sets of its own', [field]);
     }
   })
-  .meta({ oneOf: [{ required: ['schedule'] }, { required: ['promote'] }] });
+  .meta({
+    oneOf: [
+      { type: 'object', properties: { schedule: { type: 'string' } }, required: ['schedule'] },
+      { type: 'object', properties: { promote: { type: 'object' } }, required: ['promote'] },
+    ],
+  });
 
 const policySettings = z
   .strictObject(
