@@ -53,6 +53,9 @@ export interface Call<Options extends object = object> {
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
   now(): Date;
+  /** As read at the start. */
   config(): Promise<Config>;
+  /** Reads all settings anew, for what outlives a change of the file. */
+  readConfig(): Promise<Config>;
   app(): Promise<App>;
 }

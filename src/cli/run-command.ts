@@ -21,8 +21,8 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
   const flags = settingFlags(spec, command, program);
   let loading: Promise<Config> | undefined;
   let building: Promise<App> | undefined;
-  const config = () =>
-    (loading ??= import('./read-config.ts').then(module => module.loadChecked(host.environment, { flags, file: options.config })));
+  const readConfig = async () => (await import('./read-config.ts')).loadChecked(host.environment, { flags, file: options.config });
+  const config = () => (loading ??= readConfig());
   const signal = commandSignal(host.signal);
   const noteStyle = styleFor(host.terminal.stderr, options.color);
   const reporter = createReporter({
@@ -37,7 +37,7 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
       module.createApp(settings, { onWarning: text => reporter.note(`${noteStyle.warning('warning:')} ${text}`) }),
     ));
   const call: Call = {
-    ...{ args: command.args, options, format, terminal: host.terminal, reporter, noteStyle, config, app, now: host.now },
+    ...{ args: command.args, options, format, terminal: host.terminal, reporter, noteStyle, config, readConfig, app, now: host.now },
     style: styleFor(host.terminal.stdout, options.color),
     signal: signal.signal,
   };
