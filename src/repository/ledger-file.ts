@@ -1,20 +1,21 @@
 import * as z from 'zod';
 import { sha256Hex } from '../crypto/digest.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { type LedgerAction, type LedgerEntry, ledgerActions } from '../domain/ledger.ts';
+import type { LedgerAction, LedgerEntry } from '../domain/ledger.ts';
 import { firstIssue } from './manifest.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
 import type { Repository } from './repository.ts';
 import { decodeSigned } from './signed-file.ts';
 
 /** Below it one file an entry. */
-export const ledgerPrefix = 'ledger/';
-export const maxEntryBytes = 1024 * 1024;
+const ledgerPrefix = 'ledger/';
+const maxEntryBytes = 1024 * 1024;
+/** Numbers have eight digits, so that keys sort as numbers do. */
+export const lastPossible = 99_999_999;
 /** What the first entry has before it. */
 export const noPrevious = '0'.repeat(64);
 
 const keyPattern = /^ledger\/(\d{8})\.json$/;
-const actions: readonly string[] = ledgerActions;
 
 const entrySchema = z.object({
   formatVersion: z.literal(1),
@@ -35,13 +36,9 @@ export function ledgerKey(seq: number): string {
 }
 
 /** Undefined for a key that is no entry's. */
-export function ledgerSeq(key: string): number | undefined {
-  const digits = keyPattern.exec(key)?.[1];
-  return digits === undefined ? undefined : Number(digits);
-}
-
-export function isKnownAction(action: string): boolean {
-  return actions.includes(action);
+function ledgerSeq(key: string): number | undefined {
+  const seq = Number(keyPattern.exec(key)?.[1] ?? 0);
+  return seq === 0 ? undefined : seq;
 }
 
 /** An entry as it lies in the repository. */
@@ -70,10 +67,22 @@ export async function readEntry(
   return { entry: parsed.data, sha256: sha256Hex(bytes) };
 }
 
-/** Numbers of the entries there are, ascending, from after `after` on. */
-export async function* entryNumbers({ store }: Repository, after: number, options: CallOptions): AsyncGenerator<number> {
-  for await (const { key } of store.list(ledgerPrefix, { startAfter: ledgerKey(after), ...withSignal(options) })) {
+/** SHA-256 of the file of an entry, whatever is in it; undefined when there is none. BACKUP_CORRUPT when it is larger than any entry. */
+export async function entryDigest({ store }: Repository, seq: number, options: CallOptions): Promise<string | undefined> {
+  const bytes = await readBytes(store, ledgerKey(seq), maxEntryBytes, options);
+  return bytes === undefined ? undefined : sha256Hex(bytes);
+}
+
+/** Numbers of the entries there are, ascending, from after `after` on. `onOther` is told of keys that are no entry's; with 0 of all such. */
+export async function* entryNumbers(
+  { store }: Repository,
+  after: number,
+  options: CallOptions & { readonly onOther?: (key: string) => void },
+): AsyncGenerator<number> {
+  const from = after === 0 ? {} : { startAfter: ledgerKey(after) };
+  for await (const { key } of store.list(ledgerPrefix, { ...from, ...withSignal(options) })) {
     const seq = ledgerSeq(key);
     if (seq !== undefined) yield seq;
+    else options.onOther?.(key);
   }
 }

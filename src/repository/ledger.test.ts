@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { wrapStore } from '../../test/contract/repository-fixture.ts';
 import { testRuntime } from '../../test/helpers/runtime.ts';
 import { generateSigningKey } from '../crypto/signing.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import { createFileStore } from '../storage/file-store.ts';
-import { openLedger } from './ledger.ts';
+import { openLedger, readLedger } from './ledger.ts';
 import { verifyLedger } from './ledger-verify.ts';
 import { initRepository, type Repository } from './repository.ts';
 
@@ -68,6 +70,7 @@ describe('the ledger', () => {
       fc.record({ how: fc.constant('remove' as const), seq: fc.integer({ min: 1, max: 24 }) }),
       fc.record({ how: fc.constant('swap' as const), seq: fc.integer({ min: 1, max: 24 }) }),
       fc.record({ how: fc.constant('copy' as const), seq: fc.integer({ min: 1, max: 24 }) }),
+      fc.record({ how: fc.constant('insert' as const), seq: fc.integer({ min: 1, max: 24 }) }),
       fc.record({ how: fc.constant('cut' as const), seq: fc.integer({ min: 1, max: 24 }) }),
     );
     const { head } = await verifyLedger(repository);
@@ -94,7 +97,7 @@ describe('the ledger', () => {
         expect(report.ok).toBe(false);
         expect(report.problems[0]).toMatch(/entr|ledger/);
       }),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
   });
 
@@ -110,6 +113,64 @@ describe('the ledger', () => {
     expect((await verifyLedger(other, { expected: head })).problems).toEqual([
       `entry ${head.seq} is not the one that was noted: the ledger was written anew`,
     ]);
+  });
+
+  it('goes on after damage, which stays visible', async () => {
+    const copy = join(dir, 'damaged');
+    await cp(join(dir, 'a'), copy, { recursive: true });
+    const last = join(copy, 'ledger', '00000025.json');
+    await rm(last);
+    await writeFile(last, 'nothing that anybody signed\n');
+    const other: Repository = { ...repository, store: createFileStore(copy) };
+    const writer = ledger(other);
+    await writer.append(fact('after'));
+    await writer.append(fact('and after'));
+    const { ok, entries, problems } = await verifyLedger(other);
+    expect({ ok, entries }).toEqual({ ok: false, entries: 27 });
+    expect(problems).toEqual([expect.stringContaining('ledger/00000025.json')]);
+    expect((await writer.read({ limit: 2 })).map(({ subject }) => subject)).toEqual(['and after', 'after']);
+    await expect(writer.read({ limit: 3 })).rejects.toMatchObject({ code: 'BACKUP_CORRUPT' });
+  });
+
+  it('never shows a page with a hole in it', async () => {
+    const copy = join(dir, 'hole');
+    await cp(join(dir, 'a'), copy, { recursive: true });
+    await rm(join(copy, 'ledger', '00000020.json'));
+    const other: Repository = { ...repository, store: createFileStore(copy) };
+    expect(await readLedger(other, { limit: 5 })).toHaveLength(5);
+    await expect(readLedger(other, { limit: 6 })).rejects.toThrow('00000020.json is missing');
+  });
+
+  it('tells of files that are no entries, and passes them over', async () => {
+    const copy = join(dir, 'others');
+    await cp(join(dir, 'a'), copy, { recursive: true });
+    for (const name of ['00000000.json', '00000003.json.bak', 'README']) await writeFile(join(copy, 'ledger', name), 'x');
+    const report = await verifyLedger({ ...repository, store: createFileStore(copy) });
+    expect(report).toMatchObject({ ok: true, entries: 25 });
+    expect(report.notices).toHaveLength(3);
+    expect(report.notices[0]).toBe('ledger/00000000.json is no entry, and does not belong here');
+  });
+
+  it('keeps its order when an entry cannot be written', async () => {
+    const copy = join(dir, 'away');
+    await cp(join(dir, 'a'), copy, { recursive: true });
+    const store = createFileStore(copy);
+    let away = true;
+    const flaky = wrapStore(store, {
+      put: async (key, body, options) => {
+        if (away) throw new HoldfastError('STORE_UNREACHABLE', 'away');
+        return store.put(key, body, options);
+      },
+    });
+    const writer = ledger({ ...repository, store: flaky });
+    const lost = writer.append(fact('lost'));
+    const kept = lost.catch(() => {
+      away = false;
+      return writer.append(fact('kept'));
+    });
+    await expect(lost).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
+    expect(await kept).toMatchObject({ seq: 26, subject: 'kept' });
+    expect((await verifyLedger({ ...repository, store })).ok).toBe(true);
   });
 
   it('notices a clock that went backwards, without calling it an alteration', async () => {
