@@ -23,13 +23,13 @@ interface Document {
 }
 
 /** Describes the API at /openapi.json, from the schemas that serve it, and shows it at /docs. To be registered before any route. */
-export async function describeApi(app: FastifyInstance, version: string): Promise<void> {
+export async function describeApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: {
         title: 'Holdfast',
-        version,
+        version: 'v1',
         description: 'Kubernetes backup and disaster recovery that proves it can restore.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },

@@ -63,7 +63,7 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   acceptJsonBodies(app, limits.bodyBytes);
   followRequests(app, { onAnswer: options.onAnswer, tls: options.tls !== undefined });
   answerProblems(app, refusals);
-  await describeApi(app, service.version);
+  await describeApi(app);
   healthRoutes(app, () => service.readiness());
   await app.register(async scope => resourceRoutes(scope, { ...options, limits, hub, refusals }), { prefix: apiPrefix });
   await app.ready();

@@ -56,9 +56,9 @@ export function manifestOf({ id, phase = 'Completed', selection = {}, policy = '
 }
 
 export function summaryOf(manifest: Manifest): Exclude<SetSummary, { phase: 'Unreadable' }> {
-  const { id, startedAt, phase, tier, fires = [], finishedAt, objects, bytes, consistency, revision, cluster } = manifest;
+  const { id, startedAt, phase, tier, fires = [], finishedAt, objects, bytes, consistency, revision, cluster, selection } = manifest;
   return {
-    ...{ id, startedAt, phase, tier, fires, finishedAt, objects, bytes, consistency, cluster },
+    ...{ id, startedAt, phase, tier, fires, finishedAt, objects, bytes, consistency, cluster, selection },
     ...(revision !== undefined && { revision }),
     notProtected: [],
     storedBytes: 150,

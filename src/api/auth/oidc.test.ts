@@ -31,7 +31,9 @@ interface Claims {
 
 function sign(claims: Claims = {}, options: { key?: jose.CryptoKey; kid?: string } = {}): Promise<string> {
   const all = { iss: issuer, aud: audience, sub: 'alice', exp: seconds + 600, groups: ['ops'], ...claims };
-  return new jose.SignJWT(all as jose.JWTPayload).setProtectedHeader({ alg: 'ES256', kid: options.kid ?? 'one' }).sign(options.key ?? pair.privateKey);
+  return new jose.SignJWT(all as jose.JWTPayload)
+    .setProtectedHeader({ alg: 'ES256', kid: options.kid ?? 'one' })
+    .sign(options.key ?? pair.privateKey);
 }
 
 const fromFile = (more: Partial<OidcOptions> = {}) =>

@@ -28,6 +28,7 @@ const readable = {
   storedBytes: count.exactOptional().describe(wholeCluster),
   problems: count.exactOptional().describe(wholeCluster),
   cluster: cluster.exactOptional().describe(wholeCluster),
+  selection: selection.exactOptional().describe(wholeCluster),
 };
 const unreadable = { id: z.string(), startedAt: z.string(), phase: z.literal('Unreadable'), error: z.object(failure) };
 
@@ -99,7 +100,7 @@ export type BackupView = z.output<typeof backup>;
 /** A set of the list, without the figures of the whole cluster where the caller is restricted to namespaces. */
 export function summaryView(summary: SetSummary, caller: Caller) {
   if (caller.namespaces === undefined || summary.phase === 'Unreadable') return summary;
-  const { objects: _o, bytes: _b, storedBytes: _s, problems: _p, cluster: _c, ...visible } = summary;
+  const { objects: _o, bytes: _b, storedBytes: _s, problems: _p, cluster: _c, selection: _selection, ...visible } = summary;
   return visible;
 }
 
