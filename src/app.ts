@@ -6,11 +6,14 @@ import type { Settings } from './config/schema.ts';
 import { programVersion } from './config/version.ts';
 import type { BackupOutcome } from './domain/backup-set.ts';
 import { HoldfastError } from './domain/errors.ts';
+import type { LedgerEntry } from './domain/ledger.ts';
 import type { RestoreOptions, RestoreOutcome, RestorePlan } from './domain/restore-plan.ts';
 import type { Progress, Runtime } from './domain/runtime.ts';
 import { everything, type Selection } from './domain/selection.ts';
 import type { ValidationReport } from './domain/validation.ts';
 import type { SetSummary } from './repository/catalog.ts';
+import type { LedgerHead, LedgerQuery } from './repository/ledger.ts';
+import type { LedgerReport } from './repository/ledger-verify.ts';
 import type { Repository } from './repository/repository.ts';
 import type { SetReader } from './repository/set-reader.ts';
 import type { RepositoryReport } from './repository/verify.ts';
@@ -40,6 +43,10 @@ export interface App {
   openSet(text: string, options: OpenOptions): Promise<SetReader>;
   /** `what` as in `openSet`, or `all`. */
   verify(what: string, run: Run): Promise<RepositoryReport>;
+  /** Newest first. */
+  readLedger(query: LedgerQuery, signal: AbortSignal): Promise<readonly LedgerEntry[]>;
+  /** `expected`: where the ledger ended when somebody noted it. */
+  verifyLedger(expected: LedgerHead | undefined, signal: AbortSignal): Promise<LedgerReport>;
   planRestore(set: SetReader, options: RestoreOptions, run: Run): Promise<RestorePlan>;
   restore(set: SetReader, options: RestoreOptions, run: Run): Promise<RestoreOutcome>;
   validate(set: SetReader, options: ValidationOptions, run: Run): Promise<ValidationReport>;
@@ -90,6 +97,14 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     listSets: signal => listSets(parts, signal),
     openSet: (text, options) => openSet(parts, text, options),
     verify: (what, run) => verify(parts, what, run),
+    readLedger: async (query, signal) => {
+      const { readLedger } = await import('./repository/ledger.ts');
+      return readLedger(await openRepository(parts, signal), query, { trusted: await parts.keys.trusted(), signal });
+    },
+    verifyLedger: async (expected, signal) => {
+      const { verifyLedger } = await import('./repository/ledger-verify.ts');
+      return verifyLedger(await openRepository(parts, signal), { trusted: await parts.keys.trusted(), expected, signal });
+    },
     planRestore: async (reader, options, run) => {
       const { planRestore } = await import('./restore/plan.ts');
       return planRestore({ ...run, reader, options, runtime, cluster: await cluster() });

@@ -8,6 +8,8 @@ import { configSchema } from './commands/config-schema.ts';
 import { configView } from './commands/config-view.ts';
 import { init } from './commands/init.ts';
 import { keysGenerate } from './commands/keys-generate.ts';
+import { ledgerGet } from './commands/ledger-get.ts';
+import { ledgerVerify } from './commands/ledger-verify.ts';
 import { restoreCreate } from './commands/restore-create.ts';
 import { restorePlan } from './commands/restore-plan.ts';
 import { validate } from './commands/validate.ts';
@@ -22,6 +24,7 @@ export const tree: readonly (CommandSpec | CommandBranch)[] = [
   verify,
   { name: 'restore', summary: 'Bring a cluster back', commands: [restorePlan, restoreCreate] },
   validate,
+  { name: 'ledger', summary: 'Look at what was done, and check that nobody altered the record of it', commands: [ledgerGet, ledgerVerify] },
   { name: 'config', summary: 'Look at settings, and check a file of them', commands: [configView, configCheck, configSchema] },
   version,
   completion,
