@@ -11,9 +11,15 @@ const listenFlags: readonly Flag[] = [
     completes: 'file',
   },
   { flags: '--tls-key <file>', text: 'private key of the certificate, PEM', setting: 'service.tls.key', completes: 'file' },
-  { flags: '--insecure-http', text: 'serve without TLS: tokens and identities travel in the clear', setting: 'service.insecureHttp' },
-  { flags: '--rate-limit <n>', text: 'requests of one caller a minute (default 600)', setting: 'service.rateLimit.perMinute' },
-  { flags: '--rate-burst <n>', text: 'requests of one caller at once', setting: 'service.rateLimit.burst' },
+  { flags: '--insecure-http', text: 'plain HTTP beyond loopback: tokens travel in the clear', setting: 'service.insecureHttp' },
+  { flags: '--rate-limit <n>', text: 'requests of one caller a minute (default 1200)', setting: 'service.rateLimit.perMinute' },
+  { flags: '--rate-limit-second <n>', text: 'requests of one caller a second (default 200)', setting: 'service.rateLimit.perSecond' },
+  {
+    flags: '--trusted-proxies <addresses>',
+    text: 'proxies whose X-Forwarded-For is believed (repeatable)',
+    setting: 'service.trustedProxies',
+    many: true,
+  },
   { flags: '--body-limit <size>', text: 'largest request body (default 1MiB)', setting: 'service.bodyLimit' },
   { flags: '--request-timeout <duration>', text: 'a request is given up after this long', setting: 'service.requestTimeout' },
 ];
@@ -29,6 +35,16 @@ const accessFlags: readonly Flag[] = [
   { flags: '--oidc-issuer <url>', text: 'issuer of JSON web tokens', setting: 'service.auth.oidc.issuer' },
   { flags: '--oidc-audience <name>', text: 'audience that they must have', setting: 'service.auth.oidc.audience' },
   { flags: '--oidc-username-claim <name>', text: 'claim that names the user (default sub)', setting: 'service.auth.oidc.usernameClaim' },
+  {
+    flags: '--oidc-username-prefix <text>',
+    text: 'put before names (default: the issuer and #)',
+    setting: 'service.auth.oidc.usernamePrefix',
+  },
+  {
+    flags: '--oidc-groups-prefix <text>',
+    text: 'put before groups (default: the issuer and #)',
+    setting: 'service.auth.oidc.groupsPrefix',
+  },
   { flags: '--oidc-groups-claim <name>', text: 'claim with the groups (default groups)', setting: 'service.auth.oidc.groupsClaim' },
   {
     flags: '--oidc-jwks-file <file>',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { key, list, oneOf, path, text, url } from './values.ts';
+import { key, list, oneOf, path, text, textOrNone, url } from './values.ts';
 
 /** How callers of the API prove who they are. Several ways may be on at once. */
 export const AuthSettings = z
@@ -17,13 +17,19 @@ export const AuthSettings = z
             issuer: url.describe('Issuer of JSON web tokens; its keys are found by OpenID Connect discovery.'),
             audience: text.describe('The `aud` that tokens must have.'),
             usernameClaim: text.describe('Claim that names the user.'),
+            usernamePrefix: textOrNone.describe(
+              'Put before names, so that an issuer cannot make up the cluster’s own users; `<issuer>#` unless told.',
+            ),
             groupsClaim: text.describe('Claim that lists the user’s groups.'),
+            groupsPrefix: textOrNone.describe('Put before groups; `<issuer>#` unless told.'),
             jwksFile: path.describe('Public keys of the issuer as a JWKS file, instead of discovery.'),
           },
           'must be a map',
         )
         .partial(),
-      tokensFile: path.describe('File with static tokens, as SHA-256 digests; for machines without an identity provider.'),
+      tokensFile: path.describe(
+        'File with static tokens, a line each: `token,user,group1|group2`, or `sha256:` and a digest in place of the token.',
+      ),
     },
     'must be a map',
   )

@@ -91,7 +91,7 @@ export const defaults = {
     insecureHttp: false,
     auth: { tokenReview: { audiences: ['holdfast'] }, oidc: { usernameClaim: 'sub', groupsClaim: 'groups' } },
     authorization: { mode: 'subjectAccessReview' },
-    rateLimit: { perMinute: 600 },
+    rateLimit: { perMinute: 1200, perSecond: 200 },
     bodyLimit: '1MiB',
     requestTimeout: '30s',
     leaderElection: { enabled: true, name: 'holdfast', leaseDuration: '15s', renewDeadline: '10s', retryPeriod: '2s' },

@@ -4,7 +4,7 @@ import type { Settings } from './schema.ts';
 /** Settings of the service that contradict each other, whoever reads them. */
 export function checkService({ service = {}, notifications = {} }: Settings): Finding[] {
   const { deadMansSwitch = {} } = notifications;
-  const { tls = {}, auth = {}, authorization = {}, leaderElection = {}, rateLimit = {} } = service;
+  const { tls = {}, auth = {}, authorization = {}, leaderElection = {} } = service;
   const { oidc = {} } = auth;
   const { leaseDuration = 0, renewDeadline = 0, retryPeriod = 0 } = leaderElection;
   const findings: (Finding | false)[] = [
@@ -44,12 +44,6 @@ export function checkService({ service = {}, notifications = {} }: Settings): Fi
     deadMansSwitch.url !== undefined &&
       deadMansSwitch.urlFile !== undefined &&
       error(['notifications', 'deadMansSwitch', 'urlFile'], 'is set, and url too: one of them is a mistake'),
-    rateLimit.burst !== undefined &&
-      rateLimit.perMinute !== undefined &&
-      rateLimit.burst > rateLimit.perMinute && {
-        ...error(['service', 'rateLimit', 'burst'], 'is more than perMinute, and never reached'),
-        severity: 'warning' as const,
-      },
   ];
   return findings.filter(finding => finding !== false);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AuthorizationSettings, AuthSettings } from './access-schema.ts';
-import { address, duration, flag, path, share, size, text, wholeNumber } from './values.ts';
+import { address, duration, flag, list, path, share, size, text, wholeNumber } from './values.ts';
 
 const tls = z
   .strictObject(
@@ -16,7 +16,7 @@ const rateLimit = z
   .strictObject(
     {
       perMinute: wholeNumber(1, 1_000_000).describe('Requests of one caller a minute.'),
-      burst: wholeNumber(1, 1_000_000).describe('Requests of one caller at once; a minute’s worth unless told.'),
+      perSecond: wholeNumber(1, 100_000).describe('Requests of one caller a second.'),
     },
     'must be a map',
   )
@@ -55,10 +55,13 @@ export const ServiceSettings = z
       listen: address.describe('Where the API is served.'),
       metricsListen: address.describe('Where metrics and health are served, without TLS and authentication.'),
       tls,
-      insecureHttp: flag.describe('Serve the API without TLS. Tokens and identities then travel in the clear; for tests.'),
+      insecureHttp: flag.describe(
+        'Serve the API without TLS on other addresses than loopback. Tokens and identities then travel in the clear, unless something else encrypts.',
+      ),
       auth: AuthSettings,
       authorization: AuthorizationSettings,
       identityDir: path.describe('Folder with identities that a restore request may name by file; none unless told.'),
+      trustedProxies: list.describe('Addresses of proxies whose X-Forwarded-For is believed; none unless told.'),
       rateLimit,
       bodyLimit: size.describe('The largest request body.'),
       requestTimeout: duration.describe('A request that is not done by then is given up. Operations run on.'),

@@ -17,8 +17,9 @@ export interface Address {
 export interface ServiceConfig {
   readonly listen: Address;
   readonly metricsListen: Address;
-  /** Undefined only with `insecureHttp`. */
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly insecureHttp: boolean;
+  readonly trustedProxies: readonly string[];
   readonly auth: {
     /** Undefined when this way is off. */
     readonly tokenReview: { readonly audiences: readonly string[] } | undefined;
@@ -34,25 +35,27 @@ export interface ServiceConfig {
   };
   /** Folder of the identities that a request may name. */
   readonly identityDir: string | undefined;
-  readonly rateLimit: { readonly perMinute: number; readonly burst: number };
-  /** Bytes. */
-  readonly bodyLimit: number;
-  readonly requestTimeout: number;
+  readonly limits: {
+    readonly bodyBytes: number;
+    readonly handlerMs: number;
+    readonly requestsPerMinute: number;
+    readonly requestsPerSecond: number;
+  };
   readonly leaderElection: {
     readonly enabled: boolean;
     readonly namespace: string;
     readonly name: string;
-    readonly leaseDuration: number;
-    readonly renewDeadline: number;
-    readonly retryPeriod: number;
+    readonly leaseDurationMs: number;
+    readonly renewDeadlineMs: number;
+    readonly retryPeriodMs: number;
   };
-  readonly shutdownGrace: number;
+  readonly shutdownGraceMs: number;
   /** `maxShare`: above 0, at most 1. */
   readonly retention: { readonly schedule: string; readonly maxShare: number };
-  readonly catalogRefresh: number;
+  readonly catalogRefreshMs: number;
   readonly notifications: NotificationSettings;
   readonly logs: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'text' };
-  readonly operationsKept: number;
+  readonly operationsKeptMs: number;
 }
 
 export interface OidcConfig {
@@ -60,20 +63,17 @@ export interface OidcConfig {
   readonly audience: string;
   readonly usernameClaim: string;
   readonly groupsClaim: string;
-  readonly jwksFile: string | undefined;
+  /** Absent where the issuer is put before names and groups. */
+  readonly usernamePrefix?: string;
+  readonly groupsPrefix?: string;
+  readonly jwksFile?: string;
 }
 
-/** CONFIG_INVALID when the API would be in the clear without anybody having said so, or nobody could log in. */
+/** CONFIG_INVALID when nobody could log in. */
 export async function serviceConfig(config: Config): Promise<ServiceConfig> {
   const { settings } = config;
   const service = settings.service ?? {};
   const { tls = {}, auth = {}, authorization = {}, leaderElection = {}, rateLimit = {}, retention = {} } = service;
-  const certificate = tls.cert === undefined || tls.key === undefined ? undefined : { cert: tls.cert, key: tls.key };
-  if (certificate === undefined && service.insecureHttp !== true) {
-    throw new HoldfastError('CONFIG_INVALID', 'the API has no certificate, and would be served in the clear', {
-      hint: 'set service.tls.cert and service.tls.key (--tls-cert, --tls-key); for a test, --insecure-http',
-    });
-  }
   const audiences = auth.tokenReview?.audiences ?? [];
   const oidc = oidcConfig(auth.oidc);
   if (audiences.length === 0 && oidc === undefined && auth.tokensFile === undefined) {
@@ -81,11 +81,12 @@ export async function serviceConfig(config: Config): Promise<ServiceConfig> {
       hint: 'set service.auth.tokenReview.audiences, service.auth.oidc or service.auth.tokensFile',
     });
   }
-  const perMinute = filled(rateLimit.perMinute);
   return {
     listen: addressOf(service.listen),
     metricsListen: addressOf(service.metricsListen),
-    tls: certificate,
+    tls: tls.cert === undefined || tls.key === undefined ? undefined : { certFile: tls.cert, keyFile: tls.key },
+    insecureHttp: filled(service.insecureHttp),
+    trustedProxies: service.trustedProxies ?? [],
     auth: { tokenReview: audiences.length === 0 ? undefined : { audiences }, oidc, tokensFile: auth.tokensFile },
     authorization: {
       mode: filled(authorization.mode),
@@ -94,30 +95,38 @@ export async function serviceConfig(config: Config): Promise<ServiceConfig> {
       tenants: authorization.tenants ?? {},
     },
     identityDir: service.identityDir,
-    rateLimit: { perMinute, burst: rateLimit.burst ?? perMinute },
-    bodyLimit: filled(service.bodyLimit),
-    requestTimeout: filled(service.requestTimeout),
+    limits: {
+      bodyBytes: filled(service.bodyLimit),
+      handlerMs: filled(service.requestTimeout),
+      requestsPerMinute: filled(rateLimit.perMinute),
+      requestsPerSecond: filled(rateLimit.perSecond),
+    },
     leaderElection: {
       enabled: filled(leaderElection.enabled),
       namespace: leaderElection.namespace ?? (await ownNamespace(config.environment)) ?? 'default',
       name: filled(leaderElection.name),
-      leaseDuration: filled(leaderElection.leaseDuration),
-      renewDeadline: filled(leaderElection.renewDeadline),
-      retryPeriod: filled(leaderElection.retryPeriod),
+      leaseDurationMs: filled(leaderElection.leaseDuration),
+      renewDeadlineMs: filled(leaderElection.renewDeadline),
+      retryPeriodMs: filled(leaderElection.retryPeriod),
     },
-    shutdownGrace: filled(service.shutdownGrace),
+    shutdownGraceMs: filled(service.shutdownGrace),
     retention: { schedule: filled(retention.schedule), maxShare: filled(retention.maxShare) },
-    catalogRefresh: filled(service.catalogRefresh),
+    catalogRefreshMs: filled(service.catalogRefresh),
     notifications: settings.notifications ?? {},
     logs: { level: filled(settings.logs?.level), format: filled(settings.logs?.format) },
-    operationsKept: filled(settings.operationsKept),
+    operationsKeptMs: filled(settings.operationsKept),
   };
 }
 
 function oidcConfig(oidc: NonNullable<NonNullable<Settings['service']>['auth']>['oidc'] = {}): OidcConfig | undefined {
-  const { issuer, audience, usernameClaim, groupsClaim, jwksFile } = oidc;
+  const { issuer, audience, usernameClaim, groupsClaim, usernamePrefix, groupsPrefix, jwksFile } = oidc;
   if (issuer === undefined || audience === undefined) return undefined;
-  return { issuer, audience, usernameClaim: filled(usernameClaim), groupsClaim: filled(groupsClaim), jwksFile };
+  return {
+    ...{ issuer, audience, usernameClaim: filled(usernameClaim), groupsClaim: filled(groupsClaim) },
+    ...(usernamePrefix === undefined ? {} : { usernamePrefix }),
+    ...(groupsPrefix === undefined ? {} : { groupsPrefix }),
+    ...(jwksFile === undefined ? {} : { jwksFile }),
+  };
 }
 
 function addressOf(text: string | undefined): Address {

@@ -31,6 +31,9 @@ const plainText = () => z.string('must be text').trim().min(1, 'must not be empt
 
 export const text = kind(plainText(), { name: 'text' });
 
+/** Text that may be empty, in the file. */
+export const textOrNone = kind(z.string('must be text'), { name: 'text' });
+
 /** Text that names a file or folder; relative ones are resolved by whoever knows where they were written. */
 export const path = kind(plainText(), { name: 'path', isPath: true });
 

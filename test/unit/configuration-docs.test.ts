@@ -34,14 +34,8 @@ const sectionOf = ({ setting }: SettingFacts) => sections.find(name => setting.s
 function row(fact: SettingFacts): string {
   const ways = [flags.get(fact.setting), fact.environment].filter(way => way !== undefined).map(way => `\`${way}\``);
   const value = defaultText(fact);
-  const cells = [
-    `\`${fact.setting.replaceAll('|', '\\|')}\``,
-    fact.type,
-    value === '' ? '' : `\`${value}\``,
-    ways.join(' '),
-    fact.description,
-  ];
-  return `| ${cells.join(' | ')} |`.replaceAll(/ {2,}/g, ' ');
+  const cells = [`\`${fact.setting}\``, fact.type, value === '' ? '' : `\`${value}\``, ways.join(' '), fact.description];
+  return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`.replaceAll(/ {2,}/g, ' ');
 }
 
 function between(name: string): string | undefined {
