@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { Fire, Period, Policy, PromotedTier } from '../../src/domain/policy.ts';
+import { everything } from '../../src/domain/selection.ts';
 import { newSetId } from '../../src/domain/set-id.ts';
 import type { ReadableSet, SetSummary, UnreadableSet } from '../../src/repository/catalog.ts';
 import { addPeriod } from '../../src/schedule/calendar.ts';
@@ -28,6 +29,7 @@ export function set(startedAt: string, tiers: string | readonly string[], change
     tier: label,
     fires: names.map((name): Fire => ({ policy: 'platform', tier: name, at: startedAt })),
     notProtected: [],
+    selection: everything,
     objects: 1,
     bytes: 1,
     storedBytes: 1,
