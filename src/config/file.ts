@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Document, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isMap, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 import { HoldfastError } from '../domain/errors.ts';
 
 /** A configuration file as read, and where in it each setting stands. */
@@ -25,17 +25,28 @@ export async function readConfigFile(name: string, resolved: string): Promise<Co
 /** Errors: CONFIG_INVALID with the file's name and line. */
 export function parseConfigFile(name: string, text: string): ConfigFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const [broken] = document.errors;
-  if (broken !== undefined) {
-    const message = `${broken.message.charAt(0).toLowerCase()}${broken.message.slice(1)}`;
-    throw new HoldfastError('CONFIG_INVALID', `${name}:${lines.linePos(broken.pos[0]).line}: ${message}`);
-  }
-  return {
-    name,
-    content: document.toJS() ?? {},
-    where: path => `${name}:${lines.linePos(offsetOf(document, path)).line}`,
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const refuse = (offset: number, message: string) => {
+    const why = `${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+    return new HoldfastError('CONFIG_INVALID', `${name}:${lines.linePos(offset).line}: ${why}`);
   };
+  const [broken] = document.errors;
+  if (broken !== undefined) throw refuse(broken.pos[0], broken.message);
+  visit(document, {
+    Alias: (_, alias) => {
+      if (alias.resolve(document) === undefined) throw refuse(alias.range?.[0] ?? 0, `*${alias.source} refers to nothing before it`);
+    },
+  });
+  return { name, content: contentOf(document, refuse), where: path => `${name}:${lines.linePos(offsetOf(document, path)).line}` };
+}
+
+function contentOf(document: Document, refuse: (offset: number, message: string) => HoldfastError): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (thrown) {
+    // Aliases of aliases that would unfold into more than any configuration is.
+    throw refuse(document.range?.[0] ?? 0, (thrown as Error).message);
+  }
 }
 
 function offsetOf(document: Document, path: readonly PropertyKey[]): number {

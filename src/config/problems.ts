@@ -33,9 +33,9 @@ export function asError({ message, hint }: Problem): HoldfastError {
 }
 
 /** What the schema found, in words for whoever wrote it: names that are not known first, since what is missing is often misspelt. */
-export function problemsIn(error: z.ZodError, source: Source): Problem[] {
+export function problemsIn(error: z.ZodError, source: Source, schema: z.ZodType = Settings): Problem[] {
   const unknown = error.issues.flatMap(issue =>
-    issue.code === 'unrecognized_keys' ? issue.keys.map(key => unknownSetting([...issue.path, key], source)) : [],
+    issue.code === 'unrecognized_keys' ? issue.keys.map(key => unknownSetting([...issue.path, key], source, schema)) : [],
   );
   const wrong = error.issues.flatMap(issue => {
     if (issue.code === 'unrecognized_keys') return [];
@@ -63,9 +63,9 @@ export function settingOf(path: readonly PropertyKey[]): string {
   return path.filter(segment => typeof segment === 'string').join('.');
 }
 
-function unknownSetting(path: readonly PropertyKey[], source: Source): Problem {
+function unknownSetting(path: readonly PropertyKey[], source: Source, schema: z.ZodType): Problem {
   const name = String(path.at(-1));
-  const known = namesAt(Settings, path.slice(0, -1));
+  const known = namesAt(schema, path.slice(0, -1));
   const meant = known
     .map(candidate => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, distance }) => distance <= Math.ceil(candidate.length / 4))

@@ -1,15 +1,13 @@
-import { HoldfastError } from '../domain/errors.ts';
+import { dirname } from 'node:path';
 import { RoleMap } from './access-schema.ts';
 import { readConfigFile } from './file.ts';
+import { asError, problemsIn } from './problems.ts';
 
-/** Who has which role, from a file of its own. CONFIG_INVALID naming file and line. */
-export async function readRoles(path: string): Promise<RoleMap> {
+/** The map of roles in a YAML file, as `service.authorization.roles` would have it. CONFIG_INVALID naming the line. */
+export async function readRolesFile(path: string): Promise<RoleMap> {
   const file = await readConfigFile(path, path);
   const parsed = RoleMap.safeParse(file.content);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new HoldfastError(
-    'CONFIG_INVALID',
-    `${file.where(issue?.path ?? [])}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is malformed'}`,
-  );
+  const [problem = { message: `${path}: no roles` }] = problemsIn(parsed.error, { ...file, directory: dirname(path) }, RoleMap);
+  throw asError(problem);
 }
