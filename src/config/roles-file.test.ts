@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { configFiles, failure } from '../../test/helpers/config-files.ts';
-import { readRolesFile } from './roles-file.ts';
+import { readRoles } from './roles-file.ts';
 
 const { path, file } = configFiles();
 const roles = async (text: string) => {
   await file(text);
-  return readRolesFile(path('etc/holdfast.yaml'));
+  return readRoles(path('etc/holdfast.yaml'));
 };
 
 it('says who has which role', async () => {
