@@ -72,6 +72,15 @@ describe('objectives', () => {
     expect(whole(now, [monday], { policies: [{ ...platform, suspend: true }] }).overdueSince).toBeUndefined();
   });
 
+  it('do not count sets of another cluster', () => {
+    const now = '2026-11-23T12:00:00Z';
+    expect(whole(now, [weekly, monday], { clusterId: 'c1' }).state).toBe('met');
+    expect(whole(now, [weekly, monday], { clusterId: 'c2' })).toMatchObject({
+      state: 'breached',
+      message: expect.stringContaining('no complete set'),
+    });
+  });
+
   it('compare the last measured restore', () => {
     const restores = (durationMs: number) => [
       { policy: 'platform', at: '2026-11-20T00:00:00Z', durationMs: 5 * hour },

@@ -1,227 +1,209 @@
-import { isEnded, type Operation } from '../domain/operation.ts';
-import { type Fire, isScheduled, type Objectives, type Part, type Policy, type ScheduledTier } from '../domain/policy.ts';
+import { isScheduled, type Objectives, type Part, type Policy, type ScheduledTier } from '../domain/policy.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
-import { parseSchedule, previousFire } from './cron.ts';
+import { nextFire, parseSchedule, previousFire } from './cron.ts';
 import { clockSlackMs } from './history.ts';
-import { jitterOf } from './jitter.ts';
-import { type MeasuredRestore, newestRestores } from './measured-restores.ts';
-import type { NextRun } from './next-runs.ts';
-import { type RecoveryTime, type RpoState, recoveryPoint, recoveryTime } from './objective-state.ts';
-import { verdict } from './verdict.ts';
+import { type ObjectiveState, recoveryPoint, recoveryTime, worse } from './objective-state.ts';
+import { objectiveMessage } from './objective-words.ts';
 
-/** A fire without a set is overdue this long after it was due, or after twice the time that the tier’s last set took, whichever is longer. */
+export type { ObjectiveState };
+
+/** A fire that no set stands for is overdue this long after its time, jitter included. */
 export const overdueAfterMs = 3_600_000;
+
+/** What a restore took; of the tiers that its set was taken for. */
+export interface MeasuredRestore {
+  readonly policy: string;
+  /** Absent where it counts for the policy alone. */
+  readonly tier?: string;
+  /** When it ended. RFC 3339, UTC. */
+  readonly at: string;
+  readonly durationMs: number;
+}
 
 export interface ObjectivesInput {
   readonly policies: readonly Policy[];
   /** In any order. */
   readonly sets: readonly SetSummary[];
-  /** Of any kind and phase; the last weeks are enough. */
-  readonly operations: readonly Operation[];
-  /** When each tier runs next; a tier that is at work has the time of the run. */
-  readonly nextRuns: readonly NextRun[];
+  /** In any order. */
+  readonly restores: readonly MeasuredRestore[];
   readonly now: Date;
-  /** Of the repository. RFC 3339, UTC. */
-  readonly createdAt: string;
-  /** Of the cluster that is backed up: sets of another one protect nothing here. Empty where it is not known. */
-  readonly clusterId: string;
-  /** Fires that were given up. */
-  readonly givenUp?: readonly Fire[];
-  /** Why a set lacks a part, as its manifest says. */
-  readonly partReason?: (set: string, part: Part) => string | undefined;
+  /** The time of a tier’s next run; undefined where none is planned. */
+  readonly nextRun: (policy: string, tier: string) => Date | undefined;
+  /** When the repository was made: nobody’s runs lie before it. */
+  readonly since?: Date;
+  /** Of the cluster that is backed up: sets of another one protect nothing here. */
+  readonly clusterId?: string;
 }
 
-export interface LastSuccess {
-  readonly set: string;
-  /** RFC 3339, UTC. */
-  readonly startedAt: string;
-  readonly finishedAt: string;
-  readonly objects: number;
-  /** Bytes of JSON. */
-  readonly bytes: number;
-}
-
-/** A part that is asked for, but that the newest complete set does not have. */
-export interface PartGap {
-  readonly part: Part;
-  readonly reason: string;
-}
-
-interface Standing {
+/** How well a tier, or a policy as a whole (`tier` absent), keeps what it promises. */
+export interface ObjectiveStatus {
+  readonly policy: string;
+  readonly tier?: string;
   readonly objectives: Objectives;
-  /** The newest complete set. */
-  readonly last?: LastSuccess;
-  /** Of that set, from its start: what would be lost now, milliseconds. */
-  readonly ageMs?: number;
+  readonly state: ObjectiveState;
+  /** In one sentence, for people. */
+  readonly message: string;
+  /** The newest complete set, and when it was started. */
+  readonly lastComplete?: { readonly set: string; readonly at: string };
+  /** What would be lost now, milliseconds. */
+  readonly rpoNowMs?: number;
+  /** How long the last measured restore took, milliseconds. */
+  readonly rtoLastMs?: number;
   /** RFC 3339, UTC. */
   readonly nextRun?: string;
-  readonly rpo: RpoState;
-  readonly notProtected: readonly PartGap[];
-}
-
-export interface TierStanding extends Standing {
-  readonly tier: string;
-  /** When the newest fire was due that has no set though it should. RFC 3339, UTC. */
+  /** The first fire that should have a set, and has none. RFC 3339, UTC. */
   readonly overdueSince?: string;
-}
-
-export interface PolicyStanding extends Standing {
-  readonly policy: string;
-  readonly suspended: boolean;
-  readonly rto: RecoveryTime;
-  /** Those with a schedule, in the order of the configuration. */
-  readonly tiers: readonly TierStanding[];
-  /** One sentence for people. */
-  readonly verdict: string;
+  /** Parts that are asked for, and that the newest complete sets of those who ask do not have. */
+  readonly notProtected: readonly Part[];
 }
 
 /**
- * How well each policy and tier keeps what it promises. Only Completed sets count, and of these neither those of another cluster nor those
- * that are dated more than ten minutes in the future. Pure: the order of the lists does not matter. CONFIG_INVALID for a schedule that makes
- * no sense.
+ * Each policy as a whole, followed by its tiers that have a schedule. Only Completed sets count, and of these neither those of another cluster
+ * nor those that are dated more than ten minutes in the future. Pure: the order of the lists does not matter. CONFIG_INVALID for a schedule or
+ * a time zone that makes no sense.
  */
-export function assessObjectives(input: ObjectivesInput): readonly PolicyStanding[] {
+export function objectiveStatuses(input: ObjectivesInput): ObjectiveStatus[] {
   const horizon = input.now.getTime() + clockSlackMs;
   const sets = input.sets.filter(
     (set): set is ReadableSet =>
-      set.phase !== 'Unreadable' && Date.parse(set.startedAt) <= horizon && sameCluster(set.cluster.uid, input.clusterId),
+      set.phase !== 'Unreadable' && Date.parse(set.startedAt) <= horizon && isOfCluster(set.cluster.uid, input.clusterId),
   );
-  const restores = newestRestores(input.operations, sets);
-  return input.policies.map(policy => assessPolicy(policy, sets, restores.get(policy.name), input));
-}
-
-function sameCluster(one: string, other: string): boolean {
-  return one === '' || other === '' || one === other;
-}
-
-function assessPolicy(
-  policy: Policy,
-  all: readonly ReadableSet[],
-  restore: MeasuredRestore | undefined,
-  input: ObjectivesInput,
-): PolicyStanding {
-  const sets = all.filter(set => set.fires.some(fire => fire.policy === policy.name));
-  const scheduled = policy.tiers.filter(isScheduled);
-  const tiers = scheduled.map(tier => assessTier(policy, tier, sets, input));
-  const isOverdue = tiers.some(({ overdueSince }) => overdueSince !== undefined);
-  const basics = standing({ policy: policy.name, objectives: policy.objectives, sets, isOverdue }, input);
-  const assessed = {
-    ...basics,
-    policy: policy.name,
-    suspended: policy.suspend,
-    rto: recoveryTime(policy.objectives.rtoMs, restore),
-    notProtected: gapsOf(scheduled, sets, policy.name, input),
-    tiers,
-  };
-  return { ...assessed, verdict: verdict(assessed, input.now) };
-}
-
-function assessTier(policy: Policy, tier: ScheduledTier, ofPolicy: readonly ReadableSet[], input: ObjectivesInput): TierStanding {
-  const sets = ofPolicy.filter(set => set.fires.some(fire => fire.policy === policy.name && fire.tier === tier.name));
-  const overdueSince = policy.suspend || tier.suspend ? undefined : overdue(policy.name, tier, sets, input);
-  const of = { policy: policy.name, tier: tier.name, objectives: tier.objectives, sets, isOverdue: overdueSince !== undefined };
-  return {
-    tier: tier.name,
-    ...standing(of, input),
-    notProtected: gapsOf([tier], sets, policy.name, input),
-    ...(overdueSince !== undefined && { overdueSince: new Date(overdueSince).toISOString() }),
-  };
-}
-
-interface Subject {
-  readonly policy: string;
-  /** Absent for the policy as a whole. */
-  readonly tier?: string;
-  readonly objectives: Objectives;
-  /** Its own, of any phase. */
-  readonly sets: readonly ReadableSet[];
-  readonly isOverdue: boolean;
-}
-
-function standing({ policy, tier, objectives, sets, isOverdue }: Subject, input: ObjectivesInput): Omit<Standing, 'notProtected'> {
-  const now = input.now.getTime();
-  const newest = newestOf(sets.filter(({ phase }) => phase === 'Completed'));
-  const runs = input.nextRuns.filter(run => run.policy === policy && (tier === undefined || run.tier === tier));
-  const nextRun = runs.map(({ at }) => Date.parse(at)).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const usualMs = newest === undefined ? 0 : tookMs(newest);
-  const isTroubled = isOverdue || hasFailedSince(newest, { policy, ...(tier !== undefined && { tier }), sets }, input.operations);
-  const rpo = recoveryPoint({
-    objectiveMs: objectives.rpoMs,
-    takenAt: newest === undefined ? undefined : Date.parse(newest.startedAt),
-    ...{ now, isTroubled, createdAt: Date.parse(input.createdAt), nextEnd: Math.max(nextRun + usualMs, now) },
+  return input.policies.flatMap(policy => {
+    const tiers = policy.tiers.filter(isScheduled).map(tier => lookAt(policy, tier, sets, input));
+    const ofPolicy = sets.filter(set => set.fires.some(fire => fire.policy === policy.name));
+    const asked = new Set(tiers.flatMap(({ tier }) => tier.scope.parts));
+    const has = (part: Part) => tiers.some(({ tier, missing }) => tier.scope.parts.includes(part) && !missing.includes(part));
+    const whole: Subject = {
+      ...{ policy: policy.name, objectives: policy.objectives, tiers },
+      newest: newestComplete(ofPolicy),
+      missing: [...asked].filter(part => !has(part)),
+    };
+    return [
+      statusOf(whole, input),
+      ...tiers.map(one =>
+        statusOf({ policy: policy.name, name: one.tier.name, objectives: one.tier.objectives, tiers: [one], ...one }, input),
+      ),
+    ];
   });
+}
+
+function isOfCluster(uid: string, cluster = ''): boolean {
+  return uid === '' || cluster === '' || uid === cluster;
+}
+
+/** A tier and what was found of it. Times are milliseconds since 1970. */
+interface TierLook {
+  readonly tier: ScheduledTier;
+  readonly newest: ReadableSet | undefined;
+  readonly missing: readonly Part[];
+  readonly overdue: number | undefined;
+  /** The run that is to end next, in the past while it is at work; undefined where none is planned. */
+  readonly expected: number | undefined;
+  readonly planned: number | undefined;
+}
+
+function lookAt(policy: Policy, tier: ScheduledTier, all: readonly ReadableSet[], input: ObjectivesInput): TierLook {
+  const sets = all.filter(set => set.fires.some(fire => fire.policy === policy.name && fire.tier === tier.name));
+  const newest = newestComplete(sets);
+  const missing = newest === undefined ? tier.scope.parts : tier.scope.parts.filter(part => newest.notProtected.includes(part));
+  if (policy.suspend || tier.suspend) return { tier, newest, missing, overdue: undefined, expected: undefined, planned: undefined };
+  const planned = input.nextRun(policy.name, tier.name)?.getTime();
   return {
-    ...{ objectives, rpo },
-    ...(newest !== undefined && { last: successOf(newest), ageMs: Math.max(0, now - Date.parse(newest.startedAt)) }),
-    ...(nextRun !== Number.POSITIVE_INFINITY && { nextRun: new Date(nextRun).toISOString() }),
+    ...{ tier, newest, missing, planned },
+    overdue: firstOverdue(policy.name, tier, sets, input),
+    expected: atWork(tier, newest, input.now.getTime()) ?? planned,
   };
 }
 
-function successOf({ id, startedAt, finishedAt, objects, bytes }: ReadableSet): LastSuccess {
-  return { set: id, startedAt, finishedAt, objects, bytes };
+/** A fire that came so lately that its set may still be under way. */
+function atWork(tier: ScheduledTier, newest: ReadableSet | undefined, now: number): number | undefined {
+  const at = previousFire(parseSchedule(tier.schedule), tier.timeZone, new Date(now + 1))?.getTime();
+  if (at === undefined || now >= at + tier.jitterMs + overdueAfterMs) return undefined;
+  return newest !== undefined && Date.parse(newest.startedAt) >= at ? undefined : at;
+}
+
+/** The first fire after the newest that a set of whatever phase stands for, where it should have one by now. */
+function firstOverdue(
+  policy: string,
+  tier: ScheduledTier,
+  sets: readonly ReadableSet[],
+  { now, since }: ObjectivesInput,
+): number | undefined {
+  const schedule = parseSchedule(tier.schedule);
+  const latest = now.getTime() - tier.jitterMs - overdueAfterMs;
+  const done = sets
+    .flatMap(({ fires }) => fires.filter(fire => fire.policy === policy && fire.tier === tier.name))
+    .map(({ at }) => Date.parse(at))
+    .filter(at => at <= now.getTime() + clockSlackMs);
+  const madeAt = since === undefined || since.getTime() > now.getTime() + clockSlackMs ? Number.NEGATIVE_INFINITY : since.getTime();
+  const newest = done.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  // What was due before the repository was made is nobody’s.
+  const after = Math.max(newest, madeAt - 1);
+  const first =
+    after === Number.NEGATIVE_INFINITY
+      ? previousFire(schedule, tier.timeZone, new Date(latest + 1))
+      : nextFire(schedule, tier.timeZone, new Date(after));
+  return first !== undefined && first.getTime() <= latest ? first.getTime() : undefined;
 }
 
 /** Of sets that were started in the same moment the one with the greater id. */
-function newestOf(sets: readonly ReadableSet[]): ReadableSet | undefined {
+function newestComplete(sets: readonly ReadableSet[]): ReadableSet | undefined {
   const isNewer = (one: ReadableSet, other: ReadableSet): boolean => {
     const difference = Date.parse(one.startedAt) - Date.parse(other.startedAt);
     return difference === 0 ? one.id > other.id : difference > 0;
   };
-  return sets.reduce<ReadableSet | undefined>((best, set) => (best === undefined || isNewer(set, best) ? set : best), undefined);
+  return sets
+    .filter(({ phase }) => phase === 'Completed')
+    .reduce<ReadableSet | undefined>((best, set) => (best === undefined || isNewer(set, best) ? set : best), undefined);
+}
+
+interface Subject {
+  readonly policy: string;
+  readonly name?: string;
+  readonly objectives: Objectives;
+  readonly newest: ReadableSet | undefined;
+  readonly missing: readonly Part[];
+  readonly tiers: readonly TierLook[];
+}
+
+function statusOf({ policy, name, objectives, newest, missing, tiers }: Subject, input: ObjectivesInput): ObjectiveStatus {
+  const now = input.now.getTime();
+  const overdue = earliest(tiers.map(tier => tier.overdue));
+  const planned = earliest(tiers.map(tier => tier.planned));
+  const restore = newestRestore(input.restores.filter(one => one.policy === policy && (name === undefined || one.tier === name)));
+  const point = recoveryPoint({
+    objectiveMs: objectives.rpoMs,
+    takenAt: newest === undefined ? undefined : Date.parse(newest.startedAt),
+    ...{ now, isOverdue: overdue !== undefined, madeAt: input.since?.getTime() },
+    nextEnd: (earliest(tiers.map(tier => tier.expected)) ?? Number.POSITIVE_INFINITY) + (newest === undefined ? 0 : tookMs(newest)),
+  });
+  const time = newest === undefined ? 'unknown' : recoveryTime(objectives.rtoMs, restore?.durationMs);
+  const status = {
+    policy,
+    ...(name !== undefined && { tier: name }),
+    objectives,
+    state: worse(point, time),
+    ...(newest !== undefined && {
+      lastComplete: { set: newest.id, at: newest.startedAt },
+      rpoNowMs: Math.max(0, now - Date.parse(newest.startedAt)),
+    }),
+    ...(restore !== undefined && { rtoLastMs: restore.durationMs }),
+    ...(planned !== undefined && { nextRun: new Date(planned).toISOString() }),
+    ...(overdue !== undefined && { overdueSince: new Date(overdue).toISOString() }),
+    notProtected: missing,
+  };
+  return { ...status, message: objectiveMessage(status) };
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter(time => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 function tookMs({ startedAt, finishedAt }: ReadableSet): number {
   return Math.max(0, Date.parse(finishedAt) - Date.parse(startedAt));
 }
 
-/** Was there a run of it, after its newest complete set, that made none? */
-function hasFailedSince(
-  newest: ReadableSet | undefined,
-  { policy, tier, sets }: Pick<Subject, 'policy' | 'tier' | 'sets'>,
-  operations: readonly Operation[],
-): boolean {
-  const since = newest === undefined ? Number.NEGATIVE_INFINITY : Date.parse(newest.startedAt);
-  if (sets.some(set => set.phase !== 'Completed' && Date.parse(set.startedAt) > since)) return true;
-  return operations.some(
-    ({ request: { kind, parameters }, phase, result }) =>
-      kind === 'backup' &&
-      isEnded(phase) &&
-      phase !== 'Completed' &&
-      parameters['policy'] === policy &&
-      (tier === undefined || parameters['tier'] === tier) &&
-      result !== undefined &&
-      Date.parse(result.startedAt) > since,
-  );
-}
-
-/** When the newest fire was due that should have a set of whatever phase by now, and has none. */
-function overdue(policy: string, tier: ScheduledTier, sets: readonly ReadableSet[], input: ObjectivesInput): number | undefined {
-  const now = input.now.getTime();
-  const jitter = jitterOf(policy, tier.name, input.clusterId, tier.jitterMs);
-  const newest = newestOf(sets.filter(({ phase }) => phase === 'Completed'));
-  const graceMs = Math.max(overdueAfterMs, newest === undefined ? 0 : 2 * tookMs(newest));
-  const expected = previousFire(parseSchedule(tier.schedule), tier.timeZone, new Date(now - jitter - graceMs + 1))?.getTime();
-  const createdAt = Date.parse(input.createdAt);
-  // What was due before the repository was made is nobody’s; one that was made “in the future” has always been there.
-  if (expected === undefined || (expected < createdAt && createdAt <= now + clockSlackMs)) return undefined;
-  const own = (fire: Fire): boolean => fire.policy === policy && fire.tier === tier.name;
-  const done = sets.flatMap(set => set.fires.filter(own)).map(({ at }) => Date.parse(at));
-  if (done.some(at => at >= expected && at <= now + clockSlackMs)) return undefined;
-  // A tier that is new had no part in what was due before; nobody will make up for it.
-  const isNew = done.length === 0 && (input.givenUp ?? []).some(fire => own(fire) && Date.parse(fire.at) >= expected);
-  return isNew ? undefined : expected + jitter;
-}
-
-/** What the newest complete set that was asked for a part says about it. */
-function gapsOf(tiers: readonly ScheduledTier[], sets: readonly ReadableSet[], policy: string, input: ObjectivesInput): PartGap[] {
-  const asked = [...new Set(tiers.flatMap(({ scope }) => scope.parts))];
-  return asked.flatMap(part => {
-    const names = new Set(tiers.filter(({ scope }) => scope.parts.includes(part)).map(({ name }) => name));
-    const newest = newestOf(
-      sets.filter(set => set.phase === 'Completed' && set.fires.some(fire => fire.policy === policy && names.has(fire.tier))),
-    );
-    if (newest === undefined) return [{ part, reason: 'no complete set was taken with it yet' }];
-    if (!newest.notProtected.includes(part)) return [];
-    return [{ part, reason: input.partReason?.(newest.id, part) ?? `${newest.id}, the newest complete set, is without it` }];
-  });
+function newestRestore(restores: readonly MeasuredRestore[]): MeasuredRestore | undefined {
+  return restores.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at) || a.durationMs - b.durationMs).at(-1);
 }
