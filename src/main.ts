@@ -20,6 +20,7 @@ const exit = await runCli(process.argv.slice(2), {
   environment,
   now: () => new Date(),
   onStart: stop.say,
+  onHangup: stop.onHangup,
 });
 await terminal.flush();
 // Nothing is left to be done: a socket kept alive, or a thread, must not hold the process back.

@@ -57,5 +57,7 @@ export interface Call<Options extends object = object> {
   config(): Promise<Config>;
   /** Reads all settings anew, for what outlives a change of the file. */
   readConfig(): Promise<Config>;
+  /** From now on SIGHUP calls this instead of ending the process: it asks a service to read its settings anew. */
+  onHangup(listener: () => void): void;
   app(): Promise<App>;
 }

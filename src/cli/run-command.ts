@@ -40,6 +40,7 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
     ...{ args: command.args, options, format, terminal: host.terminal, reporter, noteStyle, config, readConfig, app, now: host.now },
     style: styleFor(host.terminal.stdout, options.color),
     signal: signal.signal,
+    onHangup: listener => host.onHangup?.(listener),
   };
   if (spec.whenStopped !== undefined) host.onStart?.(spec.whenStopped);
   try {

@@ -15,6 +15,8 @@ export interface Host {
   now(): Date;
   /** Told what the first Ctrl-C will leave, as soon as it is known. */
   onStart?(whenStopped: string): void;
+  /** From now on SIGHUP calls this instead of ending the process. */
+  onHangup?(listener: () => void): void;
 }
 
 /** Runs one command line (without `node` and the script) to its exit code. Never throws. */

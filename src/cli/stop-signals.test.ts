@@ -28,3 +28,22 @@ it('asks the command to stop at the first Ctrl-C, says what is kept, and quits a
   source.emit('SIGINT');
   expect(source.exits).toEqual([130]);
 });
+
+it('is stopped by SIGHUP too, unless the command has another use for it', () => {
+  const closed = new FakeProcess();
+  const { signal } = watchSignals(closed);
+  closed.emit('SIGHUP');
+  expect(signal.aborted).toBe(true);
+
+  const source = new FakeProcess();
+  const serving = watchSignals(source);
+  let reloads = 0;
+  serving.onHangup(() => {
+    reloads += 1;
+  });
+  source.emit('SIGHUP');
+  source.emit('SIGHUP');
+  expect([reloads, serving.signal.aborted, source.exits]).toEqual([2, false, []]);
+  source.emit('SIGTERM');
+  expect(serving.signal.aborted).toBe(true);
+});

@@ -9,15 +9,25 @@ interface SignalSource {
   exit(code: number): never;
 }
 
+export interface StopSignals {
+  readonly signal: AbortSignal;
+  /** What is kept when the command is stopped. */
+  say(whenStopped: string): void;
+  /** From now on SIGHUP calls this and stops nothing. */
+  onHangup(listener: () => void): void;
+}
+
 /**
  * The first Ctrl-C (or SIGTERM, SIGHUP) aborts the signal, so that the command ends by itself; the second one, or half a minute without an
- * end, quits at once. Either way nothing committed is lost.
+ * end, quits at once. Either way nothing committed is lost. A command that runs on may take SIGHUP for something else.
  */
-export function watchSignals(source: SignalSource): { readonly signal: AbortSignal; say(whenStopped: string): void } {
+export function watchSignals(source: SignalSource): StopSignals {
+  let hangup: (() => void) | undefined;
   const controller = new AbortController();
   let kept = '';
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     source.on(name, () => {
+      if (name === 'SIGHUP' && hangup !== undefined) return hangup();
       if (controller.signal.aborted) source.exit(exitCodes.interrupted);
       const again = name === 'SIGINT' ? ' Press Ctrl-C again to quit at once.' : '';
       source.stderr.write(`\nStopping.${kept === '' ? '' : ` ${kept}`}${again}\n`);
@@ -29,6 +39,9 @@ export function watchSignals(source: SignalSource): { readonly signal: AbortSign
     signal: controller.signal,
     say: whenStopped => {
       kept = whenStopped;
+    },
+    onHangup: listener => {
+      hangup = listener;
     },
   };
 }
