@@ -6,12 +6,17 @@ import { completion } from './commands/completion.ts';
 import { configCheck } from './commands/config-check.ts';
 import { configSchema } from './commands/config-schema.ts';
 import { configView } from './commands/config-view.ts';
+import { hold } from './commands/hold.ts';
 import { init } from './commands/init.ts';
 import { keysGenerate } from './commands/keys-generate.ts';
 import { ledgerGet } from './commands/ledger-get.ts';
 import { ledgerVerify } from './commands/ledger-verify.ts';
+import { release } from './commands/release.ts';
 import { restoreCreate } from './commands/restore-create.ts';
 import { restorePlan } from './commands/restore-plan.ts';
+import { retentionPlan } from './commands/retention-plan.ts';
+import { retentionRun } from './commands/retention-run.ts';
+import { serve } from './commands/serve.ts';
 import { validate } from './commands/validate.ts';
 import { verify } from './commands/verify.ts';
 import { version } from './commands/version.ts';
@@ -24,7 +29,11 @@ export const tree: readonly (CommandSpec | CommandBranch)[] = [
   verify,
   { name: 'restore', summary: 'Bring a cluster back', commands: [restorePlan, restoreCreate] },
   validate,
+  { name: 'retention', summary: 'Delete backups that are kept no longer', commands: [retentionPlan, retentionRun] },
+  hold,
+  release,
   { name: 'ledger', summary: 'Look at what was done, and check that nobody altered the record of it', commands: [ledgerGet, ledgerVerify] },
+  serve,
   { name: 'config', summary: 'Look at settings, and check a file of them', commands: [configView, configCheck, configSchema] },
   version,
   completion,

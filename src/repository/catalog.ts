@@ -41,6 +41,8 @@ export interface ReadableSet extends SetBasics {
   readonly consistency: Manifest['consistency'];
   readonly revision?: string;
   readonly cluster: Manifest['cluster'];
+  /** What was asked for. */
+  readonly selection: Manifest['selection'];
 }
 
 /** A set whose manifest was altered, or was written by another version. */
@@ -91,6 +93,7 @@ export async function summarize(repository: Repository, id: string, options: Cat
     consistency: manifest.consistency,
     ...(manifest.revision !== undefined && { revision: manifest.revision }),
     cluster: manifest.cluster,
+    selection: manifest.selection,
   };
 }
 

@@ -138,6 +138,7 @@ describe('the list of backups', () => {
       tier: 'daily',
       fires: [],
       notProtected: [],
+      selection: manifest.selection,
       objects: 12_340,
       bytes: 1,
       storedBytes: 2048,

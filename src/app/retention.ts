@@ -1,0 +1,107 @@
+import { userInfo } from 'node:os';
+import type { Run } from '../app.ts';
+import type { Config } from '../config/load.ts';
+import type { LedgerFact } from '../domain/ledger.ts';
+import type { Actor } from '../domain/operation.ts';
+import type { Runtime } from '../domain/runtime.ts';
+import { type Hold, hold, holdOf, release } from '../repository/holds.ts';
+import { openLedger } from '../repository/ledger.ts';
+import { operationFolders, readOperationRequest } from '../repository/operation-records.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { BusySets, RetentionPlan } from '../schedule/retention.ts';
+import { type PlanOptions, type RetentionOutcome, readRetentionPlan, runRetention } from '../schedule/retention-run.ts';
+import type { Keys } from './keys.ts';
+
+export interface RetentionParts {
+  readonly config: Pick<Config, 'policies' | 'settings'>;
+  readonly keys: Keys;
+  readonly runtime: Runtime;
+  readonly repository: Repository;
+  /** The id of the set that a text means. */
+  resolve(text: string): Promise<string>;
+}
+
+export interface RetentionChoice {
+  /** The digest of the plan that somebody has agreed to. */
+  readonly confirm?: string;
+  /** Delete more than one run may otherwise. */
+  readonly yes: boolean;
+}
+
+/** What a person does about retention, in whose name the ledger has it. */
+export interface RetentionCommands {
+  plan(): Promise<RetentionPlan>;
+  run(choice: RetentionChoice, run: Run): Promise<RetentionOutcome>;
+  /** Holding twice keeps the first reason. BACKUP_NOT_FOUND. */
+  hold(text: string, reason: string): Promise<Hold>;
+  /** Resolves with the hold that was. BACKUP_NOT_FOUND, HOLD_NOT_FOUND. */
+  release(text: string, reason: string): Promise<Hold>;
+}
+
+/** Of one repository, for as long as the signal is not aborted. */
+export async function openRetention(parts: RetentionParts, signal: AbortSignal): Promise<RetentionCommands> {
+  const { config, keys, runtime, repository } = parts;
+  const trusted = await keys.trusted();
+  const actor: Actor = { name: userName(), via: 'cli' };
+  const planning = (yes: boolean): PlanOptions => ({
+    ...{ repository, trusted, runtime, signal },
+    policies: config.policies,
+    busy: () => busySets(repository, signal),
+    limits: { yes, ...maxShareOf(config) },
+  });
+  const writing = async () => {
+    const signingKey = await keys.signingKey();
+    const ledger = openLedger(repository, { signingKey, trusted, runtime });
+    return { signingKey, record: (fact: LedgerFact) => ledger.append(fact, { signal }) };
+  };
+  return {
+    plan: () => readRetentionPlan(planning(false)),
+    run: async ({ confirm, yes }, { progress }) =>
+      runRetention({ ...planning(yes), ...(await writing()), actor, progress, ...(confirm !== undefined && { confirm }) }),
+    hold: async (text, reason) => {
+      const { signingKey, record } = await writing();
+      const set = await parts.resolve(text);
+      const held = await hold(repository, set, { signingKey, trusted, signal, reason, by: actor.name, now: runtime.now() });
+      await record({ action: 'set.held', actor, subject: set, details: { reason } });
+      return held;
+    },
+    release: async (text, reason) => {
+      const { signingKey, record } = await writing();
+      const set = await parts.resolve(text);
+      const options = { signingKey, trusted, signal, reason, by: actor.name, now: runtime.now() };
+      const held = await holdOf(repository, set, options);
+      // Told first: a set that can be deleted again without a trace of who allowed it must not be.
+      if (held !== undefined) await record({ action: 'set.released', actor, subject: set, details: { reason, held: held.reason } });
+      await release(repository, set, options);
+      return held ?? { set, reason: '', by: '', at: '' };
+    },
+  };
+}
+
+function maxShareOf({ settings }: RetentionParts['config']): { maxShare?: number } {
+  const maxShare = settings.service?.retention?.maxShare;
+  return maxShare === undefined ? {} : { maxShare };
+}
+
+const doing: Readonly<Record<string, string>> = { restore: 'being restored', verify: 'being verified', validate: 'being validated' };
+
+/** What services do with sets, as their records say: an operation without a result goes on, or waits to be taken up again. */
+async function busySets(repository: Repository, signal: AbortSignal): Promise<BusySets> {
+  const busy = new Map<string, string>();
+  for (const [id, files] of await operationFolders(repository, { signal })) {
+    if (files.has('result.json') || !files.has('request.json')) continue;
+    const request = await readOperationRequest(repository, id, { signal });
+    const what = request === undefined ? undefined : doing[request.kind];
+    if (request !== undefined && what !== undefined) busy.set(request.subject, `${what} (operation ${id})`);
+  }
+  return busy;
+}
+
+/** As the system has it; a container may run as a user without a name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}

@@ -1,0 +1,267 @@
+import { hostname } from 'node:os';
+import type { ListeningApi } from '../api/listen.ts';
+import type { ClusterApi } from '../cluster/cluster-api.ts';
+import { fencedCluster } from '../cluster/fenced-cluster.ts';
+import { ownNamespace } from '../config/environment.ts';
+import type { Config } from '../config/load.ts';
+import { programVersion } from '../config/version.ts';
+import { watchConfig } from '../config/watch.ts';
+import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import type { Fence } from '../domain/fence.ts';
+import type { ResourceKind } from '../domain/resource.ts';
+import type { Runtime } from '../domain/runtime.ts';
+import { createOperations } from '../operations/operations.ts';
+import { openLedger } from '../repository/ledger.ts';
+import { openLiveCatalog } from '../repository/live-catalog.ts';
+import { openRepository, type Repository } from '../repository/repository.ts';
+import type { Scheduler } from '../schedule/scheduler.ts';
+import { createEventBus } from '../service/event-bus.ts';
+import { createService } from '../service/service.ts';
+import { leadTerm } from '../service/term.ts';
+import { watchRepository } from '../service/watch.ts';
+import type { ServiceRules, Term, World } from '../service/world.ts';
+import { fencedStore } from '../storage/fenced-store.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { createAuthenticator, createAuthorizer } from './access.ts';
+import { openCluster, openStore, systemRuntime } from './adapters.ts';
+import { openKeys } from './keys.ts';
+import { openObservation } from './observation.ts';
+
+/** Operations that run at once. */
+const mostOperations = 4;
+const storeDelayMs = 5_000;
+
+export interface ServeOptions {
+  readonly config: Config;
+  /** Reads the configuration anew. */
+  readonly reload: () => Promise<Config>;
+  /** Ends the service in order. */
+  readonly signal: AbortSignal;
+  readonly runtime?: Runtime;
+  /** Called once the API answers. */
+  readonly onReady?: (addresses: { readonly api: string; readonly metrics: string }) => void;
+}
+
+/** Runs the service until the signal aborts. CONFIG_INVALID, REPO_NOT_FOUND, RECIPIENT_MISSING and their like before anything is served. */
+export async function serve({ config: first, reload, signal, runtime = systemRuntime, onReady }: ServeOptions): Promise<void> {
+  let config = first;
+  const { settings } = first;
+  const observation = await openObservation(first, runtime);
+  const { log } = observation;
+  const onWarning = (text: string) => log.warn({}, text);
+  for (const warning of first.warnings) onWarning(warning);
+
+  const keys = await readKeys(first, onWarning);
+  const store = await openStore(first, runtime);
+  const cluster = await openCluster(first, runtime);
+  const repository = await openWaiting(store, runtime, signal, thrown => log.error({ err: thrown }, 'the repository cannot be opened yet'));
+
+  let term: Term | undefined;
+  let scheduler: Scheduler | undefined;
+  const [stopping, unelect, closing] = [new AbortController(), new AbortController(), new AbortController()];
+  const operations = createOperations({ repository, runtime, most: mostOperations, fence: () => term?.fence });
+  const world: World = {
+    ...{ version: programVersion(), runtime, log, repository, cluster, operations, keys },
+    catalog: openLiveCatalog(repository, { trusted: keys.trusted }),
+    ledger: openLedger(repository, { signingKey: keys.signingKey, trusted: keys.trusted, runtime }),
+    events: createEventBus(),
+    sealIndex: settings.sealIndex === true,
+    identityDir: settings.service?.identityDir,
+    rules: () => rulesOf(config),
+    term: () => term,
+  };
+  const watch = watchRepository(world, closing.signal, observation.onObjectives);
+  const service = createService(world, { readiness: watch.readiness, objectives: watch.objectives });
+  observation.attach({ world, watch, isLeading: () => term !== undefined });
+
+  const access = { cluster, runtime, onWarning, config: () => config };
+  const [authenticator, authorizer] = [await createAuthenticator(access), await createAuthorizer(access)];
+  const api = await listen(first, {
+    service,
+    authenticator,
+    authorizer,
+    runtime,
+    onWarning,
+    log: observation.logger,
+    onAnswer: observation.onAnswer,
+  });
+  const metrics = await observation.serveMetrics();
+  log.info({ api: api.url, metrics: metrics.url, location: store.url, server: cluster.server }, 'serving');
+  onReady?.({ api: api.url, metrics: metrics.url });
+
+  const reloading = watchConfig({
+    ...{ current: first, load: reload, runtime, signal: closing.signal },
+    onChange: (changed, changes) => {
+      config = changed;
+      for (const { setting, needsRestart } of changes) {
+        if (needsRestart) log.warn({ setting }, 'a setting was changed that counts only after a restart');
+        else log.info({ setting }, 'a setting was changed');
+      }
+      scheduler?.poke();
+    },
+    onInvalid: error => {
+      log.error({ err: error }, 'the changed configuration is invalid; the one of before stays in force');
+      observation.onInvalidConfig(error);
+    },
+  });
+
+  const clusterId = await clusterUid(cluster).catch(() => '');
+  const lead = async (leadership: { readonly signal: AbortSignal; readonly fence: Fence }): Promise<void> => {
+    const { fence } = leadership;
+    const mine: Term = {
+      ...{ signal: leadership.signal, fence, cluster: fencedCluster(cluster, fence) },
+      repository: { ...repository, store: fencedStore(store, fence) },
+    };
+    term = mine;
+    log.info({}, 'leading');
+    observation.onLeading(true);
+    try {
+      const onScheduler = (made: Scheduler) => {
+        scheduler = made;
+      };
+      await leadTerm(world, mine, { clusterId, onScheduler, onMissed: observation.onMissed, stopping: stopping.signal });
+      await aborted(leadership.signal);
+    } finally {
+      scheduler = undefined;
+      await operations.abandon(asHoldfastError(leadership.signal.reason ?? new HoldfastError('NOT_LEADER', 'the term has ended')));
+      if (term === mine) term = undefined;
+      observation.onLeading(false);
+      log.info({}, 'not leading any more');
+    }
+  };
+  const election = elect(first, {
+    cluster,
+    runtime,
+    lead,
+    signal: unelect.signal,
+    onTrouble: error => log.warn({ err: error }, 'the lease gives trouble'),
+  });
+
+  try {
+    await Promise.race([aborted(signal), election]);
+  } finally {
+    log.info({ reason: asHoldfastError(signal.reason).message }, 'stopping');
+    stopping.abort();
+    await operations.drain(config.settings.service?.shutdownGrace ?? 0);
+    unelect.abort(new HoldfastError('SHUTTING_DOWN', 'the service is being stopped'));
+    await election.catch(() => {});
+    closing.abort();
+    await Promise.all([api.close(), metrics.close(), reloading.ended, watch.ended, observation.close()]);
+    await Promise.allSettled([store.close(), cluster.close()]);
+    log.info({}, 'stopped');
+  }
+}
+
+function rulesOf({ settings, policies }: Config): ServiceRules {
+  const { retention, catalogRefresh } = settings.service ?? {};
+  return {
+    policies,
+    maxShare: retention?.maxShare ?? 0.25,
+    retentionSchedule: retention?.schedule ?? '30 4 * * *',
+    operationsKeptMs: settings.operationsKept ?? 90 * 24 * 3_600_000,
+    catalogRefreshMs: catalogRefresh ?? 60_000,
+    platformChecks: async () => {
+      const { platformChecks } = await import('../validate/platform-checks.ts');
+      return platformChecks(settings.validation ?? {});
+    },
+  };
+}
+
+async function readKeys({ settings }: Config, onWarning: (text: string) => void): Promise<World['keys']> {
+  const keys = openKeys(settings, onWarning);
+  const recipients = await keys.recipients();
+  if (recipients.length === 0 && settings.insecurePlaintext !== true) {
+    throw new HoldfastError('RECIPIENT_MISSING', 'no recipient is configured: backups could not be sealed, so the service was not started');
+  }
+  return { recipients, signingKey: await keys.signingKey(), trusted: await keys.trusted() };
+}
+
+/** A location that does not answer is waited for; one that holds no repository is an error. */
+async function openWaiting(
+  store: ObjectStore,
+  runtime: Runtime,
+  signal: AbortSignal,
+  onTrouble: (thrown: HoldfastError) => void,
+): Promise<Repository> {
+  for (;;) {
+    try {
+      return await openRepository(store, { signal });
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = asHoldfastError(thrown);
+      if (!error.retryable) throw error;
+      onTrouble(error);
+      await runtime.sleep(storeDelayMs, signal);
+    }
+  }
+}
+
+type ListenParts = Omit<Parameters<typeof import('../api/listen.ts').listenApi>[0], 'host' | 'port' | 'tls' | 'insecureHttp' | 'limits'>;
+
+async function listen({ settings }: Config, parts: ListenParts): Promise<ListeningApi> {
+  const { listenApi } = await import('../api/listen.ts');
+  const { listen: address = '127.0.0.1:8443', tls, insecureHttp = false, bodyLimit, requestTimeout, rateLimit } = settings.service ?? {};
+  const limits = {
+    ...(bodyLimit !== undefined && { bodyBytes: bodyLimit }),
+    ...(requestTimeout !== undefined && { requestMs: requestTimeout, handlerMs: requestTimeout }),
+    ...(rateLimit?.perMinute !== undefined && { requestsPerMinute: rateLimit.perMinute }),
+    ...(rateLimit?.perSecond !== undefined && { requestsPerSecond: rateLimit.perSecond }),
+  };
+  const files = tls?.cert !== undefined && tls.key !== undefined ? { tls: { certFile: tls.cert, keyFile: tls.key } } : {};
+  return listenApi({ ...parts, ...splitAddress(address), ...files, insecureHttp, limits });
+}
+
+/** `127.0.0.1:8443`, `[::1]:8443`. */
+export function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+}
+
+interface ElectionParts {
+  readonly cluster: ClusterApi;
+  readonly runtime: Runtime;
+  readonly lead: (leadership: { readonly signal: AbortSignal; readonly fence: Fence }) => Promise<void>;
+  readonly onTrouble: (error: HoldfastError) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Without an election this process leads from its start to its end. */
+async function elect({ settings, environment }: Config, { cluster, runtime, lead, onTrouble, signal }: ElectionParts): Promise<void> {
+  const { enabled = true, name = 'holdfast', leaseDuration, renewDeadline, retryPeriod, ...where } = settings.service?.leaderElection ?? {};
+  if (!enabled) return lead({ signal, fence: { check: () => {} } });
+  const [{ createLease }, { defaultLeaderTimings, runLeaderElection }] = await Promise.all([
+    import('../cluster/lease.ts'),
+    import('../schedule/leader.ts'),
+  ]);
+  const namespace = where.namespace ?? (await ownNamespace(environment)) ?? 'default';
+  await runLeaderElection({
+    ...{ runtime, signal, onTrouble },
+    lease: createLease(cluster, { namespace, name, labels: { 'app.kubernetes.io/name': 'holdfast' } }),
+    identity: environment.variables['POD_NAME'] ?? hostname(),
+    timings: {
+      leaseDurationMs: leaseDuration ?? defaultLeaderTimings.leaseDurationMs,
+      renewDeadlineMs: renewDeadline ?? defaultLeaderTimings.renewDeadlineMs,
+      retryPeriodMs: retryPeriod ?? defaultLeaderTimings.retryPeriodMs,
+    },
+    monotonic: () => performance.now(),
+    onStartedLeading: lead,
+  });
+}
+
+const namespaces: ResourceKind = {
+  ...{ group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace' },
+  ...{ namespaced: false, verbs: ['get'], subresources: [] },
+};
+
+/** The usual identity of a cluster: spreads the runs of many. */
+async function clusterUid(cluster: ClusterApi): Promise<string> {
+  const json = await cluster.get(namespaces, '', 'kube-system', { signal: AbortSignal.timeout(10_000) });
+  return json === undefined ? '' : ((JSON.parse(json) as { metadata: { uid: string } }).metadata.uid ?? '');
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

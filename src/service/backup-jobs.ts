@@ -1,0 +1,137 @@
+import type { Work as AskedWork, Caller } from '../api/service.ts';
+import { runBackup } from '../backup/run.ts';
+import type { BackupOutcome, PartRecord } from '../domain/backup-set.ts';
+import { errorTable, HoldfastError } from '../domain/errors.ts';
+import type { LedgerAction } from '../domain/ledger.ts';
+import type { Actor } from '../domain/operation.ts';
+import { type Fire, isScheduled, type Part, type Policy, type Scope } from '../domain/policy.ts';
+import { everything, type Selection } from '../domain/selection.ts';
+import type { WorkContext, WorkResult } from '../operations/job.ts';
+import { commitClaimed } from '../repository/run-claim.ts';
+import type { DueRun } from '../schedule/coalesce.ts';
+import type { Prepared } from './job.ts';
+import { currentTerm, record, type World } from './world.ts';
+
+/** Of parts that are no part of this version: a set says so, instead of leaving it to be found out. */
+const notBuilt = {
+  volumeSnapshots: 'this version takes no snapshots of volumes',
+  volumeData: 'this version moves no data of volumes: only the claims are in the set',
+  artifacts: 'this version mirrors no artifact repository',
+  offsiteCopy: 'this version makes no copies: keep the location itself off site, or replicate its bucket',
+} as const satisfies Record<Exclude<Part, 'resources'>, string>;
+
+interface Wanted {
+  readonly tier: string;
+  readonly selection: Selection;
+  readonly parts: readonly Part[];
+  readonly fires: readonly Fire[];
+  readonly actor: Actor;
+}
+
+/** What the scheduler found due. */
+export function scheduledBackup(world: World, run: DueRun): Prepared {
+  const actor: Actor = { name: 'schedule', via: 'schedule' };
+  const { tier, fires, scope, policy, attempt } = run;
+  return {
+    submission: {
+      ...{ kind: 'backup', subject: `${policy}/${tier}`, actor, lane: `backup ${policy}` },
+      parameters: { policy, tier, fires, attempt, parts: scope.parts },
+    },
+    work: context => takeBackup(world, { tier, fires, actor, selection: scope.selection, parts: scope.parts }, context),
+  };
+}
+
+/** What somebody asked for. POLICY_NOT_FOUND. */
+export function demandedBackup(world: World, asked: Extract<AskedWork, { kind: 'backup' }>, caller: Caller): Prepared {
+  const scope = scopeOf(world.rules().policies, asked);
+  const tier = asked.tier ?? 'manual';
+  const selection = asked.selection ?? scope.selection;
+  const { policy } = asked;
+  return {
+    submission: {
+      ...{
+        kind: 'backup',
+        subject: policy === undefined ? tier : `${policy}/${tier}`,
+        actor: caller.actor,
+        lane: `backup ${policy ?? ''}`,
+      },
+      parameters: { ...(policy !== undefined && { policy }), tier, selection, parts: scope.parts },
+      ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
+    },
+    work: context => takeBackup(world, { tier, selection, parts: scope.parts, fires: [], actor: caller.actor }, context),
+  };
+}
+
+function scopeOf(policies: readonly Policy[], { policy: name, tier }: { readonly policy?: string; readonly tier?: string }): Scope {
+  if (name === undefined) {
+    const found = tier === undefined ? undefined : policies.flatMap(policy => policy.tiers).find(one => one.name === tier);
+    return found !== undefined && isScheduled(found) ? found.scope : { selection: everything, parts: ['resources'] };
+  }
+  const policy = policies.find(one => one.name === name);
+  const known = policies.map(one => one.name).join(', ') || 'none';
+  if (policy === undefined) throw new HoldfastError('POLICY_NOT_FOUND', `there is no policy ${JSON.stringify(name)}; there are ${known}`);
+  const scheduled = policy.tiers.filter(isScheduled);
+  const found = tier === undefined ? scheduled[0] : scheduled.find(one => one.name === tier);
+  if (found === undefined) {
+    const tiers = scheduled.map(one => one.name).join(', ') || 'none';
+    throw new HoldfastError('POLICY_NOT_FOUND', `policy ${name} takes no backups of tier ${JSON.stringify(tier)}; it has ${tiers}`);
+  }
+  return found.scope;
+}
+
+async function takeBackup(world: World, wanted: Wanted, context: WorkContext): Promise<WorkResult> {
+  const { repository, cluster } = currentTerm(world);
+  const { recipients, signingKey, trusted } = world.keys;
+  const { signal } = context;
+  const outcome = await runBackup({
+    ...{ repository, cluster, recipients, signingKey, signal },
+    ...{ tier: wanted.tier, selection: wanted.selection, sealIndex: world.sealIndex },
+    ...{ runtime: world.runtime, progress: context.progress, producerVersion: world.version },
+    parts: wanted.parts.map(partRecord),
+    ...(wanted.fires.length > 0 && {
+      fires: wanted.fires,
+      commit: (manifest, bytes) => commitClaimed(repository, manifest, bytes, { signingKey, trusted, signal }),
+    }),
+  });
+  await world.catalog.refresh().catch(() => {});
+  await record(world, {
+    action: ledgerAction[outcome.phase],
+    actor: wanted.actor,
+    subject: setOf(outcome),
+    details: detailsOf(outcome, wanted),
+  });
+  return resultOf(outcome, context);
+}
+
+function partRecord(part: Part): PartRecord {
+  return part === 'resources' ? { part, state: 'protected', reason: '' } : { part, state: 'not-protected', reason: notBuilt[part] };
+}
+
+const ledgerAction = {
+  Completed: 'backup.completed',
+  PartiallyFailed: 'backup.partially-failed',
+  Failed: 'backup.failed',
+} as const satisfies Record<BackupOutcome['phase'], LedgerAction>;
+
+function setOf(outcome: BackupOutcome): string {
+  return outcome.phase === 'Failed' ? outcome.id : outcome.manifest.id;
+}
+
+function detailsOf(outcome: BackupOutcome, { tier, fires }: Wanted): Record<string, unknown> {
+  if (outcome.phase === 'Failed') return { tier, fires, error: outcome.error, durationMs: outcome.durationMs };
+  const { objects, bytes, problems } = outcome.manifest;
+  return { tier, fires: outcome.manifest.fires ?? [], objects, bytes, problems: problems.length, durationMs: outcome.durationMs };
+}
+
+function resultOf(outcome: BackupOutcome, { log }: WorkContext): WorkResult {
+  if (outcome.phase === 'Failed') {
+    const { code, message } = outcome.error;
+    return { phase: 'Failed', summary: { durationMs: outcome.durationMs }, error: { code, message, hint: errorTable[code].hint } };
+  }
+  const { manifest, durationMs, settleMs } = outcome;
+  for (const { item, message } of manifest.problems) log('warn', `${item}: ${message}`);
+  const notProtected = (manifest.parts ?? []).filter(({ state }) => state === 'not-protected').map(({ part }) => part);
+  const stored = [...manifest.shards, ...manifest.index].reduce((sum, file) => sum + file.bytes, 0);
+  const counts = { objects: manifest.objects, bytes: manifest.bytes, storedBytes: stored, problems: manifest.problems.length };
+  return { phase: manifest.phase, summary: { set: manifest.id, tier: manifest.tier, ...counts, notProtected, durationMs, settleMs } };
+}

@@ -1,0 +1,59 @@
+import type { BackupDetails, BackupQuery, Backups, Page } from '../api/service.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import { selectionReaches } from '../domain/namespace-scope.ts';
+import type { SetSummary } from '../repository/catalog.ts';
+import { holdOf } from '../repository/holds.ts';
+import { requireManifest } from '../repository/read-manifest.ts';
+import { findSet } from './restore-jobs.ts';
+import { retentionPlan } from './retention.ts';
+import type { World } from './world.ts';
+
+/** Lists come from the catalog at hand; one set is read from the repository. */
+export function backupsOf(world: World): Backups {
+  return {
+    list: async query => pageOf(world.catalog.sets(), query),
+    get: async (text, signal) => detailsOf(world, text, signal),
+  };
+}
+
+function pageOf(sets: readonly SetSummary[], query: BackupQuery): Page<SetSummary> {
+  const items: SetSummary[] = [];
+  for (let i = sets.length - 1; i >= 0; i--) {
+    const set = sets[i]!;
+    if ((query.after !== undefined && set.id >= query.after) || !matches(set, query)) continue;
+    if (items.length === query.limit) return { items, next: items.at(-1)!.id };
+    items.push(set);
+  }
+  return { items };
+}
+
+function matches(set: SetSummary, { tier, phase, policy, within }: BackupQuery): boolean {
+  if (phase !== undefined && set.phase !== phase) return false;
+  if (set.phase === 'Unreadable') return tier === undefined && policy === undefined && within === undefined;
+  if (tier !== undefined && set.tier !== tier && !set.fires.some(fire => fire.tier === tier)) return false;
+  if (policy !== undefined && !set.fires.some(fire => fire.policy === policy)) return false;
+  return within === undefined || selectionReaches(set.selection, within);
+}
+
+async function detailsOf(world: World, text: string, signal: AbortSignal): Promise<BackupDetails> {
+  const id = world.catalog.get(text) === undefined ? await findSet(world, text, signal) : text;
+  const { trusted } = world.keys;
+  const [{ manifest, signature }, held, plan] = await Promise.all([
+    requireManifest(world.repository, id, { trusted, signal }),
+    holdOf(world.repository, id, { trusted, signal }),
+    retentionPlan(world, signal),
+  ]);
+  let summary = world.catalog.get(id);
+  if (summary === undefined) {
+    await world.catalog.refresh({ signal });
+    summary = world.catalog.get(id);
+  }
+  if (summary === undefined || summary.phase === 'Unreadable') throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${id}`);
+  const decision = plan.decisions.find(one => one.set === id);
+  const { expiresAt, reasons } = decision ?? {};
+  return {
+    ...{ summary, manifest, signature },
+    ...(held !== undefined && { hold: held }),
+    ...(reasons !== undefined && { retention: { reasons, ...(expiresAt !== undefined && { expiresAt }) } }),
+  };
+}

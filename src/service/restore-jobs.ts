@@ -1,0 +1,135 @@
+import { type IdentitySource, wipe } from '../api/identity.ts';
+import type { Work as AskedWork, Caller, RestoreRequest } from '../api/service.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import type { OperationRequest } from '../domain/operation.ts';
+import type { RestoreOptions, RestoreOutcome, RestorePlan } from '../domain/restore-plan.ts';
+import { noProgress } from '../domain/runtime.ts';
+import type { Work, WorkContext, WorkResult } from '../operations/job.ts';
+import { resolveSet } from '../repository/catalog.ts';
+import { openSet, type SetReader } from '../repository/set-reader.ts';
+import { planRestore } from '../restore/plan.ts';
+import { runRestore } from '../restore/run.ts';
+import { validateSet } from './check-jobs.ts';
+import { describeIdentity, identityFromRecord, openIdentities } from './identities.ts';
+import type { Prepared } from './job.ts';
+import { currentTerm, record, type World } from './world.ts';
+
+/** Most problems of a restore that its record names; the rest are counted. */
+const mostProblems = 200;
+
+export function findSet(world: World, text: string, signal: AbortSignal): Promise<string> {
+  return resolveSet(world.repository, text, { now: world.runtime.now(), signal, trusted: world.keys.trusted });
+}
+
+/** Opens a set for reading its contents. IDENTITY_MISSING before anything is read where it is sealed and there is no identity. */
+export async function openContents(world: World, id: string, identities: readonly string[], signal: AbortSignal): Promise<SetReader> {
+  const set = await openSet(world.repository, id, { identities, trusted: world.keys.trusted, signal });
+  if (set.manifest.encryption.scheme === 'age' && identities.length === 0) {
+    throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and the request gives no identity`, {
+      hint: 'send the identity, or name a Secret or a file of the service that holds it',
+    });
+  }
+  return set;
+}
+
+/** Nothing is written; the identity stays the caller's. */
+export async function planFor(world: World, request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
+  const id = await findSet(world, request.set, signal);
+  const reader = await openContents(world, id, await openIdentities(world, copyOf(request.identity), signal), signal);
+  const { cluster, runtime } = world;
+  return planRestore({ cluster, reader, runtime, signal, options: request.options, progress: noProgress });
+}
+
+/** Reading wipes what it read from. */
+function copyOf(source: IdentitySource | undefined): IdentitySource | undefined {
+  return source?.from === 'value' ? { from: 'value', bytes: Uint8Array.from(source.bytes) } : source;
+}
+
+interface Restoration {
+  readonly set: string;
+  readonly options: RestoreOptions;
+  readonly dryRun: boolean;
+  readonly validate: boolean;
+}
+
+/** The set and the identity are looked at before the job is accepted. BACKUP_ and IDENTITY_ codes, KEY_INVALID. */
+export async function restoreJob(
+  world: World,
+  asked: Extract<AskedWork, { kind: 'restore' }>,
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  const from = describeIdentity(asked.identity);
+  const set = await findSet(world, asked.set, signal);
+  const identities = await openIdentities(world, asked.identity, signal);
+  await openContents(world, set, identities, signal);
+  const what: Restoration = { set, options: asked.options, dryRun: asked.dryRun, validate: asked.validate };
+  return {
+    submission: {
+      ...{ kind: 'restore', subject: set, actor: caller.actor, lane: 'restore' },
+      parameters: { ...what, ...(from !== undefined && { identity: from }) },
+      ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
+    },
+    work: restoreWork(world, what, () => Promise.resolve(identities)),
+    discard: () => wipe(asked.identity),
+  };
+}
+
+/** Takes an interrupted restore up again, where its identity can be had a second time: what is there already is not written again. */
+export function resumeRestore(world: World, request: OperationRequest): { work: Work; lane: string } | undefined {
+  const { identity, ...what } = request.parameters as unknown as Restoration & { identity?: unknown };
+  const source = identityFromRecord(identity);
+  if (request.kind !== 'restore' || (identity !== undefined && source === undefined)) return undefined;
+  return { work: restoreWork(world, what, signal => openIdentities(world, source, signal)), lane: 'restore' };
+}
+
+function restoreWork(world: World, what: Restoration, identities: (signal: AbortSignal) => Promise<string[]>): Work {
+  return async context => {
+    const { operation, signal, progress, log } = context;
+    const { cluster } = currentTerm(world);
+    const reader = await openContents(world, what.set, await identities(signal), signal);
+    const input = { reader, cluster, options: what.options, runtime: world.runtime, signal, progress };
+    if (what.dryRun) {
+      const { totals, digest, steps, problems } = await planRestore(input);
+      const counts = steps.map(({ step, counts: of }) => ({ step, counts: of }));
+      return {
+        phase: 'Completed',
+        summary: { set: what.set, dryRun: true, totals, digest, steps: counts, problems: problems.slice(0, mostProblems) },
+      };
+    }
+    const fact = { actor: operation.actor, subject: what.set };
+    await record(world, { ...fact, action: 'restore.started', details: { operation: operation.id, options: what.options } });
+    log('info', `restoring ${what.set} to ${cluster.server}`);
+    let outcome: RestoreOutcome | undefined;
+    try {
+      outcome = await runRestore(input);
+      return await afterwards(world, what, { ...input, outcome }, context);
+    } finally {
+      const details =
+        outcome === undefined ? { phase: 'stopped' } : { phase: outcome.phase, totals: outcome.totals, durationMs: outcome.durationMs };
+      await record(world, { ...fact, action: 'restore.ended', details: { operation: operation.id, ...details } });
+    }
+  };
+}
+
+async function afterwards(
+  world: World,
+  what: Restoration,
+  { outcome, reader }: { readonly outcome: RestoreOutcome; readonly reader: SetReader },
+  context: WorkContext,
+): Promise<WorkResult> {
+  const { problems, problemsOmitted, ...told } = outcome;
+  for (const { item, severity, message } of problems) context.log(severity === 'failed' ? 'error' : 'warn', `${item}: ${message}`);
+  const named = problems.slice(0, mostProblems);
+  const summary = { set: what.set, ...told, problems: named, problemsOmitted: problemsOmitted + problems.length - named.length };
+  if (outcome.phase !== 'Completed' || !what.validate) return { phase: outcome.phase, summary, ...failure(outcome) };
+  const report = await validateSet(world, reader, { ...what.options, platform: false }, context);
+  return { ...report, summary: { ...summary, validation: report.summary } };
+}
+
+function failure({ phase, problems }: RestoreOutcome): Pick<WorkResult, 'error'> {
+  const worst = problems.find(({ severity }) => severity === 'failed');
+  if (phase === 'Completed' || worst === undefined) return {};
+  const { code, hint } = new HoldfastError(phase === 'Failed' ? 'RESTORE_FAILED' : 'RESTORE_PARTIAL', '');
+  return { error: { code, message: `${worst.item}: ${worst.message}`, hint } };
+}

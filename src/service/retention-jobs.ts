@@ -1,0 +1,68 @@
+import type { Work as AskedWork } from '../api/service.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import type { Actor } from '../domain/operation.ts';
+import type { WorkResult } from '../operations/job.ts';
+import { finishClaims } from '../repository/run-claim.ts';
+import { type RetentionOutcome, runRetention } from '../schedule/retention-run.ts';
+import type { Prepared } from './job.ts';
+import { busySets } from './retention.ts';
+import { currentTerm, type World } from './world.ts';
+
+/** Claims are finished for as long as files without a manifest may belong to one. */
+const claimAgeMs = 7 * 24 * 3_600_000;
+const mostItems = 500;
+
+/** Deletes what the rules let go. `plan` is the digest that somebody agreed to; the clock agrees to whatever the rules say. */
+export function retentionJob(
+  world: World,
+  asked: Omit<Extract<AskedWork, { kind: 'retention' }>, 'plan'> & { readonly plan?: string },
+  actor: Actor,
+): Prepared {
+  const { plan, beyondLimit } = asked;
+  return {
+    submission: {
+      ...{ kind: 'retention', subject: 'all', actor, lane: 'retention' },
+      parameters: { ...(plan !== undefined && { plan }), beyondLimit },
+    },
+    work: async ({ signal, progress, log }) => {
+      const { repository, fence } = currentTerm(world);
+      const { signingKey, trusted } = world.keys;
+      const { policies, maxShare } = world.rules();
+      const since = new Date(world.runtime.now().getTime() - claimAgeMs);
+      const claims = await finishClaims(repository, { signingKey, trusted, signal, since });
+      for (const { key, message } of claims.broken) log('warn', `${key}: ${message}`);
+      const outcome = await runRetention({
+        ...{ repository, policies, trusted, signingKey, actor, fence, signal, progress },
+        runtime: world.runtime,
+        busy: async () => busySets(world),
+        limits: { maxShare, yes: beyondLimit },
+        record: fact => world.ledger.append(fact).then(() => {}),
+        ...(plan !== undefined && { confirm: plan }),
+      });
+      await world.catalog.refresh({ signal });
+      for (const notice of [...outcome.plan.notices, ...outcome.notices]) log('warn', notice);
+      for (const { set, result, message } of outcome.items)
+        log(result === 'failed' ? 'error' : 'info', `${set}: ${result}${message && `: ${message}`}`);
+      return resultOf(outcome);
+    },
+  };
+}
+
+function resultOf({ plan, items }: RetentionOutcome): WorkResult {
+  const count = (result: string) => items.filter(item => item.result === result).length;
+  const failed = items.filter(item => item.result === 'failed');
+  const summary = {
+    ...{ deleted: count('deleted'), cleared: count('cleared'), kept: count('kept'), failed: failed.length },
+    ...(plan.blocked !== undefined && { blocked: plan.blocked }),
+    items: items.slice(0, mostItems),
+  };
+  const [first] = failed;
+  if (first !== undefined) {
+    const { hint } = new HoldfastError(first.code ?? 'STORE_ERROR', first.message);
+    const error = { code: first.code ?? ('STORE_ERROR' as const), message: `${first.set}: ${first.message}`, hint };
+    return { phase: 'PartiallyFailed', summary, error };
+  }
+  if (plan.blocked === undefined) return { phase: 'Completed', summary };
+  const hint = 'look at holdfast retention plan; if it is right, run retention with --yes';
+  return { phase: 'PartiallyFailed', summary, error: { code: 'PLAN_CHANGED', message: `nothing was deleted: ${plan.blocked}`, hint } };
+}

@@ -1,0 +1,62 @@
+import type { Caller, Hold, Retention } from '../api/service.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import { hold, listHolds, release } from '../repository/holds.ts';
+import { planRetention, type RetentionPlan } from '../schedule/retention.ts';
+import { findSet } from './restore-jobs.ts';
+import { currentTerm, record, type World } from './world.ts';
+
+/** What retention would do now; nothing is changed. */
+export async function retentionPlan(world: World, signal: AbortSignal, yes = false): Promise<RetentionPlan> {
+  const { policies, maxShare } = world.rules();
+  const holds = await listHolds(world.repository, { trusted: world.keys.trusted, signal });
+  return planRetention({
+    ...{ policies, holds, sets: world.catalog.sets(), busy: busySets(world), now: world.runtime.now() },
+    limits: { maxShare, yes },
+  });
+}
+
+/** Sets that a job reads just now. */
+export function busySets({ operations }: Pick<World, 'operations'>): Map<string, string> {
+  const doing = { restore: 'being restored', verify: 'being verified', validate: 'being compared with the cluster' };
+  const busy = new Map<string, string>();
+  for (const { request, result } of operations.active()) {
+    if (result !== undefined || !(request.kind in doing)) continue;
+    busy.set(request.subject, doing[request.kind as keyof typeof doing]);
+  }
+  return busy;
+}
+
+export function retentionOf(world: World): Retention {
+  const read = (signal: AbortSignal) => ({ trusted: world.keys.trusted, signal });
+  const write = (reason: string, { actor }: Caller, signal: AbortSignal) => ({
+    ...read(signal),
+    ...{ signingKey: world.keys.signingKey, reason, by: actor.name, now: world.runtime.now() },
+  });
+  return {
+    plan: signal => retentionPlan(world, signal),
+    holds: signal => listHolds(world.repository, read(signal)),
+    hold: async (text, reason, caller, signal): Promise<Hold> => {
+      const { repository } = currentTerm(world);
+      const set = await findSet(world, text, signal);
+      const held = await hold(repository, set, write(reason, caller, signal));
+      await record(world, { action: 'set.held', actor: caller.actor, subject: set, details: { reason } });
+      return held;
+    },
+    release: async (text, caller, signal) => {
+      const { repository } = currentTerm(world);
+      const known = world.catalog.get(text) !== undefined;
+      const set = known ? text : await findSet(world, text, signal).catch(notHeld(text));
+      await release(repository, set, write('', caller, signal));
+      await record(world, { action: 'set.released', actor: caller.actor, subject: set, details: {} });
+    },
+  };
+}
+
+function notHeld(text: string): (thrown: unknown) => never {
+  return thrown => {
+    if (thrown instanceof HoldfastError && thrown.code === 'BACKUP_NOT_FOUND') {
+      throw new HoldfastError('HOLD_NOT_FOUND', `${JSON.stringify(text)} is no set, so it is not held`, { cause: thrown });
+    }
+    throw thrown;
+  };
+}

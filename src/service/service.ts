@@ -1,0 +1,99 @@
+import { wipe } from '../api/identity.ts';
+import type { Operations as ApiOperations, ObjectiveStatus, OperationQuery, Page, Readiness, Service } from '../api/service.ts';
+import { scopeContains } from '../domain/namespace-scope.ts';
+import type { Operation } from '../domain/operation.ts';
+import { backupsOf } from './backups.ts';
+import { prepare } from './jobs.ts';
+import { planFor } from './restore-jobs.ts';
+import { retentionOf } from './retention.ts';
+import { currentTerm, record, type World } from './world.ts';
+
+export interface ServiceOptions {
+  readonly readiness: () => readonly Readiness[];
+  readonly objectives: () => readonly ObjectiveStatus[];
+}
+
+/** The service as the API sees it. */
+export function createService(world: World, { readiness, objectives }: ServiceOptions): Service {
+  world.operations.subscribe((type, operation) => {
+    const { namespaces } = operation.request;
+    world.events.publish({
+      type: type === 'changed' ? 'operation.changed' : 'operation.progress',
+      at: world.runtime.now().toISOString(),
+      operation,
+      ...(namespaces !== undefined && { namespaces }),
+    });
+  });
+  return {
+    version: world.version,
+    backups: backupsOf(world),
+    operations: operationsOf(world),
+    retention: retentionOf(world),
+    planRestore: (request, _caller, signal) => planFor(world, request, signal),
+    policies: () => world.rules().policies,
+    objectives: async () => objectives(),
+    ledger: async ({ limit, after, action }, signal) => {
+      const before = after === undefined ? {} : { before: Number(after) };
+      const items = await world.ledger.read({ limit: limit + 1, ...before, ...(action !== undefined && { action }) }, { signal });
+      const page = items.slice(0, limit);
+      return { items: page, ...(items.length > limit && { next: String(page.at(-1)!.seq) }) };
+    },
+    subscribe: world.events.subscribe,
+    refused: ({ actor, request, code, reason, count }) => {
+      world.log.warn({ actor: actor.name, request, code, reason, count }, 'a request was refused');
+      if (world.term() === undefined) return;
+      void record(world, { action: 'request.refused', actor, subject: request, details: { code, reason, count } });
+    },
+    readiness,
+  };
+}
+
+function operationsOf(world: World): ApiOperations {
+  const { operations } = world;
+  return {
+    start: async (asked, caller, { idempotency, signal }) => {
+      const identity = 'identity' in asked ? asked.identity : undefined;
+      try {
+        currentTerm(world);
+        const job = await prepare(world, asked, caller, signal);
+        const submission = { ...job.submission, ...(idempotency !== undefined && { idempotency }) };
+        const { operation, isNew } = await operations.submit(submission, job.work);
+        if (!isNew) job.discard?.();
+        return operation;
+      } catch (thrown) {
+        wipe(identity);
+        throw thrown;
+      }
+    },
+    list: async (query, signal) => {
+      const items = await operations.list({ ...filterOf(query), limit: query.limit + 1 }, signal);
+      return pageOf(items, query.limit);
+    },
+    get: (id, signal) => operations.get(id, signal),
+    log: (id, query, signal) => operations.log(id, query, signal),
+    cancel: async (id, caller) => {
+      const operation = await operations.cancel(id, caller.actor);
+      await record(world, { action: 'operation.cancelled', actor: caller.actor, subject: id, details: { kind: operation.request.kind } });
+      return operation;
+    },
+  };
+}
+
+function filterOf({ kind, phase, after, within }: OperationQuery) {
+  return {
+    ...(kind !== undefined && { kind }),
+    ...(phase !== undefined && { phase }),
+    ...(after !== undefined && { after }),
+    ...(within !== undefined && { matches: (operation: Operation) => isWithin(operation, within) }),
+  };
+}
+
+/** Is it an operation of somebody who was restricted to namespaces that all are among these? */
+function isWithin({ request }: Operation, within: readonly string[]): boolean {
+  return request.namespaces?.every(namespace => scopeContains(within, namespace)) ?? false;
+}
+
+function pageOf(items: readonly Operation[], limit: number): Page<Operation> {
+  const page = items.slice(0, limit);
+  return { items: page, ...(items.length > limit && { next: page.at(-1)!.request.id }) };
+}

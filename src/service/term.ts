@@ -1,0 +1,115 @@
+import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import type { Actor } from '../domain/operation.ts';
+import { finishClaims } from '../repository/run-claim.ts';
+import type { DueRun } from '../schedule/coalesce.ts';
+import { nextFire, parseSchedule } from '../schedule/cron.ts';
+import type { MissedFire } from '../schedule/due.ts';
+import { runScheduler, type Scheduler } from '../schedule/scheduler.ts';
+import { scheduledBackup } from './backup-jobs.ts';
+import { scheduleHistory } from './history.ts';
+import type { Prepared } from './job.ts';
+import { resumeRestore } from './restore-jobs.ts';
+import { retentionJob } from './retention-jobs.ts';
+import { record, type Term, type World } from './world.ts';
+
+const self: Actor = { name: 'holdfast', via: 'service' };
+const dayMs = 24 * 3_600_000;
+const firstDelayMs = 1_000;
+const longestDelayMs = 60_000;
+/** A clock that was put forward is noticed within this time. */
+const longestSleepMs = 30_000;
+
+export interface TermHooks {
+  /** Of the cluster that is backed up. */
+  readonly clusterId: string;
+  /** The scheduler of this term, to be poked when the rules change. */
+  readonly onScheduler: (scheduler: Scheduler) => void;
+  readonly onMissed: (missed: MissedFire) => void;
+  /** No run is started after it; what runs goes on. */
+  readonly stopping: AbortSignal;
+}
+
+/**
+ * What a leader does for as long as its term lasts: finishes what the one before left, starts what is due, deletes what has had its time.
+ * Resolves when the term or the service ends; a store or an API server that is away is waited for.
+ */
+export async function leadTerm(world: World, term: Term, hooks: TermHooks): Promise<void> {
+  const signal = AbortSignal.any([term.signal, hooks.stopping]);
+  await persistently(world, signal, 'what was left by the leader before could not be finished', async () => {
+    await world.catalog.refresh({ signal });
+    const since = new Date(world.runtime.now().getTime() - dayMs);
+    const { signingKey, trusted } = world.keys;
+    const claims = await finishClaims(term.repository, { signingKey, trusted, since, signal });
+    for (const set of claims.finished) world.log.info({ set }, 'a set was made visible whose writer had ended just before');
+    for (const { key, message } of claims.broken) world.log.warn({ key, message }, 'a claim cannot be finished');
+    const { resumed, interrupted, damaged } = await world.operations.recover(request => resumeRestore(world, request));
+    for (const { id, kind } of resumed) world.log.info({ operation: id, kind }, 'an operation is taken up again');
+    for (const message of damaged) world.log.error({ message }, 'a record of an operation cannot be read');
+    for (const { id } of interrupted) await record(world, { action: 'operation.interrupted', actor: self, subject: id, details: {} });
+    if (claims.finished.length > 0) await world.catalog.refresh({ signal });
+  });
+  if (signal.aborted) return;
+  await record(world, { action: 'service.started', actor: self, subject: world.repository.info.id, details: { version: world.version } });
+  const scheduler = runScheduler({
+    policies: () => world.rules().policies,
+    history: async within => {
+      await world.catalog.refresh({ signal: within });
+      return scheduleHistory(world, within);
+    },
+    start: run => start(world, run),
+    onMissed: hooks.onMissed,
+    onError: error => world.log.error({ err: error }, 'the scheduler has trouble, and goes on'),
+    ...{ clusterId: hooks.clusterId, runtime: world.runtime, signal, fence: term.fence },
+  });
+  hooks.onScheduler(scheduler);
+  await Promise.all([scheduler.ended, keepHouse(world, signal)]);
+}
+
+async function start(world: World, run: DueRun): Promise<void> {
+  const { phase, result } = await carryOut(world, scheduledBackup(world, run));
+  if (phase === 'Failed' || phase === 'Interrupted') {
+    throw new HoldfastError(result?.error?.code ?? 'BACKUP_FAILED', `${run.policy}/${run.tier}: ${result?.error?.message ?? phase}`);
+  }
+}
+
+async function carryOut(world: World, job: Prepared) {
+  const { operation } = await world.operations.submit(job.submission, job.work);
+  return world.operations.ended(operation.request.id);
+}
+
+/** Retention by its schedule, and records of operations that are old. */
+async function keepHouse(world: World, signal: AbortSignal): Promise<void> {
+  let from = world.runtime.now();
+  while (!signal.aborted) {
+    const due = nextFire(parseSchedule(world.rules().retentionSchedule), 'UTC', from);
+    const now = world.runtime.now();
+    // A clock that was put back must not keep retention waiting until it has caught up.
+    if (from.getTime() > now.getTime() + dayMs) from = now;
+    if (due !== undefined && due.getTime() <= now.getTime()) {
+      from = now;
+      await persistently(world, signal, 'retention could not be run', async () => {
+        await carryOut(world, retentionJob(world, { kind: 'retention', beyondLimit: false }, { name: 'schedule', via: 'schedule' }));
+        await world.operations.expire(new Date(now.getTime() - world.rules().operationsKeptMs), signal);
+      });
+      continue;
+    }
+    const wait = Math.min(longestSleepMs, due === undefined ? longestSleepMs : due.getTime() - now.getTime());
+    await world.runtime.sleep(Math.max(1, wait), signal).catch(() => {});
+  }
+}
+
+/** Until it succeeds or the signal aborts, with growing delay. NOT_LEADER ends it too. */
+async function persistently(world: World, signal: AbortSignal, trouble: string, work: () => Promise<void>): Promise<void> {
+  for (let delay = firstDelayMs; !signal.aborted; delay = Math.min(delay * 2, longestDelayMs)) {
+    try {
+      await work();
+      return;
+    } catch (thrown) {
+      if (signal.aborted) return;
+      const error = asHoldfastError(thrown);
+      if (error.code === 'NOT_LEADER') throw error;
+      world.log.error({ err: error }, trouble);
+      await world.runtime.sleep(delay, signal).catch(() => {});
+    }
+  }
+}

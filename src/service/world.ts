@@ -1,0 +1,89 @@
+import type { ClusterApi } from '../cluster/cluster-api.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import type { Fence } from '../domain/fence.ts';
+import type { LedgerFact } from '../domain/ledger.ts';
+import type { Policy } from '../domain/policy.ts';
+import type { Runtime } from '../domain/runtime.ts';
+import type { Operations } from '../operations/operations.ts';
+import type { Ledger } from '../repository/ledger.ts';
+import type { LiveCatalog } from '../repository/live-catalog.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { PlatformCheck } from '../validate/platform.ts';
+import type { EventBus } from './event-bus.ts';
+
+/** What may be written with while this replica leads. */
+export interface Term {
+  /** Aborted when the term ends. */
+  readonly signal: AbortSignal;
+  readonly fence: Fence;
+  /** Writes through the fence. */
+  readonly repository: Repository;
+  /** Writes through the fence. */
+  readonly cluster: ClusterApi;
+}
+
+/** Settings that a running service takes up when they change. */
+export interface ServiceRules {
+  readonly policies: readonly Policy[];
+  /** The greatest share of all sets that retention deletes by itself, above 0 and at most 1. */
+  readonly maxShare: number;
+  /** Cron, UTC. */
+  readonly retentionSchedule: string;
+  /** Milliseconds. */
+  readonly operationsKeptMs: number;
+  readonly catalogRefreshMs: number;
+  /** What a validation runs on the platform. */
+  readonly platformChecks: () => Promise<readonly PlatformCheck[]>;
+}
+
+/** Constant messages with fields, as pino has them. */
+export interface ServiceLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What the service is made of. */
+export interface World {
+  readonly version: string;
+  readonly runtime: Runtime;
+  readonly log: ServiceLog;
+  /** For reading; writes go through the term. */
+  readonly repository: Repository;
+  readonly cluster: ClusterApi;
+  readonly catalog: LiveCatalog;
+  readonly ledger: Ledger;
+  readonly operations: Operations;
+  readonly events: EventBus;
+  readonly keys: {
+    readonly recipients: readonly string[];
+    /** Ed25519 private key, PEM. */
+    readonly signingKey: string;
+    /** Public keys (PEM); none where any of the repository's own will do. */
+    readonly trusted: readonly string[];
+  };
+  readonly sealIndex: boolean;
+  /** Folder of identities that a request may name; undefined where none is configured. */
+  readonly identityDir: string | undefined;
+  rules(): ServiceRules;
+  /** Undefined while another replica leads. */
+  term(): Term | undefined;
+}
+
+/** NOT_LEADER while another replica leads. */
+export function currentTerm(world: Pick<World, 'term'>): Term {
+  const term = world.term();
+  if (term === undefined) throw new HoldfastError('NOT_LEADER', 'another replica of the service leads');
+  term.fence.check();
+  return term;
+}
+
+/** Adds to the ledger; what cannot be recorded is logged, and fails nothing that has happened already. */
+export async function record(world: Pick<World, 'ledger' | 'log' | 'term'>, fact: LedgerFact): Promise<void> {
+  try {
+    currentTerm(world);
+    await world.ledger.append(fact);
+  } catch (thrown) {
+    world.log.error({ err: thrown, action: fact.action, subject: fact.subject }, 'the ledger could not be written');
+  }
+}
