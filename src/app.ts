@@ -1,5 +1,6 @@
 import { once, openCluster, openStore, requireWriteOnce, systemRuntime } from './app/adapters.ts';
 import { type Keys, openKeys } from './app/keys.ts';
+import type { RetentionCommands } from './app/retention.ts';
 import type { ClusterApi } from './cluster/cluster-api.ts';
 import type { Config } from './config/load.ts';
 import type { Settings } from './config/schema.ts';
@@ -43,6 +44,8 @@ export interface App {
   openSet(text: string, options: OpenOptions): Promise<SetReader>;
   /** `what` as in `openSet`, or `all`. */
   verify(what: string, run: Run): Promise<RepositoryReport>;
+  /** By the configured policies. */
+  retention(signal: AbortSignal): Promise<RetentionCommands>;
   /** Newest first. */
   readLedger(query: LedgerQuery, signal: AbortSignal): Promise<readonly LedgerEntry[]>;
   /** `expected`: where the ledger ended when somebody noted it. */
@@ -97,6 +100,11 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     listSets: signal => listSets(parts, signal),
     openSet: (text, options) => openSet(parts, text, options),
     verify: (what, run) => verify(parts, what, run),
+    retention: async signal => {
+      const { openRetention } = await import('./app/retention.ts');
+      const repository = await openRepository(parts, signal);
+      return openRetention({ ...parts, config, repository, resolve: text => resolveSet(parts, repository, text, signal) }, signal);
+    },
     readLedger: async (query, signal) => {
       const { readLedger } = await import('./repository/ledger.ts');
       return readLedger(await openRepository(parts, signal), query, { trusted: await parts.keys.trusted(), signal });

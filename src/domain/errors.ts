@@ -147,7 +147,7 @@ export const errorTable = {
     hint: 'pass --signing-key, or set HOLDFAST_SIGNING_KEY to the file’s path',
   },
   IDENTITY_MISSING: {
-    status: 400,
+    status: 422,
     exit: exitCodes.wrongKey,
     retryable: false,
     hint: 'pass --identity with the file that holds the age identity',
@@ -185,6 +185,12 @@ export const errorTable = {
     exit: exitCodes.verification,
     retryable: false,
     hint: 'the failed checks name the objects that differ',
+  },
+  RETENTION_BLOCKED: {
+    status: 409,
+    exit: exitCodes.failed,
+    retryable: false,
+    hint: 'look at holdfast retention plan; if all of that is to go, run holdfast retention run --yes',
   },
   NOT_LEADER: {
     status: 503,

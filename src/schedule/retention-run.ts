@@ -7,7 +7,7 @@ import { begunDeletions, giveUpDeletion, listHolds } from '../repository/holds.t
 import { finishLeftovers, leftoverAgeMs, readLeftovers, storeTime } from '../repository/leftovers.ts';
 import type { CallOptions } from '../repository/read-bytes.ts';
 import type { Repository } from '../repository/repository.ts';
-import { planRetention, type RetentionInput, type RetentionPlan, toDelete } from './retention.ts';
+import { type BusySets, doingWith, planRetention, type RetentionInput, type RetentionPlan, toDelete } from './retention.ts';
 
 export interface PlanOptions extends CallOptions {
   readonly repository: Repository;
@@ -16,7 +16,7 @@ export interface PlanOptions extends CallOptions {
   readonly trusted?: readonly string[] | undefined;
   readonly runtime: Pick<Runtime, 'now' | 'random'>;
   /** What is being done with sets just now, by their ids; asked again before each deletion. */
-  busy(): Promise<ReadonlyMap<string, string>>;
+  busy(): Promise<BusySets>;
   readonly limits?: RetentionInput['limits'];
 }
 
@@ -127,7 +127,7 @@ async function lookAround(options: RetentionRunOptions): Promise<Surroundings> {
 }
 
 async function letGo(id: string, reasons: readonly string[], options: RetentionRunOptions): Promise<RetentionItem> {
-  const doing = (await options.busy()).get(id);
+  const doing = doingWith(id, await options.busy());
   if (doing !== undefined) return { set: id, result: 'kept', message: doing };
   const held = await deleteSet(options.repository, id, reasons, deleteOptions(options));
   if (held !== undefined) return { set: id, result: 'kept', message: `held by ${held.by}: ${held.reason}` };
@@ -147,7 +147,7 @@ async function clear(id: string, options: RetentionRunOptions): Promise<Retentio
 }
 
 async function sweep(id: string, options: RetentionRunOptions): Promise<RetentionItem> {
-  const doing = (await options.busy()).get(id);
+  const doing = doingWith(id, await options.busy());
   if (doing !== undefined) return { set: id, result: 'kept', message: doing };
   const message = 'it has no manifest: the run that wrote it was stopped';
   await deleteLeftover(options.repository, id, message, deleteOptions(options));

@@ -93,6 +93,12 @@ describe('a tier that promotes', () => {
     expect(decision([...months, elsewhere, later, thisYear, newest], elsewhere)?.action).toBe('keep');
   });
 
+  it('goes by the ids of sets that were started at the same moment', () => {
+    const twin = { ...months[3]!, id: '20191201T020000Z-monthly-zzzz' };
+    const decided = [twin, months[3]!].map(one => decision([twin, ...months, thisYear, newest], one)?.action);
+    expect(decided).toEqual(['keep', 'delete']);
+  });
+
   it('is not led astray by a set that somebody asked for under that name', () => {
     const asked = set('2019-12-31T02:00:00.000Z', 'monthly', { fires: [] });
     expect(decision([...months, asked, thisYear, newest], months[3]!)?.action).toBe('keep');
@@ -125,9 +131,9 @@ describe('a set whose time has ended stays', () => {
     expect(decision([old, newest], old, { holds })).toEqual({ set: old.id, action: 'keep', reasons: ['held by alice: audit'] });
   });
 
-  it('while something is done with it', () => {
-    const busy = new Map([[old.id, 'being restored']]);
-    expect(decision([old, newest], old, { busy })).toMatchObject({ action: 'keep', reasons: ['being restored'] });
+  it.each([[old.id], ['all']])('while something is done with %s', which => {
+    const busy = new Map([[which, 'being verified']]);
+    expect(decision([old, newest], old, { busy })).toMatchObject({ action: 'keep', reasons: ['being verified'] });
   });
 
   it.each([

@@ -17,13 +17,15 @@ export interface RetentionHold {
   readonly by: string;
 }
 
+/** What is being done with a set just now, by its id: `being restored`. `all` stands for every set. */
+export type BusySets = ReadonlyMap<string, string>;
+
 export interface RetentionInput {
   /** In any order; ids are unique. */
   readonly sets: readonly SetSummary[];
   readonly policies: readonly Policy[];
   readonly holds: readonly RetentionHold[];
-  /** What is being done with a set just now, by its id: `being restored`. */
-  readonly busy: ReadonlyMap<string, string>;
+  readonly busy: BusySets;
   readonly now: Date;
   readonly limits?: {
     /** The greatest part of the sets that one run may delete, above 0 and at most 1; three may always go. */
@@ -98,7 +100,7 @@ interface Context {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly holds: ReadonlyMap<string, readonly RetentionHold[]>;
-  readonly busy: ReadonlyMap<string, string>;
+  readonly busy: BusySets;
 }
 
 /** A time for which a tier keeps a set. */
@@ -143,14 +145,19 @@ function decide(one: Case, context: Context): RetentionDecision {
   return { set: set.id, action: 'delete', reasons: ended, expiresAt: new Date(end).toISOString() };
 }
 
+/** Undefined when nothing is done with the set. */
+export function doingWith(set: string, busy: BusySets): string | undefined {
+  return busy.get(set) ?? busy.get('all');
+}
+
 /** What keeps a set for the time being, and does not change when it expires. */
 function passing({ set, isFuture }: Case, { busy }: Context): string[] {
-  const doing = busy.get(set.id);
+  const doing = doingWith(set.id, busy);
   return [...(doing === undefined ? [] : [doing]), ...(isFuture ? ['dated in the future'] : [])];
 }
 
 function decideUnreadable(set: Exclude<SetSummary, ReadableSet>, context: Context): RetentionDecision {
-  const doing = context.busy.get(set.id);
+  const doing = doingWith(set.id, context.busy);
   const reasons = [
     `unreadable, so nothing is known of its tier: ${set.error.message}`,
     ...heldReasons(set, context),

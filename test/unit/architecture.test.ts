@@ -25,7 +25,17 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   api: ['domain', 'crypto', 'repository', 'schedule', 'operations', 'validate', 'cluster/cluster-api.ts'],
   client: ['domain', 'api'],
   // Adapters are out of reach: a command gets them from the app. Of the use cases it takes the shapes of results, and pure functions on them.
-  cli: ['domain', 'config', 'crypto', 'repository', 'validate', 'schedule/cron.ts', 'app.ts'],
+  cli: [
+    'domain',
+    'config',
+    'crypto',
+    'repository',
+    'validate',
+    'schedule/cron.ts',
+    'schedule/retention.ts',
+    'schedule/retention-run.ts',
+    'app.ts',
+  ],
   'app.ts': ['app', 'domain', 'config', 'crypto', 'storage', 'cluster', 'repository', 'backup', 'restore', 'validate', 'schedule'],
   app: ['app.ts', ...rooms],
   'main.ts': ['cli', 'config'],
