@@ -28,7 +28,7 @@ export interface Source {
 
 export function asError({ message, hint }: Problem): HoldfastError {
   return new HoldfastError('CONFIG_INVALID', message, {
-    hint: hint ?? 'correct the named setting; holdfast config schema says what it may be',
+    hint: hint ?? 'correct the named setting and run again; holdfast config schema says what it may be',
   });
 }
 
