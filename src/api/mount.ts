@@ -116,6 +116,7 @@ function problemResponse(status: number) {
 }
 
 function callOf<E extends Endpoint>(api: Api, endpoint: E, request: FastifyRequest, reply: FastifyReply): Call<E> {
+  const signal = signalOf(reply, endpoint.slow === true ? api.limits.slowHandlerMs : api.limits.handlerMs);
   const caller = callerOf(request);
   const key = request.headers['idempotency-key'];
   const idempotency =
@@ -125,11 +126,23 @@ function callOf<E extends Endpoint>(api: Api, endpoint: E, request: FastifyReque
     query: request.query as QueryOf<E>,
     body: request.body as BodyOf<E>,
     caller,
-    signal: request.signal,
+    signal,
     ...(idempotency !== undefined && { idempotency }),
-    identity: given => identityOf(api, request, given),
+    identity: given => identityOf(api, request, given, signal),
     header: (name, value) => void reply.header(name, value),
   };
+}
+
+/**
+ * Aborted when the client goes away before it has its answer, and when the time for the request is up. The framework’s own signal is aborted,
+ * and its time limit lifted, as soon as a body has been read.
+ */
+function signalOf(reply: FastifyReply, limitMs: number): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort(new HoldfastError('INTERRUPTED', 'the client went away'));
+  });
+  return AbortSignal.any([gone.signal, AbortSignal.timeout(limitMs)]);
 }
 
 function keyText(header: string | readonly string[] | undefined): string | undefined {
@@ -147,8 +160,9 @@ async function identityOf(
   { authorizer }: Api,
   request: FastifyRequest,
   given: GivenIdentity | undefined,
+  signal: AbortSignal,
 ): Promise<IdentitySource | undefined> {
-  const { held, principal, signal } = request;
+  const { held, principal } = request;
   const identity = sourceOf(held, given);
   requireOwnIdentity(callerOf(request), identity);
   if (identity?.from === 'secret' && (principal === null || !(await authorizer.mayUseSecret(principal, identity, signal)))) {

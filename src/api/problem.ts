@@ -20,7 +20,8 @@ const places: Readonly<Record<string, string>> = { querystring: 'query', params:
 export type FieldErrors = readonly { readonly pointer: string; readonly detail: string }[];
 
 interface FrameworkError extends Error {
-  readonly code?: string;
+  /** A number in a DOMException. */
+  readonly code?: string | number;
   readonly statusCode?: number;
   readonly validationContext?: string;
 }
@@ -46,7 +47,8 @@ export function requestError(thrown: unknown): HoldfastError {
     return new InvalidRequest(`the ${place} of the request is not as described: ${fields[0]?.pointer} ${fields[0]?.detail}`, fields);
   }
   if (thrown instanceof HoldfastError || !(thrown instanceof Error)) return asHoldfastError(thrown);
-  const { code = '', statusCode = 500 } = thrown as FrameworkError;
+  const { code: given, statusCode = 500 } = thrown as FrameworkError;
+  const code = typeof given === 'string' ? given : '';
   const known = frameworkErrors[code];
   if (known !== undefined) return new HoldfastError(known.code, known.message, { cause: thrown });
   if (code.startsWith('FST_ERR_') && statusCode < 500) return new HoldfastError('REQUEST_INVALID', thrown.message, { cause: thrown });
