@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { pino } from 'pino';
 import type { RequestMeasure } from '../api/request-log.ts';
-import type { Config } from '../config/load.ts';
+import type { ServiceConfig } from '../config/service.ts';
 import type { HoldfastError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { MissedFire } from '../schedule/due.ts';
@@ -19,13 +19,15 @@ export interface Observation {
   readonly onObjectives: (statuses: readonly ObjectiveStatus[]) => void;
   readonly onMissed: (missed: MissedFire) => void;
   readonly onInvalidConfig: (error: HoldfastError) => void;
+  /** What is in force from now on. */
+  readonly onConfig: (service: ServiceConfig) => void;
   readonly onLeading: (leading: boolean) => void;
   serveMetrics(): Promise<{ readonly url: string; close(): Promise<void> }>;
   close(): Promise<void>;
 }
 
-export async function openObservation({ settings }: Config, _runtime: Runtime): Promise<Observation> {
-  const logger = pino({ level: settings.logs?.level ?? 'info' }, pino.destination(2));
+export async function openObservation(service: ServiceConfig, _runtime: Runtime): Promise<Observation> {
+  const logger = pino({ level: service.logs.level }, pino.destination(2));
   return {
     log: logger,
     logger,
@@ -33,7 +35,8 @@ export async function openObservation({ settings }: Config, _runtime: Runtime): 
     onAnswer: () => {},
     onObjectives: () => {},
     onMissed: missed => logger.error({ ...missed }, 'a scheduled backup was missed'),
-    onInvalidConfig: () => {},
+    onInvalidConfig: error => logger.error({ err: error }, 'the changed configuration is invalid; the one of before stays in force'),
+    onConfig: () => {},
     onLeading: () => {},
     serveMetrics: async () => ({ url: '', close: async () => {} }),
     close: async () => {},

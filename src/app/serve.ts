@@ -2,8 +2,8 @@ import { hostname } from 'node:os';
 import type { ListeningApi } from '../api/listen.ts';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { fencedCluster } from '../cluster/fenced-cluster.ts';
-import { ownNamespace } from '../config/environment.ts';
 import type { Config } from '../config/load.ts';
+import { type ServiceConfig, serviceConfig } from '../config/service.ts';
 import { programVersion } from '../config/version.ts';
 import { watchConfig } from '../config/watch.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
@@ -37,16 +37,18 @@ export interface ServeOptions {
   readonly reload: () => Promise<Config>;
   /** Ends the service in order. */
   readonly signal: AbortSignal;
+  /** Told of every wish to read the configuration anew. */
+  readonly onHangup?: (listener: () => void) => void;
   readonly runtime?: Runtime;
   /** Called once the API answers. */
   readonly onReady?: (addresses: { readonly api: string; readonly metrics: string }) => void;
 }
 
 /** Runs the service until the signal aborts. CONFIG_INVALID, REPO_NOT_FOUND, RECIPIENT_MISSING and their like before anything is served. */
-export async function serve({ config: first, reload, signal, runtime = systemRuntime, onReady }: ServeOptions): Promise<void> {
-  let config = first;
-  const { settings } = first;
-  const observation = await openObservation(first, runtime);
+export async function serve({ config: first, reload, signal, onHangup, runtime = systemRuntime, onReady }: ServeOptions): Promise<void> {
+  const atStart = await serviceConfig(first);
+  let inForce = { service: atStart, rules: rulesOf(first, atStart) };
+  const observation = await openObservation(atStart, runtime);
   const { log } = observation;
   const onWarning = (text: string) => log.warn({}, text);
   for (const warning of first.warnings) onWarning(warning);
@@ -65,18 +67,18 @@ export async function serve({ config: first, reload, signal, runtime = systemRun
     catalog: openLiveCatalog(repository, { trusted: keys.trusted }),
     ledger: openLedger(repository, { signingKey: keys.signingKey, trusted: keys.trusted, runtime }),
     events: createEventBus(),
-    sealIndex: settings.sealIndex === true,
-    identityDir: settings.service?.identityDir,
-    rules: () => rulesOf(config),
+    sealIndex: first.settings.sealIndex === true,
+    identityDir: atStart.identityDir,
+    rules: () => inForce.rules,
     term: () => term,
   };
   const watch = watchRepository(world, closing.signal, observation.onObjectives);
   const service = createService(world, { readiness: watch.readiness, objectives: watch.objectives });
   observation.attach({ world, watch, isLeading: () => term !== undefined });
 
-  const access = { cluster, runtime, onWarning, config: () => config };
+  const access = { cluster, runtime, onWarning, service: () => inForce.service };
   const [authenticator, authorizer] = [await createAuthenticator(access), await createAuthorizer(access)];
-  const api = await listen(first, {
+  const api = await listenWith(atStart, {
     service,
     authenticator,
     authorizer,
@@ -92,18 +94,22 @@ export async function serve({ config: first, reload, signal, runtime = systemRun
   const reloading = watchConfig({
     ...{ current: first, load: reload, runtime, signal: closing.signal },
     onChange: (changed, changes) => {
-      config = changed;
-      for (const { setting, needsRestart } of changes) {
-        if (needsRestart) log.warn({ setting }, 'a setting was changed that counts only after a restart');
-        else log.info({ setting }, 'a setting was changed');
-      }
-      scheduler?.poke();
+      serviceConfig(changed).then(
+        service => {
+          inForce = { service, rules: rulesOf(changed, service) };
+          for (const { setting, needsRestart } of changes) {
+            if (needsRestart) log.warn({ setting }, 'a setting was changed that counts only after a restart');
+            else log.info({ setting }, 'a setting was changed');
+          }
+          observation.onConfig(service);
+          scheduler?.poke();
+        },
+        thrown => observation.onInvalidConfig(asHoldfastError(thrown)),
+      );
     },
-    onInvalid: error => {
-      log.error({ err: error }, 'the changed configuration is invalid; the one of before stays in force');
-      observation.onInvalidConfig(error);
-    },
+    onInvalid: observation.onInvalidConfig,
   });
+  onHangup?.(() => reloading.poke());
 
   const clusterId = await clusterUid(cluster).catch(() => '');
   const lead = async (leadership: { readonly signal: AbortSignal; readonly fence: Fence }): Promise<void> => {
@@ -129,7 +135,8 @@ export async function serve({ config: first, reload, signal, runtime = systemRun
       log.info({}, 'not leading any more');
     }
   };
-  const election = elect(first, {
+  const identity = first.environment.variables['POD_NAME'] ?? hostname();
+  const election = elect(atStart, identity, {
     cluster,
     runtime,
     lead,
@@ -142,7 +149,7 @@ export async function serve({ config: first, reload, signal, runtime = systemRun
   } finally {
     log.info({ reason: asHoldfastError(signal.reason).message }, 'stopping');
     stopping.abort();
-    await operations.drain(config.settings.service?.shutdownGrace ?? 0);
+    await operations.drain(inForce.service.shutdownGraceMs);
     unelect.abort(new HoldfastError('SHUTTING_DOWN', 'the service is being stopped'));
     await election.catch(() => {});
     closing.abort();
@@ -152,14 +159,10 @@ export async function serve({ config: first, reload, signal, runtime = systemRun
   }
 }
 
-function rulesOf({ settings, policies }: Config): ServiceRules {
-  const { retention, catalogRefresh } = settings.service ?? {};
+function rulesOf({ settings, policies }: Config, { retention, operationsKeptMs, catalogRefreshMs }: ServiceConfig): ServiceRules {
   return {
-    policies,
-    maxShare: retention?.maxShare ?? 0.25,
-    retentionSchedule: retention?.schedule ?? '30 4 * * *',
-    operationsKeptMs: settings.operationsKept ?? 90 * 24 * 3_600_000,
-    catalogRefreshMs: catalogRefresh ?? 60_000,
+    ...{ policies, operationsKeptMs, catalogRefreshMs },
+    ...{ maxShare: retention.maxShare, retentionSchedule: retention.schedule },
     platformChecks: async () => {
       const { platformChecks } = await import('../validate/platform-checks.ts');
       return platformChecks(settings.validation ?? {});
@@ -196,25 +199,13 @@ async function openWaiting(
   }
 }
 
-type ListenParts = Omit<Parameters<typeof import('../api/listen.ts').listenApi>[0], 'host' | 'port' | 'tls' | 'insecureHttp' | 'limits'>;
+type ListenParts = Omit<Parameters<typeof import('../api/listen.ts').listenApi>[0], keyof ServiceConfig | 'host' | 'port'>;
 
-async function listen({ settings }: Config, parts: ListenParts): Promise<ListeningApi> {
+async function listenWith(config: ServiceConfig, parts: ListenParts): Promise<ListeningApi> {
   const { listenApi } = await import('../api/listen.ts');
-  const { listen: address = '127.0.0.1:8443', tls, insecureHttp = false, bodyLimit, requestTimeout, rateLimit } = settings.service ?? {};
-  const limits = {
-    ...(bodyLimit !== undefined && { bodyBytes: bodyLimit }),
-    ...(requestTimeout !== undefined && { requestMs: requestTimeout, handlerMs: requestTimeout }),
-    ...(rateLimit?.perMinute !== undefined && { requestsPerMinute: rateLimit.perMinute }),
-    ...(rateLimit?.perSecond !== undefined && { requestsPerSecond: rateLimit.perSecond }),
-  };
-  const files = tls?.cert !== undefined && tls.key !== undefined ? { tls: { certFile: tls.cert, keyFile: tls.key } } : {};
-  return listenApi({ ...parts, ...splitAddress(address), ...files, insecureHttp, limits });
-}
-
-/** `127.0.0.1:8443`, `[::1]:8443`. */
-export function splitAddress(address: string): { readonly host: string; readonly port: number } {
-  const at = address.lastIndexOf(':');
-  return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
+  const { listen, tls, insecureHttp, trustedProxies } = config;
+  const limits = { ...config.limits, requestMs: config.limits.handlerMs };
+  return listenApi({ ...parts, ...listen, insecureHttp, trustedProxies, limits, ...(tls !== undefined && { tls }) });
 }
 
 interface ElectionParts {
@@ -226,23 +217,13 @@ interface ElectionParts {
 }
 
 /** Without an election this process leads from its start to its end. */
-async function elect({ settings, environment }: Config, { cluster, runtime, lead, onTrouble, signal }: ElectionParts): Promise<void> {
-  const { enabled = true, name = 'holdfast', leaseDuration, renewDeadline, retryPeriod, ...where } = settings.service?.leaderElection ?? {};
+async function elect(config: ServiceConfig, identity: string, { cluster, runtime, lead, onTrouble, signal }: ElectionParts): Promise<void> {
+  const { enabled, namespace, name, ...timings } = config.leaderElection;
   if (!enabled) return lead({ signal, fence: { check: () => {} } });
-  const [{ createLease }, { defaultLeaderTimings, runLeaderElection }] = await Promise.all([
-    import('../cluster/lease.ts'),
-    import('../schedule/leader.ts'),
-  ]);
-  const namespace = where.namespace ?? (await ownNamespace(environment)) ?? 'default';
+  const [{ createLease }, { runLeaderElection }] = await Promise.all([import('../cluster/lease.ts'), import('../schedule/leader.ts')]);
   await runLeaderElection({
-    ...{ runtime, signal, onTrouble },
+    ...{ runtime, signal, onTrouble, identity, timings },
     lease: createLease(cluster, { namespace, name, labels: { 'app.kubernetes.io/name': 'holdfast' } }),
-    identity: environment.variables['POD_NAME'] ?? hostname(),
-    timings: {
-      leaseDurationMs: leaseDuration ?? defaultLeaderTimings.leaseDurationMs,
-      renewDeadlineMs: renewDeadline ?? defaultLeaderTimings.renewDeadlineMs,
-      retryPeriodMs: retryPeriod ?? defaultLeaderTimings.retryPeriodMs,
-    },
     monotonic: () => performance.now(),
     onStartedLeading: lead,
   });

@@ -22,7 +22,7 @@ export const serve: CommandSpec = {
   whenStopped: 'What runs is finished or handed over.',
   run: async call => {
     const { serve: run } = await import('../../app/serve.ts');
-    await run({ config: await call.config(), reload: () => call.readConfig(), signal: call.signal });
+    await run({ config: await call.config(), reload: () => call.readConfig(), signal: call.signal, onHangup: call.onHangup });
     return exitCodes.ok;
   },
 };
