@@ -4,6 +4,7 @@ import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { loadCluster } from '../../src/cluster/kubeconfig.ts';
 import { createLease } from '../../src/cluster/lease.ts';
 import { asHoldfastError } from '../../src/domain/errors.ts';
+import type { Fence } from '../../src/domain/fence.ts';
 import type { Fire } from '../../src/domain/policy.ts';
 import { noProgress } from '../../src/domain/runtime.ts';
 import { everything } from '../../src/domain/selection.ts';
@@ -41,9 +42,12 @@ export interface ReplicaSetup {
 }
 
 export type ReplicaEvent =
+  | { readonly event: 'holder'; readonly identity: string }
   | { readonly event: 'leads'; readonly transitions: number }
   | { readonly event: 'ended'; readonly code: string }
   | { readonly event: 'working' | 'stopping'; readonly fire: number }
+  /** Continued: what the fence says before anything else has run. */
+  | { readonly event: 'woke'; readonly fence: 'open' | 'closed' }
   | { readonly event: 'backup'; readonly fire: number; readonly id?: string; readonly code?: string };
 
 const policy = 'platform';
@@ -69,23 +73,28 @@ function createStopper({ stop }: ReplicaSetup) {
   let working = -1;
   let armed = stop !== undefined;
   let claims = 0;
-  const reach = (point: StopPoint): void => {
-    if (!armed || stop?.at !== point || working < stop.afterFires || firesOf(working).length < 2) return;
+  let fence: Fence | undefined;
+  const claimPoint = (nth: number): StopPoint => (nth === 1 ? 'claiming' : 'claiming the second');
+  const reach = (point: StopPoint): boolean => {
+    if (!armed || stop?.at !== point || working < stop.afterFires || firesOf(working).length < 2) return false;
     armed = false;
     say({ event: 'stopping', fire: working });
     process.kill(process.pid, 'SIGSTOP');
+    say({ event: 'woke', fence: isOpen(fence) ? 'open' : 'closed' });
+    return true;
   };
   return {
     working: (fire: number): void => {
       working = fire;
       claims = 0;
     },
-    store: (store: ObjectStore): ObjectStore => ({
+    store: (store: ObjectStore, term: Fence): ObjectStore => ({
       ...store,
       put: async (key, body, options) => {
-        if (key.startsWith('schedule/')) reach(++claims === 1 ? 'claiming' : 'claiming the second');
-        else reach(key.endsWith('/manifest.json') ? 'committing' : 'storing');
-        return store.put(key, body, options);
+        fence = term;
+        const point = key.startsWith('schedule/') ? claimPoint(++claims) : key.endsWith('/manifest.json') ? 'committing' : 'storing';
+        // What was stopped on its way to the store cannot be called back.
+        return reach(point) ? store.put(key, body) : store.put(key, body, options);
       },
     }),
     cluster: (cluster: ClusterApi): ClusterApi => ({
@@ -96,6 +105,15 @@ function createStopper({ stop }: ReplicaSetup) {
       },
     }),
   };
+}
+
+function isOpen(fence: Fence | undefined): boolean {
+  try {
+    fence?.check();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function main(setup: ReplicaSetup): Promise<void> {
@@ -114,10 +132,11 @@ async function main(setup: ReplicaSetup): Promise<void> {
     signal: stop.signal,
     onStartedLeading: async leadership => {
       say({ event: 'leads', transitions: leadership.transitions });
-      const raw = stopper.store(createFileStore(setup.location));
+      const raw = stopper.store(createFileStore(setup.location), leadership.fence);
       const store = withRetry(fencedStore(raw, leadership.fence), defaultRetryPolicy, testRuntime);
       await protect(setup, await openRepository(store), stopper.cluster(cluster), leadership, stopper.working);
     },
+    onNewLeader: holder => say({ event: 'holder', identity: holder }),
     onStoppedLeading: why => say({ event: 'ended', code: why.code }),
   });
   await cluster.close();

@@ -1,8 +1,21 @@
+import type { LeaseRecord } from '../../src/cluster/lease.ts';
 import type { ErrorCode, HoldfastError } from '../../src/domain/errors.ts';
 import { type Leadership, type LeaderTimings, runLeaderElection } from '../../src/schedule/leader.ts';
 import type { World, WorldProcess } from './leader-world.ts';
 
 export const timings: LeaderTimings = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 };
+
+/** A candidate asks at least this often, milliseconds. */
+export const longestRetry = timings.retryPeriodMs * 1.2 + 10;
+
+/** The lease as a leader leaves it that was stopped in order. */
+export const givenBack: LeaseRecord = {
+  holderIdentity: '',
+  leaseDurationSeconds: 1,
+  acquireTime: '2026-11-20T02:00:00.000001Z',
+  renewTime: '2026-11-20T02:00:00.000001Z',
+  leaseTransitions: 6,
+};
 
 /** One process that takes part in the election. */
 export interface Replica {
@@ -64,6 +77,16 @@ export function startReplica(world: World, name: string, options: ReplicaOptions
     },
     stop: () => stop.abort(),
   };
+}
+
+/** Two replicas; the first leads. */
+export async function startPair(world: World, options: ReplicaOptions = {}): Promise<{ first: Replica; second: Replica }> {
+  const first = startReplica(world, 'first', options);
+  await world.advance(100);
+  const second = startReplica(world, 'second');
+  await world.advance(5_000);
+  if (!first.leads() || second.leads()) throw new Error('the first does not lead, or the second does');
+  return { first, second };
 }
 
 export function untilItsEnd({ signal }: Leadership): Promise<void> {

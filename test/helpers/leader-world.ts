@@ -101,6 +101,11 @@ export function createWorld(): World {
   };
 }
 
+/** Every request, or those of one kind, ends so from now on. */
+export function failing({ server }: World, how: Fate['how'], during?: string): void {
+  server.fate = doing => ({ ...prompt, how: during === undefined || doing === during ? how : 'answered' });
+}
+
 /** `wait` of the server's own time, or of the process that asks: an answer does not reach it while it is stopped. */
 function leaseOn(server: World['server'], wait: (ms: number, mine: boolean) => Promise<void>): Lease {
   const stored = (): StoredLease => ({ record: server.record!, json: String(server.revision) });

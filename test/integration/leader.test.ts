@@ -60,11 +60,12 @@ describe('two replicas that take a set for every minute', () => {
     return child;
   }
 
-  /** The first leads, and the second waits. */
+  /** The first leads, and the second has seen that it does. */
   async function pair(stop?: ReplicaSetup['stop']) {
     const first = replica('first', stop);
     await first.said('backup', patienceMs, 0);
     const second = replica('second');
+    expect((await second.said('holder', patienceMs, 0)).identity).toBe('first');
     return { first, second };
   }
 
@@ -104,7 +105,7 @@ describe('two replicas that take a set for every minute', () => {
   it('one acts and the other does nothing', async () => {
     const { second } = await pair();
     await goesOn(10);
-    expect(second.events).toEqual([]);
+    expect(second.events).toEqual([{ event: 'holder', identity: 'first' }]);
     await expectOneSetEach();
   });
 
@@ -142,6 +143,7 @@ describe('two replicas that take a set for every minute', () => {
     await second.said('leads', patienceMs, 0);
     await goesOn();
     first.signal('SIGCONT');
+    expect(await first.said('woke', patienceMs, mark)).toEqual({ event: 'woke', fence: 'closed' });
     const outcome = await first.said('backup', patienceMs, mark);
     expect(outcome.fire).toBe(fire);
     const [owner] = (await sets()).get(claimKey(firesOf(fire)[0]!)) ?? [];
@@ -210,7 +212,7 @@ describe('two replicas that take a set for every minute', () => {
     }
     await goesOn();
     expect(first.events.filter(one => one.event === 'leads').length).toBe(1);
-    expect(second.events).toEqual([]);
+    expect(second.events).toEqual([{ event: 'holder', identity: 'first' }]);
     await expectOneSetEach();
   });
 });
