@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HoldfastError } from '../domain/errors.ts';
 import { routeName } from './auth/guard.ts';
-import { methodFinder } from './methods.ts';
+import { methodFinder, shadowedMethods } from './methods.ts';
 import { problemOf, problemStatus, problemType, requestError } from './problem.ts';
 import type { Refusals } from './refusals.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -12,7 +12,20 @@ const retryAfterSeconds = 5;
 
 /** Makes every error of the server a problem of RFC 9457, unknown paths and methods included. */
 export function answerProblems(app: FastifyInstance, refusals: Refusals): void {
+  const methodsOf = methodFinder();
+  const notFound = (request: FastifyRequest, reply: FastifyReply) => {
+    const methods = methodsOf(pathOf(request));
+    if (methods === undefined) return sendProblem(new HoldfastError('ROUTE_NOT_FOUND', 'there is nothing at this path'), request, reply);
+    reply.header('allow', methods.join(', '));
+    if (request.method === 'OPTIONS') return reply.code(204).send();
+    return sendProblem(new HoldfastError('METHOD_NOT_ALLOWED', `${request.method} is not possible here`), request, reply);
+  };
+  app.setNotFoundHandler(notFound);
+  for (const route of shadowedMethods()) app.route({ ...route, schema: { hide: true }, exposeHeadRoute: false, handler: notFound });
+
   app.setErrorHandler((thrown, request, reply) => {
+    // Whatever is wrong with its body, there is nothing to send it to.
+    if (request.is404) return notFound(request, reply);
     const error = requestError(thrown);
     const status = problemStatus(error);
     if (status >= 500) request.log.error({ err: thrown, requestId: request.id, code: error.code }, 'request failed');
@@ -20,16 +33,6 @@ export function answerProblems(app: FastifyInstance, refusals: Refusals): void {
       refusals.tell({ name: request.principal.name, via: 'api' }, routeName(request), 'REQUEST_FORBIDDEN', error.message);
     }
     return sendProblem(error, request, reply);
-  });
-
-  const methodsOf = methodFinder();
-  app.setNotFoundHandler((request, reply) => {
-    const path = pathOf(request);
-    const methods = methodsOf(path);
-    if (methods === undefined) return sendProblem(new HoldfastError('ROUTE_NOT_FOUND', 'there is nothing at this path'), request, reply);
-    reply.header('allow', methods.join(', '));
-    if (request.method === 'OPTIONS') return reply.code(204).send();
-    return sendProblem(new HoldfastError('METHOD_NOT_ALLOWED', `${request.method} is not possible here`), request, reply);
   });
 }
 

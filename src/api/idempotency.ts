@@ -2,10 +2,12 @@ import { sha256Hex } from '../crypto/digest.ts';
 import { InvalidRequest } from './problem.ts';
 import type { Caller, Idempotency } from './service.ts';
 
+export const idempotencyPattern = '^[!-~]{1,255}$';
+
 /** What is kept of an `Idempotency-Key` and the request it came with. Neither can be read back; an identity is in none of them. */
 export function idempotencyOf(caller: Caller, route: string, key: string | undefined, body: unknown): Idempotency | undefined {
   if (key === undefined) return undefined;
-  if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
+  if (!new RegExp(idempotencyPattern).test(key)) {
     const detail = 'must be 1 to 255 visible ASCII characters';
     throw new InvalidRequest(`Idempotency-Key ${detail}`, [{ pointer: '/headers/idempotency-key', detail }]);
   }

@@ -2,9 +2,10 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import { namespacesHeader } from './auth/guard.ts';
+import { namespacesHeader, namespacesPattern } from './auth/guard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { apiPrefix } from './endpoints.ts';
+import { idempotencyPattern } from './idempotency.ts';
 import { allEndpoints } from './methods.ts';
 
 const docsPrefix = '/docs';
@@ -75,13 +76,12 @@ function describeHeaders(operation: Operation, endpoint: Endpoint): void {
   const parameters = [
     ...(endpoint.access === undefined
       ? []
-      : [requestHeader(namespacesHeader, 'restricts the request to these namespaces', { type: 'string' })]),
+      : [requestHeader(namespacesHeader, 'restricts the request to these namespaces', { type: 'string', pattern: namespacesPattern })]),
     ...(endpoint.idempotent === true
       ? [
           requestHeader('idempotency-key', 'the same work is started only once for it, for 24 hours', {
             type: 'string',
-            minLength: 1,
-            maxLength: 255,
+            pattern: idempotencyPattern,
           }),
         ]
       : []),

@@ -135,6 +135,9 @@ describe('every answer', () => {
     const options = await api().ask('viewer', 'OPTIONS', 'operations/x');
     expect(options).toMatchObject({ status: 204, headers: { allow: 'GET, HEAD, DELETE, OPTIONS' } });
     expectProblem(await api().ask('viewer', 'PATCH', 'events'), 405, 'METHOD_NOT_ALLOWED');
+    const plan = await api().ask('viewer', 'GET', 'restores/plan');
+    expectProblem(plan, 405, 'METHOD_NOT_ALLOWED');
+    expect(plan.headers['allow']).toBe('POST, OPTIONS');
   });
 });
 

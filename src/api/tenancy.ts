@@ -27,11 +27,14 @@ export function selectionFor(caller: Caller, given: SelectionRequest | undefined
   return selection;
 }
 
-/** A mapping may neither begin nor end outside the caller’s namespaces. REQUEST_FORBIDDEN. */
+/** A mapping may neither begin nor end outside the caller’s namespaces, nor make one of two. REQUEST_FORBIDDEN, REQUEST_CONTRADICTORY. */
 export function mappingFor(caller: Caller, given: Readonly<Record<string, string>> | undefined): Readonly<Record<string, string>> {
   const mapping = given ?? {};
   requireOwn(caller, Object.keys(mapping), 'namespaceMapping');
-  requireOwn(caller, Object.values(mapping), 'namespaceMapping');
+  const targets = Object.values(mapping);
+  requireOwn(caller, targets, 'namespaceMapping');
+  const twice = targets.find((target, index) => targets.indexOf(target) !== index);
+  if (twice !== undefined) throw new HoldfastError('REQUEST_CONTRADICTORY', `namespaceMapping puts two namespaces into ${twice}`);
   return mapping;
 }
 

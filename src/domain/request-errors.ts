@@ -9,6 +9,12 @@ export function requestErrors(exit: typeof exitCodes) {
       retryable: false,
       hint: 'correct the fields named in errors; /openapi.json describes all',
     },
+    REQUEST_CONTRADICTORY: {
+      status: 422,
+      exit: exit.usage,
+      retryable: false,
+      hint: 'each field is right by itself; change what the message says does not go together',
+    },
     REQUEST_UNAUTHENTICATED: {
       status: 401,
       exit: exit.failed,

@@ -10,8 +10,11 @@ import type { Authorizer } from './authorizer.ts';
 /** By this header a request restricts itself to namespaces: `team-a,team-b`. */
 export const namespacesHeader = 'holdfast-namespaces';
 
+const namespacePattern = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?';
+/** Up to fifty names with commas between. */
+export const namespacesPattern = `^${namespacePattern}(?:, ?${namespacePattern}){0,49}$`;
+
 const longestToken = 16_384;
-const mostNamespaces = 50;
 
 export interface GuardOptions {
   readonly authenticator: Authenticator;
@@ -82,18 +85,12 @@ function challenge(token: string | undefined, reason: string): string {
 function askedNamespaces({ headers }: FastifyRequest): readonly string[] {
   const header = headers[namespacesHeader];
   if (header === undefined) return [];
-  const names = [
-    ...new Set(
-      String(header)
-        .split(',')
-        .map(name => name.trim()),
-    ),
-  ];
-  if (names.length > mostNamespaces || !names.every(name => /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(name))) {
-    const detail = `must be 1 to ${mostNamespaces} names of namespaces with commas between`;
+  const text = String(header);
+  if (!new RegExp(namespacesPattern).test(text)) {
+    const detail = 'must be 1 to 50 names of namespaces with commas between';
     throw new InvalidRequest(`Holdfast-Namespaces ${detail}`, [{ pointer: `/headers/${namespacesHeader}`, detail }]);
   }
-  return names;
+  return [...new Set(text.split(/, ?/))];
 }
 
 /** `POST /api/v1/restores`; the path as it is described, so that no id makes it another one. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
 import { backup, backupSummary } from '../schemas/backup.ts';
-import { label, pageOf, pageQuery, selectionRequest, setRef } from '../schemas/common.ts';
+import { label, pageOf, pageQuery, selectionRequest, setId, setRef } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 
 export const backupEndpoints = {
@@ -13,7 +13,7 @@ export const backupEndpoints = {
     access: { resource: 'backups', verb: 'list' },
     tenants: true,
     query: z.strictObject({
-      ...pageQuery,
+      ...pageQuery(setId),
       tier: label.exactOptional(),
       phase: z.enum(['Completed', 'PartiallyFailed', 'Unreadable']).exactOptional(),
       policy: label.exactOptional(),

@@ -17,7 +17,7 @@ export const operationEndpoints = {
     access: { resource: 'operations', verb: 'list' },
     tenants: true,
     query: z.strictObject({
-      ...pageQuery,
+      ...pageQuery(operationId),
       kind: z.enum(operationKinds).exactOptional(),
       phase: z.enum(operationPhases).exactOptional(),
     }),

@@ -16,7 +16,7 @@ export const restoreEndpoints = {
     summary: 'List restores, newest first',
     access: { resource: 'restores', verb: 'list' },
     tenants: true,
-    query: z.strictObject({ ...pageQuery, phase: z.enum(operationPhases).exactOptional() }),
+    query: z.strictObject({ ...pageQuery(operationId), phase: z.enum(operationPhases).exactOptional() }),
     success: { status: 200, schema: operationPage, description: 'One page' },
     problems: [502, 503],
   }),

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { ledgerActions } from '../../domain/ledger.ts';
 import { endpoint } from '../endpoint.ts';
-import { pageOf, pageQuery } from '../schemas/common.ts';
+import { ledgerSeq, pageOf, pageQuery } from '../schemas/common.ts';
 import { ledgerEntry } from '../schemas/ledger.ts';
 
 export const ledgerEndpoints = {
@@ -12,7 +12,7 @@ export const ledgerEndpoints = {
     summary: 'Read what was done and refused, newest first',
     access: { resource: 'ledger', verb: 'list' },
     tenants: false,
-    query: z.strictObject({ ...pageQuery, action: z.enum(ledgerActions).exactOptional() }),
+    query: z.strictObject({ ...pageQuery(ledgerSeq), action: z.enum(ledgerActions).exactOptional() }),
     success: { status: 200, schema: pageOf('LedgerPage', ledgerEntry), description: 'One page' },
     problems: [502, 503],
   }),
@@ -28,7 +28,11 @@ export const eventEndpoints = {
       'One stream for all. Events that matter carry an id: send the last one back as Last-Event-ID and nothing is missed. `reset` says that too much was missed: read anew. A comment comes every 15 seconds; the stream ends by itself after a while, so that the token is checked again.',
     access: { resource: 'events', verb: 'watch' },
     tenants: true,
-    success: { status: 200, schema: z.string(), description: 'Events' },
+    success: {
+      status: 200,
+      schema: z.looseObject({ event: z.string(), data: z.string().describe('JSON'), id: z.string().exactOptional() }).describe('one event'),
+      description: 'Events',
+    },
     problems: [503],
     stream: true,
   }),

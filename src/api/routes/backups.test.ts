@@ -31,7 +31,7 @@ describe('the list of backups', () => {
 
   it.each([
     'continue=x',
-    'continue=MTouLi8uLg',
+    'continue=latest',
     'continue=..%2f',
     'tier=Daily',
     'phase=Failed',

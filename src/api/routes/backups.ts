@@ -1,6 +1,5 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import { selectionReaches } from '../../domain/namespace-scope.ts';
-import { setIdPattern } from '../../domain/set-id.ts';
 import { backupEndpoints } from '../endpoints/backups.ts';
 import { type Api, mount } from '../mount.ts';
 import { pageQueryOf, pageView } from '../paging.ts';
@@ -14,7 +13,7 @@ export function backupRoutes(api: Api): void {
     const { tier, phase, policy } = query;
     const page = await service.backups.list(
       {
-        ...pageQueryOf(query, setIdPattern),
+        ...pageQueryOf(query),
         ...(tier !== undefined && { tier }),
         ...(phase !== undefined && { phase }),
         ...(policy !== undefined && { policy }),

@@ -1,6 +1,5 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import { isEnded, type Operation } from '../../domain/operation.ts';
-import { setIdPattern } from '../../domain/set-id.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { operationEndpoints } from '../endpoints/operations.ts';
 import { type Api, type Call, mount } from '../mount.ts';
@@ -35,7 +34,7 @@ export async function listOperations(
   const { kind, phase } = query;
   const page = await service.operations.list(
     {
-      ...pageQueryOf(query, setIdPattern),
+      ...pageQueryOf(query),
       ...(kind !== undefined && { kind }),
       ...(phase !== undefined && { phase }),
       ...(caller.namespaces !== undefined && { within: caller.namespaces }),

@@ -22,7 +22,7 @@ describe('planning a restore', () => {
 
   it('says that the identity is missing', async () => {
     expect(await api().ask('restorer', 'POST', 'restores/plan', { set: 'latest' })).toMatchObject({
-      status: 400,
+      status: 422,
       body: { code: 'IDENTITY_MISSING' },
     });
   });
@@ -56,7 +56,7 @@ describe('a restore', () => {
   it('refuses a mapping that puts two namespaces into one, and names that are none', async () => {
     const refused = async (namespaceMapping: object) =>
       (await api().ask('restorer', 'POST', 'restores', restore({ namespaceMapping }))).status;
-    expect(await refused({ a: 'c', b: 'c' })).toBe(400);
+    expect(await refused({ a: 'c', b: 'c' })).toBe(422);
     expect(await refused({ a: '../b' })).toBe(400);
     expect(await refused(JSON.parse('{"__proto__":"b"}'))).toBe(400);
     expect(await refused(JSON.parse('{"\\u005f_proto__":"b"}'))).toBe(400);

@@ -5,7 +5,7 @@ import { pageQueryOf, pageView } from '../paging.ts';
 export function ledgerRoutes(api: Api): void {
   mount(api, ledgerEndpoints.list, async ({ query, signal }) => {
     const { action } = query;
-    const wanted = { ...pageQueryOf(query, /^\d{1,15}$/), ...(action !== undefined && { action }) };
+    const wanted = { ...pageQueryOf(query), ...(action !== undefined && { action }) };
     return pageView(await api.service.ledger(wanted, signal), entry => entry);
   });
 }

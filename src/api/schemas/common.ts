@@ -23,6 +23,8 @@ export const operationId = shortText(64)
   .regex(new RegExp(`^\\d{8}T\\d{6}Z-(?:${operationKinds.join('|')})-[a-z0-9]{4}$`))
   .describe('the id of an operation: `20261123T020000Z-backup-k3f9`');
 
+export const ledgerSeq = shortText(15).regex(/^[1-9]\d*$/);
+
 export const label = shortText(63).regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/);
 
 /** RFC 1123 label. */
@@ -33,6 +35,17 @@ const objectName = shortText(253).regex(/^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/);
 const glob = (most: number) => shortText(most).regex(/^[A-Za-z0-9.:_?-]*(?:\*[A-Za-z0-9.:_?-]*){0,3}$/);
 const globs = (most: number) => z.array(glob(most)).max(1_000);
 
+// As `labelMatcher` reads them; here so that the description says what is accepted.
+const requirement = [
+  ' *[A-Za-z0-9_./-]+ +(?:in|notin) *\\([A-Za-z0-9_., -]+\\) *',
+  ' *! *[A-Za-z0-9_./-]+ *',
+  ' *[A-Za-z0-9_./-]+ *(?:(?:==|=|!=) *[A-Za-z0-9_.-]* *)?',
+].join('|');
+const labelSelector = z
+  .string()
+  .max(1_024)
+  .regex(new RegExp(`^(?:(?:${requirement})(?:,(?:${requirement}))*)?$`));
+
 /** A selection as a request gives it: what is left out takes everything. */
 export const selectionRequest = z
   .strictObject({
@@ -41,7 +54,7 @@ export const selectionRequest = z
     includeKinds: globs(317).exactOptional(),
     excludeKinds: globs(317).exactOptional(),
     includeNames: globs(253).exactOptional(),
-    labelSelector: z.string().max(4_096).exactOptional(),
+    labelSelector: labelSelector.exactOptional(),
     clusterScoped: z.enum(['auto', 'always', 'never']).exactOptional(),
   })
   .describe('What to take. Patterns are globs; an empty or absent list means everything.')
@@ -62,7 +75,6 @@ export const selection = z
 
 export const namespaceMapping = z
   .record(namespaceName, namespaceName)
-  .refine(mapping => new Set(Object.values(mapping)).size === Object.keys(mapping).length, 'puts two namespaces into one')
   .describe('Namespace in the set to namespace on the target. No two may become one.');
 
 /** The API server of the service takes the bytes of `value` out before the body becomes text: what is parsed here is blank. */
@@ -81,16 +93,13 @@ export const identity = z
   .describe('What opens a sealed set. Prefer `secret` or `file`: the identity then never travels.')
   .meta({ id: 'Identity' });
 
-export const pageQuery = {
-  limit: z.coerce.number<number | string>().int().min(1).max(500).default(100),
-  continue: z
-    .string()
-    .min(1)
-    .max(256)
-    .regex(/^[A-Za-z0-9_-]+$/)
-    .exactOptional()
-    .describe('from the answer before'),
-};
+/** `id` is the schema of the ids of the list. */
+export function pageQuery<Id extends z.ZodType>(id: Id) {
+  return {
+    limit: z.coerce.number<number | string>().int().min(1).max(500).default(100),
+    continue: id.exactOptional().describe('from the answer before'),
+  };
+}
 
 /** One page of a list, newest first. */
 export function pageOf<Item extends z.ZodType>(id: string, item: Item) {
