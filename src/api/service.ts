@@ -2,11 +2,14 @@ import type { Manifest } from '../domain/backup-set.ts';
 import type { LedgerAction, LedgerEntry } from '../domain/ledger.ts';
 import type { NamespaceScope } from '../domain/namespace-scope.ts';
 import type { Actor, Operation, OperationKind, OperationLogLine, OperationPhase } from '../domain/operation.ts';
-import type { Objectives, Part, Policy } from '../domain/policy.ts';
+import type { Policy } from '../domain/policy.ts';
 import type { RestoreOptions, RestorePlan } from '../domain/restore-plan.ts';
 import type { Selection } from '../domain/selection.ts';
 import type { SetSummary } from '../repository/catalog.ts';
+import type { Hold } from '../repository/holds.ts';
 import type { ManifestSignature } from '../repository/manifest.ts';
+import type { ObjectiveStatus } from '../schedule/objectives.ts';
+import type { RetentionPlan } from '../schedule/retention.ts';
 import type { IdentitySource } from './identity.ts';
 
 /** On whose behalf a call is made. */
@@ -28,15 +31,6 @@ export interface Page<T> {
   readonly items: readonly T[];
   /** The id to give as `after` for what follows; absent on the last page. */
   readonly next?: string;
-}
-
-/** A set that retention may not delete, for a reason that a person gave. */
-export interface Hold {
-  readonly set: string;
-  readonly reason: string;
-  readonly by: string;
-  /** RFC 3339, UTC. */
-  readonly at: string;
 }
 
 export interface BackupQuery extends PageQuery {
@@ -119,48 +113,6 @@ export interface Operations {
   log(id: string, query: { readonly from: number; readonly limit: number }, signal: AbortSignal): Promise<readonly OperationLogLine[]>;
   /** Asks it to stop, and returns at once. Asking twice is asking once. OPERATION_NOT_FOUND, OPERATION_ENDED. */
   cancel(id: string, caller: Caller, signal: AbortSignal): Promise<Operation>;
-}
-
-/** How well a tier, or a policy as a whole (`tier` absent), keeps what it promises. */
-export interface ObjectiveStatus {
-  readonly policy: string;
-  readonly tier?: string;
-  readonly objectives: Objectives;
-  /** `unknown`: nothing was promised, or nothing is known yet. */
-  readonly state: 'met' | 'at-risk' | 'breached' | 'unknown';
-  /** In one sentence, for people. */
-  readonly message: string;
-  /** The newest complete set. */
-  readonly lastComplete?: { readonly set: string; readonly at: string };
-  /** What would be lost now, milliseconds. */
-  readonly rpoNowMs?: number;
-  /** How long the last measured restore took, milliseconds. */
-  readonly rtoLastMs?: number;
-  /** RFC 3339, UTC. */
-  readonly nextRun?: string;
-  readonly overdueSince?: string;
-  readonly notProtected: readonly Part[];
-}
-
-/** One set in the retention plan, and why. */
-export interface RetentionDecision {
-  readonly set: string;
-  readonly action: 'keep' | 'delete';
-  /** At least one. */
-  readonly reasons: readonly string[];
-  /** RFC 3339, UTC: when it goes by the rules as they stand; absent where nothing lets it go. */
-  readonly expiresAt?: string;
-}
-
-export interface RetentionPlan {
-  /** RFC 3339, UTC. */
-  readonly at: string;
-  /** SHA-256 of all decisions to delete: two plans with the same one delete the same. */
-  readonly digest: string;
-  /** Oldest first. */
-  readonly decisions: readonly RetentionDecision[];
-  /** The plan deletes more than one run may without being told to. */
-  readonly beyondLimit: boolean;
 }
 
 export interface Retention {

@@ -1,4 +1,4 @@
-import type { Hold, Refusal, RetentionPlan, Service, ServiceEvent, Work } from '../../src/api/service.ts';
+import type { Refusal, Service, ServiceEvent, Work } from '../../src/api/service.ts';
 import type { Manifest } from '../../src/domain/backup-set.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import type { LedgerEntry } from '../../src/domain/ledger.ts';
@@ -7,6 +7,8 @@ import type { Policy } from '../../src/domain/policy.ts';
 import { noActions } from '../../src/domain/restore-plan.ts';
 import type { Runtime } from '../../src/domain/runtime.ts';
 import { everything } from '../../src/domain/selection.ts';
+import type { Hold } from '../../src/repository/holds.ts';
+import type { RetentionPlan } from '../../src/schedule/retention.ts';
 import { createMemoryOperations, type MemoryOperations, pageOf } from './api-operations.ts';
 import { manifestOf, summaryOf } from './api-sets.ts';
 import { testRuntime } from './runtime.ts';
@@ -78,6 +80,7 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
     digest,
     decisions: sets.map(({ id }) => ({ set: id, action: 'keep', reasons: holds.has(id) ? ['held'] : ['daily: younger than 30 days'] })),
     beyondLimit: false,
+    notices: [],
   });
 
   const service: MemoryService = {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { parts } from '../../domain/policy.ts';
+import { objectiveStates } from '../../schedule/objective-state.ts';
 import { count, selection, time } from './common.ts';
 
 const objectives = z.object({ rpoMs: count.exactOptional(), rtoMs: count.exactOptional() });
@@ -38,7 +39,7 @@ export const objectiveStatus = z
     policy: z.string(),
     tier: z.string().exactOptional().describe('absent for the policy as a whole'),
     objectives,
-    state: z.enum(['met', 'at-risk', 'breached', 'unknown']),
+    state: z.enum(objectiveStates),
     message: z.string(),
     lastComplete: z.object({ set: z.string(), at: time }).exactOptional(),
     rpoNowMs: count.exactOptional().describe('what would be lost now, milliseconds'),
@@ -57,5 +58,7 @@ export const retentionPlan = z
       z.object({ set: z.string(), action: z.enum(['keep', 'delete']), reasons: z.array(z.string()), expiresAt: time.exactOptional() }),
     ),
     beyondLimit: z.boolean().describe('it deletes more than one run may without `beyondLimit`'),
+    blocked: z.string().exactOptional().describe('why nothing may be deleted now, though there are decisions to delete'),
+    notices: z.array(z.string()).describe('what somebody should look at'),
   })
   .meta({ id: 'RetentionPlan' });
