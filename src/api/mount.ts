@@ -80,10 +80,17 @@ export function routeOf(endpoint: Endpoint) {
 }
 
 const everyProblem = [400, 401, 403, 408, 429, 431, 500, 503, 504];
+/** Where the repository or the cluster is asked, besides: it may be gone, of another version, refuse, or be full. */
+const behindProblems = [404, 409, 410, 422, 507];
 
 function responses(endpoint: Endpoint): Record<number, unknown> {
   const { success, problems, body } = endpoint;
-  const statuses = new Set([...everyProblem, ...problems, ...(body === undefined ? [] : [413, 415])]);
+  const statuses = new Set([
+    ...everyProblem,
+    ...problems,
+    ...(problems.includes(502) ? behindProblems : []),
+    ...(body === undefined ? [] : [413, 415]),
+  ]);
   const described = [...statuses].sort().map(status => [status, problemResponse(status)] as const);
   const type = endpoint.stream === true ? 'text/event-stream' : 'application/json';
   const ok =
@@ -100,6 +107,7 @@ const meanings: Readonly<Record<number, string>> = {
   404: 'There is no such thing',
   408: 'The request did not arrive in time',
   409: 'It contradicts what is: an ambiguous name, a used Idempotency-Key, an ended operation, a changed plan',
+  410: 'What was read is gone meanwhile; ask again',
   413: 'The body is too large',
   415: 'The body is not JSON',
   422: 'The set, or the cluster, does not allow it',
@@ -109,6 +117,7 @@ const meanings: Readonly<Record<number, string>> = {
   502: 'The cluster or the store answered with an error',
   503: 'The cluster, the store or the service is not available; Retry-After says when to come back',
   504: 'It took too long',
+  507: 'The store is full',
 };
 
 function problemResponse(status: number) {

@@ -12,6 +12,8 @@ import type { ObjectiveStatus } from '../schedule/objectives.ts';
 import type { RetentionPlan } from '../schedule/retention.ts';
 import type { IdentitySource } from './identity.ts';
 
+export type { Hold, ObjectiveStatus, RetentionPlan };
+
 /** On whose behalf a call is made. */
 export interface Caller {
   readonly actor: Actor;
