@@ -1,0 +1,160 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newSetId } from '../../src/domain/set-id.ts';
+import { encodeManifest } from '../../src/repository/manifest.ts';
+import { openRepository } from '../../src/repository/repository.ts';
+import { commitClaimed } from '../../src/repository/run-claim.ts';
+import { createFileStore } from '../../src/storage/file-store.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { createS3Store } from '../../src/storage/s3-store.ts';
+import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { collect, configMap, type Keys, writeSet } from '../contract/repository-fixture.ts';
+import { holdfast, mainFile } from '../helpers/command.ts';
+
+const dayMs = 24 * 3_600_000;
+
+let work: string;
+let keys: Keys;
+beforeAll(async () => {
+  work = await mkdtemp(join(tmpdir(), 'holdfast-retention-'));
+  await holdfast(['keys', 'generate', '--out', join(work, 'keys')]);
+  const read = (name: string) => readFile(join(work, 'keys', name), 'utf8');
+  const recipient = (await read('recipients.txt')).match(/^age1\S+$/m)![0];
+  keys = { identity: '', recipient, privatePem: await read('signing.key'), publicPem: await read('signing.pub') };
+});
+afterAll(() => rm(work, { recursive: true, force: true }));
+
+/** A set of the daily run, as a service took it so many days ago. */
+async function taken(store: ObjectStore, daysAgo: number): Promise<string> {
+  const repository = await openRepository(store);
+  const at = new Date(Math.floor(Date.now() / 1000) * 1000 - daysAgo * dayMs);
+  const id = newSetId(at, 'daily', Buffer.from([daysAgo, 1, 2, 3]));
+  const made = await writeSet(repository, keys, { id, objects: [configMap('a'), configMap('b')], halfWritten: true, maxTarBytes: 1 });
+  const manifest = { ...made.manifest, fires: [{ policy: 'platform', tier: 'daily', at: at.toISOString() }] };
+  await commitClaimed(repository, manifest, encodeManifest(manifest, keys.privatePem), { signingKey: keys.privatePem });
+  return id;
+}
+
+describe('retention on MinIO, by the real command', () => {
+  let server: S3Server;
+  let store: ObjectStore;
+  let env: NodeJS.ProcessEnv;
+  let flags: string[];
+  let sets: string[];
+
+  beforeAll(async () => {
+    server = await startMinio();
+    env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, AWS_REGION: 'us-east-1' };
+    await server.createBucket('backups');
+    const s3 = ['--s3-endpoint', server.endpoint, '--s3-path-style'];
+    flags = ['--location', 's3://backups/platform', ...s3, '--keys-dir', join(work, 'keys')];
+    expect((await holdfast(['init', ...flags], { env })).exit).toBe(0);
+    store = createS3Store({
+      ...{ bucket: 'backups', prefix: 'platform', endpoint: server.endpoint, region: 'us-east-1', pathStyle: true },
+      credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
+    });
+    sets = [];
+    for (const daysAgo of [60, 50, 40, 1, 0]) sets.push(await taken(store, daysAgo));
+  });
+  afterAll(async () => {
+    await store?.close();
+    await server?.stop();
+  });
+
+  const run = async (...args: string[]) => holdfast([...args, ...flags], { env });
+  const goes = async () => (await run('retention', 'plan', '-o', 'name')).stdout.split('\n').filter(line => line !== '');
+
+  it('plans, and changes nothing', async () => {
+    const plan = await run('retention', 'plan', '-o', 'json');
+    expect(plan.exit, plan.stderr).toBe(0);
+    expect(JSON.parse(plan.stdout).decisions.map(({ set, action }: { set: string; action: string }) => [set, action])).toEqual(
+      sets.map((set, i) => [set, i < 3 ? 'delete' : 'keep']),
+    );
+    const dry = await run('retention', 'run', '--dry-run', '-o', 'name');
+    expect([dry.exit, dry.stdout.trim().split('\n')]).toEqual([0, sets.slice(0, 3)]);
+    expect(await goes()).toEqual(sets.slice(0, 3));
+  });
+
+  it('deletes nothing where nobody can confirm it', async () => {
+    const refused = await run('retention', 'run');
+    expect([refused.exit, refused.stderr]).toEqual([2, expect.stringContaining('--yes')]);
+    expect(await goes()).toEqual(sets.slice(0, 3));
+  });
+
+  it('keeps what is held, deletes the rest, and then what was released', async () => {
+    expect(await run('hold', sets[1]!)).toMatchObject({ exit: 2, stderr: expect.stringContaining('--reason') });
+    const held = await run('hold', sets[1]!, '--reason', 'audit 2026');
+    expect(held.exit, held.stderr).toBe(0);
+    const done = await run('retention', 'run', '--yes', '-o', 'name');
+    expect([done.exit, done.stdout.trim().split('\n')], done.stderr).toEqual([0, [sets[0], sets[2]]]);
+    expect((await run('retention', 'plan', '--all')).stdout).toMatch(new RegExp(`${sets[1]}.*held by .*: audit 2026`));
+    expect((await run('release', sets[1]!, '--reason', 'over')).exit).toBe(0);
+    expect((await run('release', sets[1]!, '--reason', 'over')).exit).toBe(10);
+    expect((await run('retention', 'run', '--yes')).exit).toBe(0);
+    const left = (await collect(store.list(''))).map(({ key }) => key);
+    expect(left.filter(key => sets.slice(0, 3).some(id => key.includes(id)))).toEqual([]);
+    expect(left.filter(key => /^(holds|schedule|retention)\//.test(key))).toHaveLength(2);
+    expect((await run('verify', 'all')).exit).toBe(0);
+  });
+
+  it('is told by the ledger', async () => {
+    const ledger = await run('ledger', 'get', '-o', 'json');
+    const entries: { action: string; subject: string }[] = JSON.parse(ledger.stdout).entries;
+    expect(entries.map(({ action, subject }) => [action, subject]).reverse()).toEqual([
+      ['set.held', sets[1]],
+      ['set.deleted', sets[0]],
+      ['set.deleted', sets[2]],
+      ['set.released', sets[1]],
+      ['set.deleted', sets[1]],
+    ]);
+    expect((await run('ledger', 'verify')).exit).toBe(0);
+  });
+});
+
+describe('kill -9 of the real process during retention', () => {
+  let flags: string[];
+  let store: ObjectStore;
+
+  beforeEach(async () => {
+    const dir = await mkdtemp(join(work, 'killed-'));
+    flags = ['--location', dir, '--keys-dir', join(work, 'keys')];
+    expect((await holdfast(['init', ...flags])).exit).toBe(0);
+    store = createFileStore(dir);
+  });
+
+  it('leaves whole sets at any moment, and the next run finishes', async () => {
+    const old: string[] = [];
+    for (let daysAgo = 90; daysAgo > 40; daysAgo--) old.push(await taken(store, daysAgo));
+    const newest = await taken(store, 0);
+    const visible = async () => (await holdfast(['backup', 'get', '-o', 'name', ...flags])).stdout.trim().split('\n').sort();
+    let seen = 0;
+    for (let round = 0; round < 5; round++) {
+      const before = await visible();
+      const child = spawn(process.execPath, [mainFile, 'retention', 'run', '--yes', ...flags], { stdio: 'ignore' });
+      const ended = once(child, 'exit');
+      for (let waited = 0; waited < 2_000 && child.exitCode === null; waited++) {
+        if ((await collect(store.listNames('backups/'))).length < before.length - round) break;
+        await sleep(2);
+      }
+      child.kill('SIGKILL');
+      await ended;
+      const verified = await holdfast(['verify', 'all', ...flags]);
+      expect(verified.exit, verified.stdout).toBe(0);
+      const after = await visible();
+      expect(after).toContain(newest);
+      if (after.length > 1 && after.length < before.length) seen += 1;
+    }
+    expect(seen).toBeGreaterThan(0);
+    const finished = await holdfast(['retention', 'run', '--yes', ...flags]);
+    expect(finished.exit, finished.stderr).toBe(0);
+    expect(await visible()).toEqual([newest]);
+    const left = (await collect(store.list(''))).map(({ key }) => key);
+    expect(left.filter(key => old.some(id => key.includes(id)))).toEqual([]);
+    expect((await holdfast(['ledger', 'verify', ...flags])).exit).toBe(0);
+  }, 180_000);
+});
