@@ -5,9 +5,13 @@ const alphabet = 'abcdefghijkmnpqrstuvwxyz23456789';
 
 /** `random` gives at least four bytes. */
 export function newSetId(at: Date, tier: string, random: Uint8Array): string {
-  const time = at.toISOString().replace(/[-:]|\.\d+/g, '');
   const suffix = Array.from(random.subarray(0, 4), byte => alphabet[byte % alphabet.length]).join('');
-  return `${time}-${tier}-${suffix}`;
+  return `${stampOf(at)}-${tier}-${suffix}`;
+}
+
+/** `20261123T020000Z`: what the id of everything that began in that second begins with. */
+export function stampOf(at: Date): string {
+  return at.toISOString().replace(/[-:]|\.\d+/g, '');
 }
 
 /** When the set was started, from its id; undefined where the text is no id. */

@@ -1,32 +1,28 @@
-import { asHoldfastError, HoldfastError, isCode } from '../domain/errors.ts';
-import {
-  type Actor,
-  isEnded,
-  type Operation,
-  type OperationLogLine,
-  type OperationRequest,
-  type OperationResult,
-} from '../domain/operation.ts';
-import type { ProgressEvent } from '../domain/runtime.ts';
+import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import { type Actor, isEnded, type Operation, type OperationLogLine, type OperationRequest } from '../domain/operation.ts';
 import { newSetId } from '../domain/set-id.ts';
+import { mapAhead } from '../repository/concurrency.ts';
 import { putOperationFile } from '../repository/operation-records.ts';
 import { createIdempotencyKeys } from './idempotency.ts';
-import { type Job, newJob, operationOf, type Stop, type Submission, type Work, type WorkResult } from './job.ts';
+import { type Earlier, type Job, newJob, operationOf, type Stop, type Submission, type Work } from './job.ts';
 import { type JobLog, openJobLog } from './job-log.ts';
 import type { OperationListener, Operations, OperationsOptions, OperationsQuery } from './operations.ts';
-import { persistResult } from './persist.ts';
+import { withdrawRequest } from './persist.ts';
 import { createQueue } from './queue.ts';
-import { createArchive } from './records.ts';
+import { createArchive, damageOf } from './records.ts';
 import { type Recovered, type Resumer, recoverOperations } from './recover.ts';
+import { runJob } from './run-job.ts';
 
-const progressEveryMs = 250;
-/** What stopped jobs are given to end and to write their results. */
+/** What stopped jobs are given to end, and then again to write their results. */
 const settleMs = 10_000;
+const readsAhead = 16;
 
 /** See Operations. */
 export class Engine implements Operations {
   readonly #options: OperationsOptions;
   readonly #jobs = new Map<string, Job>();
+  /** Ids of operations whose record is being written. */
+  readonly #making = new Set<string>();
   readonly #logs = new Map<string, JobLog>();
   readonly #listeners = new Set<OperationListener>();
   readonly #archive;
@@ -43,7 +39,6 @@ export class Engine implements Operations {
   }
 
   async submit(submission: Submission, work: Work): Promise<{ operation: Operation; isNew: boolean }> {
-    if (this.#draining) throw new HoldfastError('SHUTTING_DOWN', `${submission.kind} was not started: the service is being stopped`);
     this.#mayWrite();
     const { lane, ...asked } = submission;
     const known = await this.#keys.claim(submission.idempotency, () => this.#record(asked));
@@ -57,15 +52,28 @@ export class Engine implements Operations {
 
   async #record(asked: Omit<Submission, 'lane'>): Promise<OperationRequest> {
     const { repository, runtime } = this.#options;
+    if (this.#draining) throw new HoldfastError('SHUTTING_DOWN', `${asked.kind} was not started: the service is being stopped`);
     const now = runtime.now();
     const request: OperationRequest = { id: newSetId(now, asked.kind, runtime.random(4)), createdAt: now.toISOString(), ...asked };
-    await putOperationFile(repository, request.id, 'request.json', request);
-    return request;
+    this.#mayWrite();
+    this.#making.add(request.id);
+    try {
+      await putOperationFile(repository, request.id, 'request.json', request);
+      return request;
+    } catch (thrown) {
+      // Its answer may have been lost. The next leader looks as well, should this process not get to it.
+      const options = { runtime, mayWrite: () => this.#mayWrite(), signal: this.#closed.signal };
+      void withdrawRequest(repository, request, asHoldfastError(thrown), options)
+        .catch(() => {})
+        .finally(() => this.#making.delete(request.id));
+      throw thrown;
+    }
   }
 
-  #enqueue(request: OperationRequest, work: Work, lane: string | undefined): Operation {
-    const job = newJob(request, work, lane);
+  #enqueue(request: OperationRequest, work: Work, lane: string | undefined, earlier?: Earlier): Operation {
+    const job = newJob(request, work, lane, earlier);
     this.#jobs.set(request.id, job);
+    this.#making.delete(request.id);
     this.#tell('changed', job);
     // What comes after a drain has begun would never be looked at again.
     if (this.#draining) this.#stop(job, interrupted('the service was stopped before it began'));
@@ -75,64 +83,19 @@ export class Engine implements Operations {
 
   async #run(job: Job): Promise<void> {
     const { repository, runtime } = this.#options;
-    const log = openJobLog(repository, job.request.id, runtime, () => this.#mayWrite());
-    this.#logs.set(job.request.id, log);
-    const startedAt = runtime.now().toISOString();
+    const { id } = job.request;
+    const [mayWrite, signal] = [() => this.#mayWrite(), this.#closed.signal];
+    const log = openJobLog({ repository, id, runtime, mayWrite, signal, parts: job.earlier?.logParts ?? 0 });
+    this.#logs.set(id, log);
     try {
-      const outcome = await this.#work(job, log, startedAt);
-      job.startedAt ??= startedAt;
-      const result: OperationResult = {
-        id: job.request.id,
-        ...outcome,
-        startedAt: job.startedAt,
-        finishedAt: runtime.now().toISOString(),
-      };
-      log.add(result.error === undefined ? 'info' : 'error', `ended ${result.phase}${result.error ? `: ${result.error.message}` : ''}`);
-      // Known before it is durable, so that nobody is told that it still runs while the store is away.
-      job.result = result;
-      job.phase = result.phase;
-      this.#tell('changed', job);
-      await log.end();
-      job.result = await persistResult(repository, result, { runtime, mayWrite: () => this.#mayWrite(), signal: this.#closed.signal });
-      job.phase = job.result.phase;
+      await runJob(job, log, { repository, runtime, mayWrite, closed: signal, tell: (type, one) => this.#tell(type, one) });
       this.#archive.remember(operationOf(job));
-    } catch (thrown) {
+    } catch {
       // Whoever leads next finds the operation unfinished, and says so.
-      const { code, message } = asHoldfastError(thrown);
-      log.add('error', `its result could not be written: ${code}: ${message}`);
     } finally {
-      this.#jobs.delete(job.request.id);
-      this.#logs.delete(job.request.id);
+      this.#jobs.delete(id);
+      this.#logs.delete(id);
       job.done.resolve();
-    }
-  }
-
-  async #work(job: Job, log: JobLog, startedAt: string): Promise<Omit<OperationResult, 'id' | 'startedAt' | 'finishedAt'>> {
-    const { signal } = job.controller;
-    try {
-      signal.throwIfAborted();
-      this.#mayWrite();
-      await putOperationFile(this.#options.repository, job.request.id, 'started.json', { id: job.request.id, startedAt }, { signal }).catch(
-        passOver('STORE_EXISTS'),
-      );
-      job.phase = 'Running';
-      job.startedAt = startedAt;
-      this.#tell('changed', job);
-      log.add('info', `started for ${job.request.actor.name}: ${job.request.kind} ${job.request.subject}`);
-      let told = Number.NEGATIVE_INFINITY;
-      const progress = (event: ProgressEvent): void => {
-        job.progress = event;
-        const now = this.#options.runtime.now().getTime();
-        if (Math.abs(now - told) < progressEveryMs) return;
-        told = now;
-        this.#tell('progress', job);
-      };
-      const result: WorkResult = await job.work({ operation: job.request, signal, progress, log: log.add });
-      return result;
-    } catch (thrown) {
-      if (job.stop !== undefined && signal.aborted) return { phase: job.stop.phase, summary: {}, error: errorOf(job.stop.why) };
-      if (isCode(thrown, 'NOT_LEADER')) return { phase: 'Interrupted', summary: {}, error: errorOf(asHoldfastError(thrown)) };
-      return { phase: 'Failed', summary: {}, error: errorOf(asHoldfastError(thrown)) };
     }
   }
 
@@ -143,21 +106,40 @@ export class Engine implements Operations {
 
   async list(query: OperationsQuery, signal?: AbortSignal): Promise<readonly Operation[]> {
     const found: Operation[] = [];
+    if (query.limit < 1) return found;
     const ids = await this.#archive.ids(this.#jobs.keys(), signal);
-    for (let i = ids.length - 1; i >= 0 && found.length < query.limit; i--) {
-      const id = ids[i]!;
-      if (query.after !== undefined && id >= query.after) continue;
-      if (query.kind !== undefined && !id.includes(`-${query.kind}-`)) continue;
-      const operation = await this.get(id, signal);
+    const filtered = query.phase !== undefined || query.matches !== undefined;
+    const ahead = filtered ? readsAhead : Math.min(readsAhead, query.limit);
+    for await (const operation of mapAhead(this.#candidates(ids, query), ahead, id => this.#readable(id, signal))) {
       if (operation === undefined || (query.phase !== undefined && operation.phase !== query.phase)) continue;
       if (query.matches?.(operation) ?? true) found.push(operation);
+      if (found.length >= query.limit) break;
     }
     return found;
   }
 
+  async *#candidates(ids: readonly string[], { after, kind, phase }: OperationsQuery): AsyncGenerator<string> {
+    for (const id of ids.toReversed()) {
+      if (after !== undefined && id >= after) continue;
+      if (kind !== undefined && !id.includes(`-${kind}-`)) continue;
+      const ended = this.#jobs.has(id) ? undefined : this.#archive.endedAs(id);
+      if (phase === undefined || ended === undefined || ended === phase) yield id;
+    }
+  }
+
+  /** A record that cannot be read hides no other one from a list. */
+  async #readable(id: string, signal: AbortSignal | undefined): Promise<Operation | undefined> {
+    try {
+      return await this.get(id, signal);
+    } catch (thrown) {
+      if (damageOf(thrown) === undefined) throw thrown;
+      return undefined;
+    }
+  }
+
   async log(id: string, query: { readonly from: number; readonly limit: number }, signal?: AbortSignal): Promise<OperationLogLine[]> {
     if ((await this.get(id, signal)) === undefined) throw notFound(id);
-    return this.#archive.log(id, query, () => this.#logs.get(id)?.pending() ?? [], signal);
+    return this.#archive.log(id, query, this.#logs.get(id)?.snapshot(), signal);
   }
 
   async cancel(id: string, actor: Actor): Promise<Operation> {
@@ -196,9 +178,9 @@ export class Engine implements Operations {
     this.#keys.forget();
     return recoverOperations({
       ...this.#options,
-      isOurs: id => this.#jobs.has(id),
+      isOurs: id => this.#jobs.has(id) || this.#making.has(id),
       mayWrite: () => this.#mayWrite(),
-      start: (request, work, lane) => void this.#enqueue(request, work, lane),
+      start: (request, { work, lane }, earlier) => void this.#enqueue(request, work, lane, earlier),
       resume: this.#draining ? undefined : resume,
       signal: this.#closed.signal,
     });
@@ -207,29 +189,24 @@ export class Engine implements Operations {
   async abandon(why: HoldfastError): Promise<void> {
     const jobs = [...this.#jobs.values()];
     for (const job of jobs) this.#stop(job, { phase: 'Interrupted', why });
-    await Promise.all(jobs.map(job => job.done.promise));
+    await this.#settle(jobs);
   }
 
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
     for (const job of this.#queue.waiting()) this.#stop(job, interrupted('the service was stopped before it began'));
     const jobs = [...this.#jobs.values()];
-    const all = Promise.all(jobs.map(job => job.done.promise));
-    const waited = new AbortController();
-    await Promise.race([all, this.#options.runtime.sleep(graceMs, waited.signal).catch(() => {})]);
-    waited.abort();
-    for (const job of jobs)
-      this.#stop(job, interrupted(`the service was stopped, and it had not ended ${Math.round(graceMs / 1000)} s later`));
-    const given = new AbortController();
-    await Promise.race([all, this.#options.runtime.sleep(settleMs, given.signal).catch(() => {})]);
-    given.abort();
+    await this.#wait(jobs, graceMs);
+    const seconds = Math.round(graceMs / 1000);
+    for (const job of jobs) this.#stop(job, interrupted(`the service was stopped, and it had not ended ${seconds} s later`));
+    await this.#settle(jobs);
     // A store that is away gets no result any more; the next leader writes one.
     this.#closed.abort(new HoldfastError('SHUTTING_DOWN', 'the service is being stopped'));
-    await all;
+    await Promise.all(jobs.map(job => job.done.promise));
   }
 
   async expire(before: Date, signal?: AbortSignal): Promise<number> {
-    return this.#archive.expire(before, () => this.#mayWrite(), signal);
+    return this.#archive.expire(before, { mayWrite: () => this.#mayWrite(), isOurs: id => this.#jobs.has(id) }, signal);
   }
 
   #stop(job: Job, stop: Stop): void {
@@ -240,6 +217,20 @@ export class Engine implements Operations {
     if (this.#queue.remove(job)) void this.#run(job);
   }
 
+  /** Waits until jobs that were stopped have ended, and no longer for those whose work does not listen. */
+  async #settle(jobs: readonly Job[]): Promise<void> {
+    await this.#wait(jobs, settleMs);
+    for (const job of jobs) job.over.abort(job.stop?.why);
+    await this.#wait(jobs, settleMs);
+  }
+
+  async #wait(jobs: readonly Job[], ms: number): Promise<void> {
+    const waited = new AbortController();
+    const pause = this.#options.runtime.sleep(ms, waited.signal).catch(() => {});
+    await Promise.race([Promise.all(jobs.map(job => job.done.promise)), pause]);
+    waited.abort();
+  }
+
   #mayWrite(): void {
     const fence = this.#options.fence();
     if (fence === undefined) throw new HoldfastError('NOT_LEADER', 'another replica of the service leads');
@@ -248,7 +239,13 @@ export class Engine implements Operations {
 
   #tell(type: 'changed' | 'progress', job: Job): void {
     const operation = operationOf(job);
-    for (const listener of this.#listeners) listener(type, operation);
+    for (const listener of this.#listeners) {
+      try {
+        listener(type, operation);
+      } catch {
+        // Whoever looks on must not break what it looks at.
+      }
+    }
   }
 }
 
@@ -256,16 +253,6 @@ function interrupted(message: string): Stop {
   return { phase: 'Interrupted', why: new HoldfastError('INTERRUPTED', message) };
 }
 
-function errorOf({ code, message, hint }: HoldfastError): NonNullable<OperationResult['error']> {
-  return { code, message, hint };
-}
-
 function notFound(id: string): HoldfastError {
   return new HoldfastError('OPERATION_NOT_FOUND', `there is no operation ${id}`);
-}
-
-function passOver(code: 'STORE_EXISTS'): (thrown: unknown) => void {
-  return thrown => {
-    if (!isCode(thrown, code)) throw thrown;
-  };
 }

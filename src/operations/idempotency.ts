@@ -1,17 +1,21 @@
-import { HoldfastError } from '../domain/errors.ts';
+import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { OperationRequest } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
-import { setTime } from '../domain/set-id.ts';
+import { mapAhead } from '../repository/concurrency.ts';
 import { operationIds, readOperationRequest } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
 
+const readsAhead = 16;
 /** How long a key stands for its request. */
 const rememberedMs = 24 * 3_600_000;
 
+/** A key, from the moment on when its record is being made. */
 interface Used {
-  readonly id: string;
-  readonly body: string;
+  /** Milliseconds since 1970. */
   readonly at: number;
+  readonly body: string;
+  /** Id of the operation; rejects where it was not recorded. */
+  readonly id: Promise<string>;
 }
 
 export interface IdempotencyKeys {
@@ -29,17 +33,15 @@ export interface IdempotencyKeys {
 
 /** The records themselves are the memory: a restarted service knows the keys of yesterday. */
 export function createIdempotencyKeys(repository: Repository, runtime: Runtime): IdempotencyKeys {
-  let loading: Promise<Map<string, Promise<Used>>> | undefined;
+  let loading: Promise<Map<string, Used>> | undefined;
 
-  const load = async (): Promise<Map<string, Promise<Used>>> => {
-    const used = new Map<string, Promise<Used>>();
-    const since = runtime.now().getTime() - rememberedMs;
-    for await (const id of operationIds(repository)) {
-      if ((setTime(id)?.getTime() ?? 0) < since) continue;
-      const request = await readOperationRequest(repository, id);
+  const load = async (): Promise<Map<string, Used>> => {
+    const used = new Map<string, Used>();
+    const since = new Date(runtime.now().getTime() - rememberedMs);
+    for await (const request of mapAhead(operationIds(repository, { since }), readsAhead, id => readable(repository, id))) {
       if (request?.idempotency === undefined) continue;
       const { key, body } = request.idempotency;
-      used.set(key, Promise.resolve({ id, body, at: Date.parse(request.createdAt) }));
+      used.set(key, { at: Date.parse(request.createdAt), body, id: Promise.resolve(request.id) });
     }
     return used;
   };
@@ -56,19 +58,20 @@ export function createIdempotencyKeys(repository: Repository, runtime: Runtime):
         throw thrown;
       });
       const now = runtime.now().getTime();
+      dropOld(used, now);
       for (let known = used.get(given.key); known !== undefined; known = used.get(given.key)) {
-        const before = await known.catch(() => undefined);
-        if (before !== undefined && now - before.at < rememberedMs) {
-          if (before.body === given.body) return { id: before.id, isNew: false };
-          throw new HoldfastError('IDEMPOTENCY_MISMATCH', `this Idempotency-Key was used for another request, which became ${before.id}`);
+        const id = await known.id.catch(() => undefined);
+        if (id !== undefined) {
+          if (known.body === given.body) return { id, isNew: false };
+          throw new HoldfastError('IDEMPOTENCY_MISMATCH', `this Idempotency-Key was used for another request, which became ${id}`);
         }
         if (used.get(given.key) === known) used.delete(given.key);
       }
       // Nothing is awaited between the look above and this line: of two calls at one moment, the second sees the first.
       const making = make();
-      const use = making.then(request => ({ id: request.id, body: given.body, at: now }));
+      const use: Used = { at: now, body: given.body, id: making.then(request => request.id) };
       used.set(given.key, use);
-      use.catch(() => {});
+      use.id.catch(() => {});
       const request = await making;
       return { id: request.id, isNew: true, request };
     },
@@ -76,4 +79,18 @@ export function createIdempotencyKeys(repository: Repository, runtime: Runtime):
       loading = undefined;
     },
   };
+}
+
+function dropOld(used: Map<string, Used>, now: number): void {
+  for (const [key, { at }] of used) if (now - at >= rememberedMs) used.delete(key);
+}
+
+/** A record that cannot be read must not keep all others from being asked for. */
+async function readable(repository: Repository, id: string): Promise<OperationRequest | undefined> {
+  try {
+    return await readOperationRequest(repository, id);
+  } catch (thrown) {
+    if (isCode(thrown, 'BACKUP_CORRUPT')) return undefined;
+    throw thrown;
+  }
 }

@@ -5,62 +5,120 @@ import { putLogPart } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
 
 const partBytes = 64 * 1024;
+/** What waits while the store is away, or where a job has said too much already. */
+const mostWaitingBytes = 256 * 1024;
 const flushEveryMs = 10_000;
-/** A job that says more than this has its later lines counted only. */
-const mostParts = 64;
+/** A job that runs so long that it has this many parts writes them less often. */
+const frequentParts = 30;
+const seldomFlushMs = 60_000;
+/** The last one is for how it ended. */
+const mostParts = 256;
 const longestMessage = 2_000;
 
 /** The log of a running job, on its way into the repository. */
 export interface JobLog {
   add(level: OperationLogLine['level'], message: string): void;
-  /** Lines that are not in the repository yet. */
-  pending(): readonly OperationLogLine[];
-  /** Writes what is left. A log that cannot be written fails nothing. */
+  /** How many parts are in the repository, and the lines that are not in them. */
+  snapshot(): { readonly parts: number; readonly lines: readonly OperationLogLine[] };
+  /** Writes what is left; may be called again where that did not succeed. A log that cannot be written fails nothing. */
   end(): Promise<void>;
 }
 
-export function openJobLog(repository: Repository, id: string, runtime: Runtime, mayWrite: () => void): JobLog {
-  let lines: OperationLogLine[] = [];
-  let writing: readonly OperationLogLine[] = [];
-  let bytes = 0;
-  let part = 0;
-  let flushed = runtime.now().getTime();
-  let chain: Promise<void> = Promise.resolve();
+export interface JobLogOptions {
+  readonly repository: Repository;
+  readonly id: string;
+  readonly runtime: Runtime;
+  readonly mayWrite: () => void;
+  readonly signal: AbortSignal;
+  /** Parts that another process wrote before. */
+  readonly parts: number;
+}
 
-  const flush = (): void => {
-    if (lines.length === 0 || writing.length > 0 || part >= mostParts) return;
-    writing = lines;
-    lines = [];
-    bytes = 0;
-    flushed = runtime.now().getTime();
-    chain = write(writing).finally(() => {
-      writing = [];
-    });
+export function openJobLog({ repository, id, runtime, mayWrite, signal, parts: before }: JobLogOptions): JobLog {
+  const ended = new AbortController();
+  let waiting: OperationLogLine[] = [];
+  let bytes = 0;
+  let leftOut = 0;
+  let inFlight: readonly OperationLogLine[] = [];
+  let writing: Promise<void> | undefined;
+  let parts = before;
+  let timed = false;
+
+  const write = async (): Promise<void> => {
+    const [held, left] = [waiting, leftOut];
+    inFlight = left === 0 ? held : [{ at: held[0]!.at, level: 'warn', message: `${left} lines before this one were left out` }, ...held];
+    [waiting, bytes, leftOut] = [[], 0, 0];
+    try {
+      parts = await putNext();
+    } catch {
+      // The store is away, or the lead is lost: they are kept as long as there is room.
+      [waiting, leftOut] = [[...held, ...waiting], leftOut + left];
+      bytes = waiting.reduce((sum, line) => sum + sizeOf(line), 0);
+    }
+    inFlight = [];
   };
 
-  const write = async (of: readonly OperationLogLine[]): Promise<void> => {
-    try {
+  const putNext = async (): Promise<number> => {
+    for (let part = parts + 1; ; part++) {
       mayWrite();
-      await putLogPart(repository, id, ++part, of);
-    } catch (thrown) {
-      // Another attempt of ours that was answered late, or a store that is away: the lines are the lesser loss.
-      if (!isCode(thrown, 'STORE_EXISTS')) part--;
+      try {
+        await putLogPart(repository, id, part, inFlight, { signal });
+        return part;
+      } catch (thrown) {
+        // Another process had this job before.
+        if (!isCode(thrown, 'STORE_EXISTS') || part > mostParts) throw thrown;
+      }
+    }
+  };
+
+  const flush = (): Promise<void> => {
+    if (writing === undefined && waiting.length > 0) {
+      writing = write().finally(() => {
+        writing = undefined;
+        if (waiting.length > 0) later();
+      });
+    }
+    return writing ?? Promise.resolve();
+  };
+
+  /** Lines reach the repository also where no further one follows. */
+  const later = (): void => {
+    if (timed || ended.signal.aborted || signal.aborted || parts >= mostParts - 1) return;
+    timed = true;
+    void runtime.sleep(parts < frequentParts ? flushEveryMs : seldomFlushMs, ended.signal).then(
+      () => {
+        timed = false;
+        void flush();
+      },
+      () => {},
+    );
+  };
+
+  const makeRoom = (): void => {
+    while (bytes > mostWaitingBytes) {
+      bytes -= sizeOf(waiting.shift()!);
+      leftOut++;
     }
   };
 
   return {
     add: (level, message) => {
       const line: OperationLogLine = { at: runtime.now().toISOString(), level, message: message.slice(0, longestMessage) };
-      lines.push(line);
-      bytes += line.message.length + 60;
-      if (bytes >= partBytes || runtime.now().getTime() - flushed >= flushEveryMs) flush();
-      if (part >= mostParts && lines.length > 1000) lines.shift();
+      waiting.push(line);
+      bytes += sizeOf(line);
+      makeRoom();
+      if (bytes >= partBytes && parts < mostParts - 1) void flush();
+      else later();
     },
-    pending: () => [...writing, ...lines],
+    snapshot: () => ({ parts, lines: [...inFlight, ...waiting] }),
     end: async () => {
-      await chain;
-      flush();
-      await chain;
+      ended.abort();
+      await writing;
+      await flush();
     },
   };
+}
+
+function sizeOf(line: OperationLogLine): number {
+  return line.message.length + 60;
 }

@@ -48,12 +48,24 @@ export interface Stop {
   readonly why: HoldfastError;
 }
 
+/** What is there of a job that another process began. */
+export interface Earlier {
+  /** RFC 3339, UTC; absent where it was only recorded. */
+  readonly startedAt?: string;
+  readonly logParts: number;
+  /** How often it was taken up again. */
+  readonly resumes: number;
+}
+
 /** A job of this process. */
 export interface Job {
   readonly request: OperationRequest;
   readonly work: Work;
   readonly lane: string | undefined;
+  readonly earlier: Earlier | undefined;
   readonly controller: AbortController;
+  /** Aborted when nobody waits for the work any more: it was told to stop, and did not. */
+  readonly over: AbortController;
   phase: OperationPhase;
   startedAt: string | undefined;
   progress: ProgressEvent | undefined;
@@ -63,10 +75,10 @@ export interface Job {
   readonly done: PromiseWithResolvers<void>;
 }
 
-export function newJob(request: OperationRequest, work: Work, lane: string | undefined): Job {
+export function newJob(request: OperationRequest, work: Work, lane: string | undefined, earlier: Earlier | undefined): Job {
   return {
-    ...{ request, work, lane, phase: 'Pending', controller: new AbortController(), done: Promise.withResolvers<void>() },
-    ...{ startedAt: undefined, progress: undefined, result: undefined, stop: undefined },
+    ...{ request, work, lane, earlier, phase: 'Pending', controller: new AbortController(), over: new AbortController() },
+    ...{ done: Promise.withResolvers<void>(), startedAt: undefined, progress: undefined, result: undefined, stop: undefined },
   };
 }
 

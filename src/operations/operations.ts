@@ -32,7 +32,7 @@ export interface Operations {
   /** Durable when it resolves. NOT_LEADER, SHUTTING_DOWN, IDEMPOTENCY_MISMATCH, STORE_ codes. `isNew` is false where the key was used before. */
   submit(submission: Submission, work: Work): Promise<{ readonly operation: Operation; readonly isNew: boolean }>;
   get(id: string, signal?: AbortSignal): Promise<Operation | undefined>;
-  /** Newest first; one more than `limit` is never given. */
+  /** Newest first, at most `limit`. One whose request cannot be read is left out; `recover` names those that have not ended. */
   list(query: OperationsQuery, signal?: AbortSignal): Promise<readonly Operation[]>;
   /** From line `from` on, 0 being the first. */
   log(id: string, query: { readonly from: number; readonly limit: number }, signal?: AbortSignal): Promise<readonly OperationLogLine[]>;
@@ -44,13 +44,16 @@ export interface Operations {
   active(): readonly Operation[];
   /** What the listener throws is passed over. */
   subscribe(listener: OperationListener): () => void;
-  /** At the start of a term: what other processes left unfinished is taken up again or marked Interrupted. */
+  /**
+   * What other processes left unfinished is taken up again or marked Interrupted. To be called at the start of a term, again after a STORE_
+   * error, and at any time later: what is asked for meanwhile is left alone.
+   */
   recover(resume?: Resumer): Promise<Recovered>;
-  /** The term is over: what runs is stopped, and its records are left to the next leader. */
+  /** The term is over: what runs is stopped, and its records are left to the next leader. Bounded, also where work does not listen. */
   abandon(why: HoldfastError): Promise<void>;
-  /** The service ends: nothing new is taken, what runs has `graceMs` and is then stopped and marked Interrupted. */
+  /** The service ends: nothing new is taken, what runs has `graceMs` and is then stopped and marked Interrupted. Bounded. */
   drain(graceMs: number): Promise<void>;
-  /** Deletes records of operations that were made before. */
+  /** Deletes records of operations that were made before and have ended. */
   expire(before: Date, signal?: AbortSignal): Promise<number>;
 }
 

@@ -1,5 +1,5 @@
 import { asHoldfastError } from '../domain/errors.ts';
-import { isEnded, type Operation, type OperationLogLine } from '../domain/operation.ts';
+import { type EndedPhase, isEnded, type Operation, type OperationLogLine, type OperationRequest } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { setTime } from '../domain/set-id.ts';
 import {
@@ -20,31 +20,63 @@ const idsFreshMs = 2_000;
 
 /** The operations that lie in the repository, of this process and of others. */
 export interface Archive {
+  /** BACKUP_CORRUPT when its request was altered. */
   get(id: string, signal?: AbortSignal): Promise<Operation | undefined>;
   /** All there are, with those that this process knows, ascending. */
   ids(own: Iterable<string>, signal?: AbortSignal): Promise<readonly string[]>;
-  /** `pending` is asked after what is stored was read. */
+  /** Without looking; undefined where that is not known. */
+  endedAs(id: string): EndedPhase | undefined;
+  /** `running`: what the job itself knows of its log, if it runs here. */
   log(
     id: string,
     query: { readonly from: number; readonly limit: number },
-    pending: () => readonly OperationLogLine[],
+    running: { readonly parts: number; readonly lines: readonly OperationLogLine[] } | undefined,
     signal?: AbortSignal,
   ): Promise<OperationLogLine[]>;
   /** Keeps an ended operation at hand. */
   remember(operation: Operation): void;
-  expire(before: Date, mayWrite: () => void, signal?: AbortSignal): Promise<number>;
+  /** Those that have not ended stay. */
+  expire(
+    before: Date,
+    options: { readonly mayWrite: () => void; readonly isOurs: (id: string) => boolean },
+    signal?: AbortSignal,
+  ): Promise<number>;
 }
 
 export function createArchive(repository: Repository, runtime: Runtime): Archive {
   const remembered = new Map<string, Operation>();
+  /** Of many more than are remembered: what has ended does not change any more. */
+  const ended = new Map<string, EndedPhase>();
   let known: { readonly at: number; readonly ids: readonly string[] } | undefined;
+  let looking: Promise<readonly string[]> | undefined;
 
   const remember = (operation: Operation): void => {
     remembered.set(operation.request.id, operation);
+    if (isEnded(operation.phase)) ended.set(operation.request.id, operation.phase);
     for (const oldest of remembered.keys()) {
       if (remembered.size <= mostRemembered) break;
       remembered.delete(oldest);
     }
+  };
+
+  const forget = (id: string): void => {
+    remembered.delete(id);
+    ended.delete(id);
+  };
+
+  /** Shared by all who ask at the same moment, and so ended by none of them. */
+  const look = (): Promise<readonly string[]> => {
+    looking ??= Array.fromAsync(operationIds(repository))
+      .then(ids => {
+        known = { at: runtime.now().getTime(), ids };
+        const there = new Set(ids);
+        for (const id of ended.keys()) if (!there.has(id)) forget(id);
+        return ids;
+      })
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
   };
 
   return {
@@ -59,38 +91,49 @@ export function createArchive(repository: Repository, runtime: Runtime): Archive
       return operation;
     },
     ids: async (own, signal) => {
-      const now = runtime.now().getTime();
-      if (known === undefined || Math.abs(now - known.at) > idsFreshMs) {
-        known = { at: now, ids: await Array.fromAsync(operationIds(repository, { signal })) };
-      }
-      return [...new Set([...known.ids, ...remembered.keys(), ...own])].sort();
+      const isFresh = known !== undefined && Math.abs(runtime.now().getTime() - known.at) <= idsFreshMs;
+      const stored = isFresh ? known!.ids : await abortable(look(), signal);
+      return [...new Set([...stored, ...remembered.keys(), ...own])].sort();
     },
-    log: async (id, { from, limit }, pending, signal) => {
+    endedAs: id => ended.get(id),
+    log: async (id, { from, limit }, running, signal) => {
       const lines: OperationLogLine[] = [];
       let at = 0;
       const take = (line: OperationLogLine): boolean => {
         if (at++ >= from) lines.push(line);
         return lines.length < limit;
       };
-      for await (const line of readLog(repository, id, { signal })) if (!take(line)) return lines;
-      for (const line of pending()) if (!take(line)) break;
+      for await (const line of readLog(repository, id, { signal, parts: running?.parts })) if (!take(line)) return lines;
+      for (const line of running?.lines ?? []) if (!take(line)) break;
       return lines;
     },
-    expire: async (before, mayWrite, signal) => {
+    expire: async (before, { mayWrite, isOurs }, signal) => {
       let expired = 0;
       for (const [id, files] of await operationFolders(repository, { signal })) {
-        if ((setTime(id)?.getTime() ?? Number.POSITIVE_INFINITY) >= before.getTime()) continue;
+        const isUnfinished = files.has('request.json') && !files.has('result.json');
+        if ((setTime(id)?.getTime() ?? Number.POSITIVE_INFINITY) >= before.getTime() || isOurs(id) || isUnfinished) continue;
         for (const file of deletionOrder(files)) {
           mayWrite();
           await repository.store.delete(operationKey(id, file), withSignal({ signal }));
         }
-        remembered.delete(id);
+        forget(id);
         expired++;
       }
       known = undefined;
       return expired;
     },
   };
+}
+
+/** Leaves the others’ work alone when one of those who wait for it goes. */
+function abortable<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return shared;
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    shared.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
 }
 
 /** The request first: without it there is no operation, while one without its result would look unfinished. */
@@ -100,9 +143,18 @@ function deletionOrder(files: ReadonlySet<string>): string[] {
 }
 
 /** An operation without a result runs elsewhere, or its process is gone: the leader will say. */
-function fromRecord({ request, startedAt, result }: OperationRecord): Operation {
+function fromRecord({ request, startedAt, result, damage }: OperationRecord): Operation {
   if (result !== undefined) return { request, phase: result.phase, startedAt: result.startedAt, result };
+  if (damage !== undefined) return fromDamage(request, startedAt ?? request.createdAt, damage);
   return startedAt === undefined ? { request, phase: 'Pending' } : { request, phase: 'Running', startedAt };
+}
+
+/** It ended, and how is lost: so it must not count as Completed, and will not end again. */
+function fromDamage(request: OperationRequest, startedAt: string, message: string): Operation {
+  const hint = 'the ledger, and the list of backups or the cluster, say what became of it';
+  const error = { code: 'BACKUP_CORRUPT' as const, message, hint };
+  const result = { id: request.id, phase: 'Interrupted' as const, startedAt, finishedAt: startedAt, summary: {}, error };
+  return { request, phase: result.phase, startedAt, result };
 }
 
 /** Of an operation whose records cannot be read, in words. */

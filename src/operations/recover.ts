@@ -1,13 +1,21 @@
-import type { OperationRequest, OperationResult } from '../domain/operation.ts';
+import type { OperationKind, OperationRequest, OperationResult } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
-import { operationFolders, readOperation } from '../repository/operation-records.ts';
+import { countFiles, operationFolders, readOperation } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
-import type { Work } from './job.ts';
+import type { Earlier, Work } from './job.ts';
 import { persistResult } from './persist.ts';
 import { damageOf } from './records.ts';
 
+/** An operation that was taken up so often without an end may be what ends the process. */
+const mostResumes = 3;
+
 /** Work for an operation that another process left unfinished; undefined where it cannot be taken up again. */
-export type Resumer = (request: OperationRequest) => { readonly work: Work; readonly lane?: string } | undefined;
+export type Resumer = (request: OperationRequest) => Resumption | undefined;
+
+export interface Resumption {
+  readonly work: Work;
+  readonly lane?: string;
+}
 
 export interface Recovered {
   readonly resumed: readonly OperationRequest[];
@@ -21,7 +29,7 @@ export interface RecoverOptions {
   readonly runtime: Runtime;
   readonly isOurs: (id: string) => boolean;
   readonly mayWrite: () => void;
-  readonly start: (request: OperationRequest, work: Work, lane: string | undefined) => void;
+  readonly start: (request: OperationRequest, again: Resumption, earlier: Earlier) => void;
   readonly resume: Resumer | undefined;
   readonly signal: AbortSignal;
 }
@@ -34,14 +42,15 @@ export async function recoverOperations(options: RecoverOptions): Promise<Recove
     if (files.has('result.json') || !files.has('request.json') || options.isOurs(id)) continue;
     try {
       const record = await readOperation(repository, id, { signal });
-      if (record === undefined || record.result !== undefined) continue;
-      const again = options.resume?.(record.request);
-      if (again !== undefined) {
-        options.start(record.request, again.work, again.lane);
-        resumed.push(record.request);
-        continue;
+      if (record === undefined || record.result !== undefined || options.isOurs(id)) continue;
+      const { request, startedAt } = record;
+      const earlier: Earlier = { ...countFiles(files), ...(startedAt !== undefined && { startedAt }) };
+      const again = earlier.resumes < mostResumes ? options.resume?.(request) : undefined;
+      if (again === undefined) interrupted.push(await persistResult(repository, interruption(request, earlier, options.runtime), options));
+      else {
+        options.start(request, again, earlier);
+        resumed.push(request);
       }
-      interrupted.push(await persistResult(repository, interruption(record, options.runtime), options));
     } catch (thrown) {
       const damage = damageOf(thrown);
       if (damage === undefined) throw thrown;
@@ -51,22 +60,23 @@ export async function recoverOperations(options: RecoverOptions): Promise<Recove
   return { resumed, interrupted, damaged };
 }
 
-function interruption(record: { readonly request: OperationRequest; readonly startedAt?: string }, runtime: Runtime): OperationResult {
-  const { id, kind, createdAt } = record.request;
-  const began = record.startedAt !== undefined;
-  const look = kind === 'backup' ? '; the list of backups says whether its set was committed' : '';
+function interruption({ id, kind, createdAt }: OperationRequest, { startedAt, resumes }: Earlier, runtime: Runtime): OperationResult {
   return {
     id,
     phase: 'Interrupted',
-    startedAt: record.startedAt ?? createdAt,
+    startedAt: startedAt ?? createdAt,
     finishedAt: runtime.now().toISOString(),
     summary: {},
     error: {
       code: 'INTERRUPTED',
-      message: began
-        ? `the process that ran it ended, or lost the lead, before it said how it ended${look}`
-        : 'the process that was to run it ended before it began',
+      message: startedAt === undefined ? 'the process that was to run it ended before it began' : reason(kind, resumes),
       hint: 'ask for it again; what was committed is there',
     },
   };
+}
+
+function reason(kind: OperationKind, resumes: number): string {
+  const look = kind === 'backup' ? '; the list of backups says whether its set was committed' : '';
+  if (resumes >= mostResumes) return `it was taken up again ${resumes} times, and each time its process ended before it${look}`;
+  return `the process that ran it ended, or lost the lead, before it said how it ended${look}`;
 }

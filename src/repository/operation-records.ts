@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ErrorCode } from '../domain/errors.ts';
-import { HoldfastError } from '../domain/errors.ts';
+import { HoldfastError, isCode } from '../domain/errors.ts';
 import {
   type EndedPhase,
   type OperationKind,
@@ -10,7 +10,7 @@ import {
   operationKinds,
   operationPhases,
 } from '../domain/operation.ts';
-import { setIdPattern } from '../domain/set-id.ts';
+import { setIdPattern, stampOf } from '../domain/set-id.ts';
 import { firstIssue } from './manifest.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
 import type { Repository } from './repository.ts';
@@ -20,7 +20,7 @@ import { digestLine, joinLines, parseLine, splitLines } from './signed-lines.ts'
 export const operationsPrefix = 'operations/';
 
 export const operationFiles = ['request.json', 'started.json', 'result.json'] as const;
-export type OperationFile = (typeof operationFiles)[number];
+export type OperationFile = (typeof operationFiles)[number] | `resumed-${string}.json`;
 
 const maxRecordBytes = 4 * 1024 * 1024;
 const maxLogBytes = 1024 * 1024;
@@ -63,6 +63,8 @@ export interface OperationRecord {
   readonly request: OperationRequest;
   readonly startedAt?: string;
   readonly result?: OperationResult;
+  /** Its result is there, and cannot be read: why, in words. */
+  readonly damage?: string;
 }
 
 export function operationKey(id: string, file: string): string {
@@ -81,19 +83,33 @@ export async function putOperationFile(
   await store.put(operationKey(id, file), joinLines(line, digestLine(Buffer.from(line))), withSignal(options));
 }
 
-/** Undefined where there is no request (any more). BACKUP_CORRUPT when a file was altered. */
+/**
+ * Undefined where there is no request (any more). BACKUP_CORRUPT when the request was altered; of the other files that is told by `damage`, or
+ * by a `startedAt` that is the time of the request.
+ */
 export async function readOperation(repository: Repository, id: string, options: CallOptions = {}): Promise<OperationRecord | undefined> {
   const request = await readFile(repository, id, 'request.json', requestSchema, options);
   if (request === undefined) return undefined;
+  if (request.id !== id)
+    throw new HoldfastError('BACKUP_CORRUPT', `${operationKey(id, 'request.json')} is of another operation, ${request.id}`);
   const [started, result] = await Promise.all([
-    readFile(repository, id, 'started.json', startedSchema, options),
-    readFile(repository, id, 'result.json', resultSchema, options),
+    readOrDamage(readFile(repository, id, 'started.json', startedSchema, options)),
+    readOrDamage(readFile(repository, id, 'result.json', resultSchema, options)),
   ]);
   return {
     request,
-    ...(started === undefined ? {} : { startedAt: started.startedAt }),
-    ...(result === undefined ? {} : { result }),
+    ...(started !== undefined && { startedAt: 'damage' in started ? request.createdAt : started.startedAt }),
+    ...(result !== undefined && ('damage' in result ? result : { result })),
   };
+}
+
+async function readOrDamage<T>(reading: Promise<T>): Promise<T | { readonly damage: string }> {
+  try {
+    return await reading;
+  } catch (thrown) {
+    if (isCode(thrown, 'BACKUP_CORRUPT')) return { damage: thrown.message };
+    throw thrown;
+  }
 }
 
 export async function readOperationRequest(
@@ -129,9 +145,10 @@ async function readFile<T>(
   return parsed.data;
 }
 
-/** Ids in ascending order, which is that of time. */
-export async function* operationIds({ store }: Repository, options: CallOptions = {}): AsyncGenerator<string> {
-  for await (const name of store.listNames(operationsPrefix, withSignal(options))) {
+/** Ids in ascending order, which is that of time; with `since` only those of operations that were made then or later. */
+export async function* operationIds({ store }: Repository, options: CallOptions & { readonly since?: Date } = {}): AsyncGenerator<string> {
+  const from = options.since === undefined ? {} : { startAfter: stampOf(options.since) };
+  for await (const name of store.listNames(operationsPrefix, { ...from, ...withSignal(options) })) {
     const id = name.endsWith('/') ? name.slice(0, -1) : '';
     if (setIdPattern.test(id)) yield id;
   }
@@ -154,6 +171,20 @@ export function logName(part: number): string {
   return `log-${String(part).padStart(4, '0')}.ndjson`;
 }
 
+/** `resumed-0001.json`: another process took it up again, for the first time. */
+export function resumedName(time: number): OperationFile {
+  return `resumed-${String(time).padStart(4, '0')}.json`;
+}
+
+/** How many log parts and resumptions there are among the files of an operation. */
+export function countFiles(files: Iterable<string>): { readonly logParts: number; readonly resumes: number } {
+  const names = [...files];
+  return {
+    logParts: names.filter(name => /^log-\d{4,}\.ndjson$/.test(name)).length,
+    resumes: names.filter(name => /^resumed-\d{4,}\.json$/.test(name)).length,
+  };
+}
+
 export async function putLogPart(
   { store }: Repository,
   id: string,
@@ -165,9 +196,13 @@ export async function putLogPart(
   await store.put(operationKey(id, logName(part)), Buffer.from(text), withSignal(options));
 }
 
-/** In order; a line that was altered beyond reading is left out. */
-export async function* readLog(repository: Repository, id: string, options: CallOptions = {}): AsyncGenerator<OperationLogLine> {
-  for (let part = 1; ; part++) {
+/** In order, of the first `parts` parts where that is given; a line that was altered beyond reading is left out. */
+export async function* readLog(
+  repository: Repository,
+  id: string,
+  options: CallOptions & { readonly parts?: number | undefined } = {},
+): AsyncGenerator<OperationLogLine> {
+  for (let part = 1; part <= (options.parts ?? Number.POSITIVE_INFINITY); part++) {
     const bytes = await readBytes(repository.store, operationKey(id, logName(part)), maxLogBytes, options);
     if (bytes === undefined) return;
     for (const text of bytes.toString('utf8').split('\n')) {
