@@ -2,14 +2,11 @@ import type { Work as AskedWork } from '../api/service.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Actor } from '../domain/operation.ts';
 import type { WorkResult } from '../operations/job.ts';
-import { finishClaims } from '../repository/run-claim.ts';
 import { type RetentionOutcome, runRetention } from '../schedule/retention-run.ts';
 import type { Prepared } from './job.ts';
 import { busySets } from './retention.ts';
 import { currentTerm, type World } from './world.ts';
 
-/** Claims are finished for as long as files without a manifest may belong to one. */
-const claimAgeMs = 7 * 24 * 3_600_000;
 const mostItems = 500;
 
 /** Deletes what the rules let go. `plan` is the digest that somebody agreed to; the clock agrees to whatever the rules say. */
@@ -28,9 +25,6 @@ export function retentionJob(
       const { repository, fence } = currentTerm(world);
       const { signingKey, trusted } = world.keys;
       const { policies, maxShare } = world.rules();
-      const since = new Date(world.runtime.now().getTime() - claimAgeMs);
-      const claims = await finishClaims(repository, { signingKey, trusted, signal, since });
-      for (const { key, message } of claims.broken) log('warn', `${key}: ${message}`);
       const outcome = await runRetention({
         ...{ repository, policies, trusted, signingKey, actor, fence, signal, progress },
         runtime: world.runtime,
@@ -63,6 +57,6 @@ function resultOf({ plan, items }: RetentionOutcome): WorkResult {
     return { phase: 'PartiallyFailed', summary, error };
   }
   if (plan.blocked === undefined) return { phase: 'Completed', summary };
-  const hint = 'look at holdfast retention plan; if it is right, run retention with --yes';
-  return { phase: 'PartiallyFailed', summary, error: { code: 'PLAN_CHANGED', message: `nothing was deleted: ${plan.blocked}`, hint } };
+  const { hint } = new HoldfastError('RETENTION_BLOCKED', '');
+  return { phase: 'PartiallyFailed', summary, error: { code: 'RETENTION_BLOCKED', message: `nothing was deleted: ${plan.blocked}`, hint } };
 }

@@ -46,8 +46,9 @@ export function retentionOf(world: World): Retention {
       const { repository } = currentTerm(world);
       const known = world.catalog.get(text) !== undefined;
       const set = known ? text : await findSet(world, text, signal).catch(notHeld(text));
+      // Recorded first: what protects a set must not go without a trace.
+      await world.ledger.append({ action: 'set.released', actor: caller.actor, subject: set, details: {} }, { signal });
       await release(repository, set, write('', caller, signal));
-      await record(world, { action: 'set.released', actor: caller.actor, subject: set, details: {} });
     },
   };
 }
