@@ -1,14 +1,15 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
-import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { type FastifyInstance, fastify } from 'fastify';
+import { createJsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { namespacesHeader, namespacesPattern } from './auth/guard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { apiPrefix } from './endpoints.ts';
+import { healthRoutes } from './health.ts';
 import { idempotencyPattern } from './idempotency.ts';
 import { allEndpoints } from './methods.ts';
+import { routeOf } from './mount.ts';
 
-const docsPrefix = '/docs';
 /** Everything from this server, nothing inline, in no frame. */
 const docsPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -23,8 +24,11 @@ interface Document {
   paths: Record<string, Record<string, Operation>>;
 }
 
-/** Describes the API at /openapi.json, from the schemas that serve it, and shows it at /docs. To be registered before any route. */
-export async function describeApi(app: FastifyInstance): Promise<void> {
+/** Answers GET of /openapi.json and of everything below /docs, and nothing else. */
+export async function createDescription(): Promise<FastifyInstance> {
+  const app = fastify();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -45,12 +49,19 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
     transformObject: document => withHeaders(jsonSchemaTransformObject(document) as unknown as Document) as never,
   });
   await app.register(swaggerUi, {
-    routePrefix: docsPrefix,
+    routePrefix: '/docs',
     staticCSP: docsPolicy,
     theme: { title: 'Holdfast API' },
     uiConfig: { url: '/openapi.json', validatorUrl: 'none', deepLinking: true, persistAuthorization: false },
   });
+  healthRoutes(app, () => []);
+  for (const endpoint of allEndpoints()) {
+    const { url, ...route } = routeOf(endpoint);
+    app.route({ ...route, url: `${apiPrefix}${url}`, exposeHeadRoute: false, handler: (_request, reply) => reply.code(501).send() });
+  }
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.type('application/json').send(app.swagger()));
+  await app.ready();
+  return app;
 }
 
 const text = (description: string) => ({ description, schema: { type: 'string' } });

@@ -11,12 +11,12 @@ import { healthRoutes } from './health.ts';
 import { acceptJsonBodies } from './json-body.ts';
 import { type ApiLimits, defaultLimits } from './limits.ts';
 import type { Api } from './mount.ts';
-import { describeApi } from './openapi.ts';
 import { limitRates } from './rate-limit.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { followRequests, type RequestMeasure } from './request-log.ts';
 import { backupRoutes } from './routes/backups.ts';
 import { validationRoutes, verificationRoutes } from './routes/checks.ts';
+import { descriptionRoutes } from './routes/description.ts';
 import { eventRoutes } from './routes/events.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { objectiveRoutes, policyRoutes } from './routes/policies.ts';
@@ -63,7 +63,7 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   acceptJsonBodies(app, limits.bodyBytes);
   followRequests(app, { onAnswer: options.onAnswer, tls: options.tls !== undefined });
   answerProblems(app, refusals);
-  await describeApi(app);
+  descriptionRoutes(app);
   healthRoutes(app, () => service.readiness());
   await app.register(async scope => resourceRoutes(scope, { ...options, limits, hub, refusals }), { prefix: apiPrefix });
   await app.ready();
@@ -92,6 +92,8 @@ function newServer(options: ApiOptions, limits: ApiLimits): FastifyInstance {
     ...(log === undefined ? { logger: false } : { loggerInstance: log }),
     logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: limits.requestMs,
+    // For who asks, and then does not read the answer.
+    connectionTimeout: limits.slowHandlerMs + limits.requestMs,
     handlerTimeout: limits.handlerMs,
     bodyLimit: limits.bodyBytes,
     trustProxy: trustedProxies === undefined ? false : [...trustedProxies],
