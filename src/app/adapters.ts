@@ -27,20 +27,30 @@ export function once<T>(make: () => Promise<T>): () => Promise<T> {
 }
 
 /** The configured location behind retries. CONFIG_INVALID. */
-export async function openStore({ settings }: Config, runtime: Runtime): Promise<ObjectStore> {
-  const [{ parseLocation }, retry, { defaultRetryPolicy, retrying }] = await Promise.all([
+export async function openStore(config: Config, runtime: Runtime): Promise<ObjectStore> {
+  const { store } = await openRetriedStore(config, runtime);
+  return store;
+}
+
+/** The same, with a way to put something between the location and the retries: it then stands before every single try. */
+export async function openRetriedStore(
+  { settings }: Config,
+  runtime: Runtime,
+): Promise<{ readonly store: ObjectStore; readonly through: (decorate: (store: ObjectStore) => ObjectStore) => ObjectStore }> {
+  const [{ parseLocation }, { withRetry }, { defaultRetryPolicy, retrying }] = await Promise.all([
     import('../storage/location.ts'),
     import('../storage/retry.ts'),
     import('../storage/attempt.ts'),
   ]);
   const location = parseLocation(locationOf(settings));
-  const withRetry = (store: ObjectStore) => retry.withRetry(store, defaultRetryPolicy, runtime);
-  if (location.kind === 'file') {
-    const { createFileStore } = await import('../storage/file-store.ts');
-    return withRetry(createFileStore(location.path));
-  }
-  const { createS3Store } = await import('../storage/s3-store.ts');
-  return withRetry(createS3Store({ ...location, attemptPart: retrying(defaultRetryPolicy, runtime) }));
+  const open = async (): Promise<ObjectStore> => {
+    if (location.kind === 'file') return (await import('../storage/file-store.ts')).createFileStore(location.path);
+    const { createS3Store } = await import('../storage/s3-store.ts');
+    return createS3Store({ ...location, attemptPart: retrying(defaultRetryPolicy, runtime) });
+  };
+  const bare = await open();
+  const through = (decorate: (store: ObjectStore) => ObjectStore) => withRetry(decorate(bare), defaultRetryPolicy, runtime);
+  return { store: through(store => store), through };
 }
 
 /**

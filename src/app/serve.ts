@@ -23,7 +23,7 @@ import type { ServiceRules, Term, World } from '../service/world.ts';
 import { fencedStore } from '../storage/fenced-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { createAuthenticator, createAuthorizer } from './access.ts';
-import { openCluster, openStore, systemRuntime } from './adapters.ts';
+import { openCluster, openRetriedStore, systemRuntime } from './adapters.ts';
 import { openKeys } from './keys.ts';
 import { openObservation } from './observation.ts';
 
@@ -54,7 +54,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   for (const warning of first.warnings) onWarning(warning);
 
   const keys = await readKeys(first, onWarning);
-  const store = await openStore(first, runtime);
+  const { store, through } = await openRetriedStore(first, runtime);
   const cluster = await openCluster(first, runtime);
   const repository = await openWaiting(store, runtime, signal, thrown => log.error({ err: thrown }, 'the repository cannot be opened yet'));
 
@@ -74,7 +74,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   };
   const watch = watchRepository(world, closing.signal, observation.onObjectives);
   const service = createService(world, { readiness: watch.readiness, objectives: watch.objectives });
-  observation.attach({ world, watch, isLeading: () => term !== undefined });
+  observation.attach({ world, watch });
 
   const access = { cluster, runtime, onWarning, service: () => inForce.service };
   const [authenticator, authorizer] = [await createAuthenticator(access), await createAuthorizer(access)];
@@ -84,7 +84,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     authorizer,
     runtime,
     onWarning,
-    log: observation.logger,
+    log,
     onAnswer: observation.onAnswer,
   });
   const metrics = await observation.serveMetrics();
@@ -116,10 +116,9 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     const { fence } = leadership;
     const mine: Term = {
       ...{ signal: leadership.signal, fence, cluster: fencedCluster(cluster, fence) },
-      repository: { ...repository, store: fencedStore(store, fence) },
+      repository: { ...repository, store: through(bare => fencedStore(bare, fence)) },
     };
     term = mine;
-    log.info({}, 'leading');
     observation.onLeading(true);
     try {
       const onScheduler = (made: Scheduler) => {
@@ -132,15 +131,16 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
       await operations.abandon(asHoldfastError(leadership.signal.reason ?? new HoldfastError('NOT_LEADER', 'the term has ended')));
       if (term === mine) term = undefined;
       observation.onLeading(false);
-      log.info({}, 'not leading any more');
     }
   };
   const identity = first.environment.variables['POD_NAME'] ?? hostname();
+  const onNewLeader = (holder: string) => log.info({ holder }, 'the holder of the lease has changed');
   const election = elect(atStart, identity, {
     cluster,
     runtime,
     lead,
     signal: unelect.signal,
+    onNewLeader,
     onTrouble: error => log.warn({ err: error }, 'the lease gives trouble'),
   });
 
@@ -213,16 +213,21 @@ interface ElectionParts {
   readonly runtime: Runtime;
   readonly lead: (leadership: { readonly signal: AbortSignal; readonly fence: Fence }) => Promise<void>;
   readonly onTrouble: (error: HoldfastError) => void;
+  readonly onNewLeader: (holder: string) => void;
   readonly signal: AbortSignal;
 }
 
 /** Without an election this process leads from its start to its end. */
-async function elect(config: ServiceConfig, identity: string, { cluster, runtime, lead, onTrouble, signal }: ElectionParts): Promise<void> {
+async function elect(
+  config: ServiceConfig,
+  identity: string,
+  { cluster, runtime, lead, onTrouble, onNewLeader, signal }: ElectionParts,
+): Promise<void> {
   const { enabled, namespace, name, ...timings } = config.leaderElection;
   if (!enabled) return lead({ signal, fence: { check: () => {} } });
   const [{ createLease }, { runLeaderElection }] = await Promise.all([import('../cluster/lease.ts'), import('../schedule/leader.ts')]);
   await runLeaderElection({
-    ...{ runtime, signal, onTrouble, identity, timings },
+    ...{ runtime, signal, onTrouble, onNewLeader, identity, timings },
     lease: createLease(cluster, { namespace, name, labels: { 'app.kubernetes.io/name': 'holdfast' } }),
     monotonic: () => performance.now(),
     onStartedLeading: lead,

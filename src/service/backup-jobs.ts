@@ -94,6 +94,11 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
     }),
   });
   await world.catalog.refresh().catch(() => {});
+  if (outcome.phase === 'Failed' && outcome.error.code === 'BACKUP_SUPERSEDED') {
+    // Another replica’s set stands for the run: nothing was committed here, and nothing is missing.
+    context.log('info', outcome.error.message);
+    return { phase: 'Completed', summary: { superseded: outcome.error.message, durationMs: outcome.durationMs } };
+  }
   await record(world, {
     action: ledgerAction[outcome.phase],
     actor: wanted.actor,

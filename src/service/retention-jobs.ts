@@ -30,7 +30,10 @@ export function retentionJob(
         runtime: world.runtime,
         busy: async () => busySets(world),
         limits: { maxShare, yes: beyondLimit },
-        record: fact => world.ledger.append(fact).then(() => {}),
+        record: async fact => {
+          fence.check();
+          await world.ledger.append(fact);
+        },
         ...(plan !== undefined && { confirm: plan }),
       });
       await world.catalog.refresh({ signal });

@@ -47,6 +47,7 @@ export function retentionOf(world: World): Retention {
       const known = world.catalog.get(text) !== undefined;
       const set = known ? text : await findSet(world, text, signal).catch(notHeld(text));
       // Recorded first: what protects a set must not go without a trace.
+      currentTerm(world);
       await world.ledger.append({ action: 'set.released', actor: caller.actor, subject: set, details: {} }, { signal });
       await release(repository, set, write('', caller, signal));
     },

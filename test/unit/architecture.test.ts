@@ -26,7 +26,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   client: ['domain', 'api'],
   // The use cases put together; of the API it knows the port that it fills.
   service: [
-    ...['domain', 'crypto', 'repository', 'backup', 'restore', 'validate', 'schedule', 'operations'],
+    ...['domain', 'crypto', 'repository', 'backup', 'restore', 'validate', 'schedule', 'operations', 'observe/metrics.ts'],
     ...['storage/object-store.ts', 'cluster/cluster-api.ts', 'api/service.ts', 'api/identity.ts'],
   ],
   // Adapters are out of reach: a command gets them from the app. Of the use cases it takes the shapes of results, and pure functions on them.

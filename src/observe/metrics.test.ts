@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { createMetrics, type Standing } from './metrics.ts';
+
+const standing: Standing = {
+  leading: true,
+  storeReachable: true,
+  ledgerEntries: 12,
+  policies: [{ policy: 'platform', rpo: 3600, rpoObjective: 93_600, rtoObjective: 3600, notProtected: ['volumeData'] }],
+  tiers: [{ policy: 'platform', tier: 'daily', lastSuccess: 1_790_000_000, nextRun: 1_790_080_000, overdue: false }],
+  sets: [
+    { tier: 'daily', phase: 'Completed', count: 30, bytes: 3_000 },
+    { tier: 'daily', phase: 'PartiallyFailed', count: 1, bytes: 50 },
+  ],
+  running: { backup: 1 },
+};
+
+/** Values by series, `name{label="…"}` without default metrics’ own. */
+async function scrape(metrics: ReturnType<typeof createMetrics>): Promise<Map<string, number>> {
+  const text = await metrics.metrics();
+  return new Map(
+    text
+      .split('\n')
+      .filter(line => line.startsWith('holdfast_'))
+      .map(line => {
+        const at = line.lastIndexOf(' ');
+        return [line.slice(0, at), Number(line.slice(at + 1))] as const;
+      }),
+  );
+}
+
+describe('metrics', () => {
+  it('tell how things stand at the moment of the scrape', async () => {
+    let now = standing;
+    const metrics = createMetrics(() => now);
+    const values = await scrape(metrics);
+    expect(values.get('holdfast_rpo_seconds{policy="platform"}')).toBe(3600);
+    expect(values.get('holdfast_rpo_objective_seconds{policy="platform"}')).toBe(93_600);
+    expect(values.has('holdfast_rto_seconds{policy="platform"}')).toBe(false);
+    expect(values.get('holdfast_not_protected{policy="platform",part="volumeData"}')).toBe(1);
+    expect(values.get('holdfast_backup_last_success_timestamp_seconds{policy="platform",tier="daily"}')).toBe(1_790_000_000);
+    expect(values.get('holdfast_schedule_overdue{policy="platform",tier="daily"}')).toBe(0);
+    expect(values.get('holdfast_sets{tier="daily",phase="Completed"}')).toBe(30);
+    expect(values.get('holdfast_store_bytes{tier="daily"}')).toBe(3_050);
+    expect(values.get('holdfast_operations_running{kind="backup"}')).toBe(1);
+    expect(values.get('holdfast_operations_running{kind="restore"}')).toBe(0);
+    expect(values.get('holdfast_leader')).toBe(1);
+
+    now = { ...standing, policies: [], tiers: [], leading: false };
+    const later = await scrape(metrics);
+    expect(later.has('holdfast_rpo_seconds{policy="platform"}')).toBe(false);
+    expect(later.get('holdfast_leader')).toBe(0);
+  });
+
+  it('count what ended', async () => {
+    const metrics = createMetrics(() => standing);
+    metrics.backupEnded({ policy: 'platform', tier: 'daily', phase: 'Completed', seconds: 4, objects: 100, bytes: 9_000, problems: 2 });
+    metrics.backupEnded({ policy: 'platform', tier: 'daily', phase: 'Failed', seconds: 4, objects: 0, bytes: 0, problems: 0 });
+    metrics.operationEnded('backup', 'Completed', 4);
+    metrics.operationEnded('restore', 'Completed', 40);
+    metrics.operationEnded('verify', 'Failed', 1);
+    metrics.scheduleMissed('platform', 'daily');
+    metrics.requestAnswered({ method: 'GET', route: '/api/v1/backups', status: 200, seconds: 0.02 });
+    const values = await scrape(metrics);
+    expect(values.get('holdfast_backup_duration_seconds_count{policy="platform",tier="daily"}')).toBe(1);
+    expect(values.get('holdfast_backup_objects{policy="platform",tier="daily"}')).toBe(100);
+    expect(values.get('holdfast_backup_items_total{result="failed"}')).toBe(2);
+    expect(values.get('holdfast_operations_total{kind="backup",phase="Completed"}')).toBe(1);
+    expect(values.get('holdfast_operations_total{kind="retention",phase="Interrupted"}')).toBe(0);
+    expect(values.get('holdfast_restore_duration_seconds_sum')).toBe(40);
+    expect(values.get('holdfast_verify_failures_total')).toBe(1);
+    expect(values.get('holdfast_schedule_missed_total{policy="platform",tier="daily"}')).toBe(1);
+    expect(values.get('holdfast_api_requests_total{method="GET",route="/api/v1/backups",status="200"}')).toBe(1);
+  });
+
+  it('have a help text, a unit in the name, and their own registry', async () => {
+    const [one, other] = [createMetrics(() => standing), createMetrics(() => standing)];
+    one.scheduleMissed('platform', 'daily');
+    const text = await other.metrics();
+    expect(text).not.toContain('holdfast_schedule_missed_total{');
+    const names = [...text.matchAll(/^# TYPE (holdfast_\w+) (\w+)$/gm)];
+    expect(names.length).toBeGreaterThan(20);
+    for (const [, name = '', type] of names) {
+      expect(text).toMatch(new RegExp(`^# HELP ${name} \\S.*\\.$`, 'm'));
+      if (type === 'counter') expect(name).toMatch(/_total$/);
+    }
+    expect(text).toContain('process_resident_memory_bytes');
+  });
+});

@@ -1,0 +1,60 @@
+import { isEnded, type OperationKind } from '../domain/operation.ts';
+import type { Standing } from '../observe/metrics.ts';
+import type { ObjectiveStatus } from '../schedule/objectives.ts';
+import type { World } from './world.ts';
+
+const seconds = (ms: number): number => ms / 1000;
+const unix = (time: string): number => seconds(Date.parse(time));
+
+/** How things stand, for the metrics. */
+export function standingOf(
+  world: Pick<World, 'catalog' | 'operations' | 'ledger' | 'term'>,
+  { objectives, storeReachable }: { readonly objectives: readonly ObjectiveStatus[]; readonly storeReachable: boolean },
+): Standing {
+  return {
+    leading: world.term() !== undefined,
+    storeReachable,
+    ledgerEntries: world.ledger.head().seq,
+    policies: objectives
+      .filter(({ tier }) => tier === undefined)
+      .map(({ policy, objectives: { rpoMs, rtoMs }, rpoNowMs, rtoLastMs, notProtected }) => ({
+        ...{ policy, notProtected },
+        ...(rpoNowMs !== undefined && { rpo: seconds(rpoNowMs) }),
+        ...(rpoMs !== undefined && { rpoObjective: seconds(rpoMs) }),
+        ...(rtoLastMs !== undefined && { rto: seconds(rtoLastMs) }),
+        ...(rtoMs !== undefined && { rtoObjective: seconds(rtoMs) }),
+      })),
+    tiers: objectives.flatMap(({ policy, tier, lastComplete, nextRun, overdueSince }) =>
+      tier === undefined
+        ? []
+        : {
+            ...{ policy, tier, overdue: overdueSince !== undefined },
+            ...(lastComplete !== undefined && { lastSuccess: unix(lastComplete.at) }),
+            ...(nextRun !== undefined && { nextRun: unix(nextRun) }),
+          },
+    ),
+    sets: countSets(world),
+    running: countRunning(world),
+  };
+}
+
+function countSets({ catalog }: Pick<World, 'catalog'>): Standing['sets'] {
+  const counts = new Map<string, { tier: string; phase: string; count: number; bytes: number }>();
+  for (const set of catalog.sets()) {
+    const tier = set.phase === 'Unreadable' ? 'unknown' : set.tier;
+    const key = `${tier} ${set.phase}`;
+    const entry = counts.get(key) ?? { tier, phase: set.phase, count: 0, bytes: 0 };
+    entry.count += 1;
+    entry.bytes += set.phase === 'Unreadable' ? 0 : set.storedBytes;
+    counts.set(key, entry);
+  }
+  return [...counts.values()];
+}
+
+function countRunning({ operations }: Pick<World, 'operations'>): Standing['running'] {
+  const running: Partial<Record<OperationKind, number>> = {};
+  for (const { request, phase } of operations.active()) {
+    if (!isEnded(phase)) running[request.kind] = (running[request.kind] ?? 0) + 1;
+  }
+  return running;
+}
