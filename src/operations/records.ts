@@ -2,6 +2,7 @@ import { asHoldfastError } from '../domain/errors.ts';
 import { type EndedPhase, isEnded, type Operation, type OperationLogLine, type OperationRequest } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { setTime } from '../domain/set-id.ts';
+import { unlessAborted } from '../repository/concurrency.ts';
 import {
   type OperationRecord,
   operationFiles,
@@ -92,7 +93,7 @@ export function createArchive(repository: Repository, runtime: Runtime): Archive
     },
     ids: async (own, signal) => {
       const isFresh = known !== undefined && Math.abs(runtime.now().getTime() - known.at) <= idsFreshMs;
-      const stored = isFresh ? known!.ids : await abortable(look(), signal);
+      const stored = isFresh ? known!.ids : await unlessAborted(look(), signal);
       return [...new Set([...stored, ...remembered.keys(), ...own])].sort();
     },
     endedAs: id => ended.get(id),
@@ -123,17 +124,6 @@ export function createArchive(repository: Repository, runtime: Runtime): Archive
       return expired;
     },
   };
-}
-
-/** Leaves the others’ work alone when one of those who wait for it goes. */
-function abortable<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return shared;
-  return new Promise((resolve, reject) => {
-    const leave = (): void => reject(signal.reason);
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    shared.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
 }
 
 /** The request first: without it there is no operation, while one without its result would look unfinished. */

@@ -74,12 +74,25 @@ export async function* listSets(repository: Repository, options: CatalogOptions 
 
 /** What lists show of one set; undefined where there is no manifest (yet). */
 export async function summarize(repository: Repository, id: string, options: CatalogOptions): Promise<SetSummary | undefined> {
+  return (await readSummary(repository, id, options))?.summary;
+}
+
+/** Like `summarize`, with the id of the key that signed the manifest. */
+export async function readSummary(
+  repository: Repository,
+  id: string,
+  options: CatalogOptions,
+): Promise<{ readonly summary: ReadableSet; readonly keyId: string } | { readonly summary: UnreadableSet } | undefined> {
   const found = await readOrFailure(repository, id, options);
   if (found === undefined) return undefined;
-  if ('code' in found) return { id, startedAt: setTime(id)?.toISOString() ?? '', phase: 'Unreadable', error: found };
-  const { manifest } = found;
+  if ('code' in found) return { summary: { id, startedAt: setTime(id)?.toISOString() ?? '', phase: 'Unreadable', error: found } };
+  const { manifest, signature } = found;
+  return { summary: readableSet(manifest), keyId: signature.keyId };
+}
+
+function readableSet(manifest: Manifest): ReadableSet {
   return {
-    id,
+    id: manifest.id,
     startedAt: manifest.startedAt,
     phase: manifest.phase,
     tier: manifest.tier,

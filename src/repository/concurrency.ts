@@ -37,3 +37,14 @@ export async function* mapAhead<T, R>(source: AsyncIterable<T>, ahead: number, w
     await Promise.allSettled(waiting);
   }
 }
+
+/** Waits for work that others wait for as well: it goes on when one of them leaves, who gets the signal’s reason. */
+export function unlessAborted<T>(shared: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return shared;
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    shared.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}

@@ -1,22 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { configMap, makeRepository, type TestRepository, writeSet } from '../../test/contract/repository-fixture.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
+import { configMap, makeRepository, type TestRepository, wrapStore, writeSet } from '../../test/contract/repository-fixture.ts';
 import { manifestKey } from './layout.ts';
 import { openLiveCatalog } from './live-catalog.ts';
+import { readBytes } from './read-bytes.ts';
 
 describe('the live catalog', () => {
   let location: TestRepository;
   let reads: string[];
   const counted = () => {
     const { store } = location.repository;
-    const counting: ObjectStore = {
-      ...store,
-      listNames: (...args) => store.listNames(...args),
+    const counting = wrapStore(store, {
       get: (key, options) => {
         reads.push(key);
         return store.get(key, options);
       },
-    };
+    });
     return openLiveCatalog({ ...location.repository, store: counting });
   };
   const add = (id: string, halfWritten = false) =>
@@ -70,5 +68,68 @@ describe('the live catalog', () => {
     await catalog.refresh();
     await expect(catalog.refresh({ signal: AbortSignal.abort(new Error('away')) })).rejects.toThrow('away');
     expect(catalog.sets()).toHaveLength(1);
+  });
+
+  it('does not fail those who share a look when the one who began it goes', async () => {
+    await add('20261119T020000Z-daily-aaaa');
+    const goOn = Promise.withResolvers<void>();
+    const { store } = location.repository;
+    const slow = wrapStore(store, {
+      listNames: async function* (prefix, options) {
+        await goOn.promise;
+        options?.signal?.throwIfAborted();
+        yield* store.listNames(prefix, options);
+      },
+    });
+    const catalog = openLiveCatalog({ ...location.repository, store: slow });
+    const leaving = new AbortController();
+    const both = [catalog.refresh({ signal: leaving.signal }), catalog.refresh()] as const;
+    leaving.abort(new Error('gone'));
+    goOn.resolve();
+    await expect(both[0]).rejects.toThrow('gone');
+    expect(await both[1]).toBe(true);
+    expect(catalog.sets()).toHaveLength(1);
+  });
+
+  it('sees a set that somebody else is deleting when it looks thoroughly, and at once when it is told', async () => {
+    const ids = ['20261119T020000Z-daily-aaaa', '20261120T020000Z-daily-bbbb', '20261121T020000Z-daily-cccc'] as const;
+    for (const id of ids) await add(id);
+    const catalog = counted();
+    await catalog.refresh();
+    for (const id of ids.slice(0, 2)) await location.repository.store.delete(manifestKey(id));
+    catalog.forget(ids[0]);
+    expect(catalog.sets().map(set => set.id)).toEqual([ids[1], ids[2]]);
+    expect(await catalog.refresh()).toBe(false);
+    expect(await catalog.refresh({ thorough: true })).toBe(true);
+    expect(catalog.sets().map(set => set.id)).toEqual([ids[2]]);
+  });
+
+  it('reads a set again that could not be read, and takes it in when it was put right', async () => {
+    const id = '20261119T020000Z-daily-aaaa';
+    await add(id);
+    const { store } = location.repository;
+    const whole = (await readBytes(store, manifestKey(id), 1e7, {}))!;
+    await store.delete(manifestKey(id));
+    await store.put(manifestKey(id), Buffer.from('{}\n{}\n'));
+    const catalog = counted();
+    await catalog.refresh();
+    expect(catalog.get(id)?.phase).toBe('Unreadable');
+    expect(await catalog.refresh()).toBe(false);
+    await store.delete(manifestKey(id));
+    await store.put(manifestKey(id), whole);
+    expect(await catalog.refresh()).toBe(true);
+    expect(catalog.get(id)?.phase).toBe('Completed');
+  });
+
+  it('has one etag for the same sets in any process, and another for others', async () => {
+    await add('20261119T020000Z-daily-aaaa');
+    const [one, other] = [counted(), counted()];
+    const empty = one.etag();
+    await Promise.all([one.refresh(), other.refresh()]);
+    expect(one.etag()).toBe(other.etag());
+    expect(one.etag()).not.toBe(empty);
+    await add('20261120T020000Z-daily-bbbb');
+    await one.refresh();
+    expect(one.etag()).not.toBe(other.etag());
   });
 });

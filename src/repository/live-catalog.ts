@@ -1,59 +1,190 @@
-import { type CatalogOptions, type SetSummary, setFolders, summarize } from './catalog.ts';
-import { mapAhead } from './concurrency.ts';
-import type { CallOptions } from './read-bytes.ts';
+import { sha256Hex } from '../crypto/digest.ts';
+import { asHoldfastError } from '../domain/errors.ts';
+import { type CatalogOptions, readSummary, type SetSummary, setFolders } from './catalog.ts';
+import { dropOldSnapshots, readNewestSnapshot, type SignedSummary, type SnapshotWriting, writeSnapshot } from './catalog-snapshot.ts';
+import { mapAhead, unlessAborted } from './concurrency.ts';
+import { manifestKey } from './layout.ts';
+import { type CallOptions, withSignal } from './read-bytes.ts';
 import type { Repository } from './repository.ts';
+import { createSetPool } from './set-pool.ts';
 
 const manifestsAhead = 16;
+/** Whether a manifest is there costs less than to read it. */
+const headsAhead = 64;
+/** Sets that could not be read are read again, so many at each refresh: somebody may have put their manifest right. */
+const rereadAtOnce = 20;
+/** A snapshot that lacks so many sets is worth writing anew. */
+const snapshotAfterSets = 100;
+const snapshotAfterMs = 24 * 3_600_000;
+
+export interface RefreshOptions extends CallOptions {
+  /**
+   * Ask for the manifest of each known set as well. A set is gone when its manifest is, while its other files are still being deleted; only
+   * this way that is seen where another process deletes. Whoever decides by what there is, such as retention, asks so.
+   */
+  readonly thorough?: boolean;
+}
 
 /** All sets of a repository, kept at hand: whoever asks waits for no store. */
 export interface LiveCatalog {
   /**
-   * Looks for sets that are new or gone: one listing, and a read for each set that is not known. True when something changed. Calls at one
-   * moment are one. STORE_ codes; what was known stays.
+   * Looks for sets that are new or gone: one listing, and a read for each set that is not known; at first those of the newest snapshot are.
+   * True when something changed. Calls at one moment are one. STORE_ codes; what was known stays.
    */
-  refresh(options?: CallOptions): Promise<boolean>;
+  refresh(options?: RefreshOptions): Promise<boolean>;
   /** Oldest first. Empty before the first refresh. */
   sets(): readonly SetSummary[];
   get(id: string): SetSummary | undefined;
+  /** The set’s manifest was deleted here. */
+  forget(id: string): void;
   /** Grows whenever the sets change. */
   version(): number;
+  /** The same text for the same sets, in any process; lower-case hex. */
+  etag(): string;
+  /**
+   * Writes a snapshot where the newest lacks 100 sets, or is a day old and differs, and keeps the two newest. True when it wrote one. STORE_ codes and
+   * NOT_LEADER; nothing depends on it. What cannot be deleted stays, with a notice.
+   */
+  keepSnapshot(options: SnapshotWriting): Promise<boolean>;
 }
 
-export function openLiveCatalog(repository: Repository, options: Pick<CatalogOptions, 'trusted'> = {}): LiveCatalog {
-  let known = new Map<string, SetSummary>();
+export interface LiveCatalogOptions extends Pick<CatalogOptions, 'trusted'> {
+  /** Told in words of snapshots that were passed over, and the like. */
+  readonly onNotice?: (notice: string) => void;
+}
+
+interface Known {
+  readonly summary: SetSummary;
+  /** Of the key that signed its manifest; empty where that could not be read. */
+  readonly keyId: string;
+}
+
+interface Look {
+  readonly thorough: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly changed: Promise<boolean>;
+}
+
+export function openLiveCatalog(repository: Repository, options: LiveCatalogOptions = {}): LiveCatalog {
+  const pool = createSetPool();
+  const forgotten = new Set<string>();
+  let known = new Map<string, Known>();
   let sorted: readonly SetSummary[] = [];
   let version = 0;
-  let looking: Promise<boolean> | undefined;
+  let etag: string | undefined;
+  let looking: Look | undefined;
+  /** Ids in the newest snapshot; undefined before it was looked for. */
+  let saved: { readonly at: number; readonly ids: ReadonlySet<string> } | undefined;
 
-  const look = async (call: CallOptions): Promise<boolean> => {
-    const found = new Map<string, SetSummary>();
-    const summaries = mapAhead(
-      setFolders(repository, call),
-      manifestsAhead,
-      async id => known.get(id) ?? summarize(repository, id, { ...options, ...call }),
-    );
-    let news = 0;
-    for await (const summary of summaries) {
-      if (summary === undefined) continue;
-      if (!known.has(summary.id)) news++;
-      found.set(summary.id, summary);
-    }
-    if (news === 0 && found.size === known.size) return false;
-    known = found;
-    sorted = [...found.values()];
+  const settle = (sets: Map<string, Known>): void => {
+    known = sets;
+    sorted = Array.from(sets.values(), one => one.summary);
+    etag = undefined;
     version++;
+  };
+
+  const pooled = ({ summary, keyId }: SignedSummary): Known => ({ summary: pool(summary), keyId });
+
+  /** What the newest snapshot says, until the listing has said which of it is there. */
+  const loadSnapshot = async (call: CallOptions): Promise<ReadonlyMap<string, Known>> => {
+    const snapshot = await readNewestSnapshot(repository, { ...options, ...call });
+    const sets = new Map((snapshot?.sets ?? []).map(set => [set.summary.id, pooled(set)]));
+    saved = { at: snapshot?.at.getTime() ?? Number.NEGATIVE_INFINITY, ids: new Set(sets.keys()) };
+    return sets;
+  };
+
+  const look = async (thorough: boolean, call: CallOptions): Promise<boolean> => {
+    forgotten.clear();
+    const before: ReadonlyMap<string, Known> = saved === undefined ? await loadSnapshot(call) : known;
+    let rereads = rereadAtOnce;
+    const read = async (id: string): Promise<Known | undefined> => {
+      const found = await readSummary(repository, id, { trusted: options.trusted, ...call });
+      if (found === undefined) return undefined;
+      return 'keyId' in found ? pooled(found) : { summary: found.summary, keyId: '' };
+    };
+    const one = async (id: string): Promise<Known | undefined> => {
+      const there = before.get(id);
+      if (there === undefined) return read(id);
+      if (there.summary.phase === 'Unreadable' && rereads-- > 0) return sameOr(there, await read(id));
+      if (!thorough) return there;
+      return (await repository.store.head(manifestKey(id), withSignal(call))) === undefined ? undefined : there;
+    };
+    const found = new Map<string, Known>();
+    for await (const set of mapAhead(setFolders(repository, call), thorough ? headsAhead : manifestsAhead, one)) {
+      if (set !== undefined) found.set(set.summary.id, set);
+    }
+    for (const id of forgotten) found.delete(id);
+    if (found.size === known.size && [...found].every(([id, set]) => known.get(id) === set)) return false;
+    settle(found);
     return true;
   };
 
-  return {
-    refresh: (call = {}) => {
-      looking ??= look(call).finally(() => {
-        looking = undefined;
-      });
-      return looking;
-    },
-    sets: () => sorted,
-    get: id => known.get(id),
-    version: () => version,
+  /** Shares what is under way, where it looks as closely as this caller wants. */
+  const refresh = async ({ thorough = false, signal }: RefreshOptions): Promise<boolean> => {
+    for (;;) {
+      signal?.throwIfAborted();
+      const shared = looking;
+      if (shared === undefined) break;
+      const isEnough = shared.thorough || !thorough;
+      try {
+        const changed = await unlessAborted(shared.changed, signal);
+        if (isEnough) return changed;
+      } catch (thrown) {
+        // It ended because its own caller went.
+        if (isEnough && shared.signal?.aborted !== true) throw thrown;
+      }
+    }
+    const changed = look(thorough, { signal }).finally(() => {
+      looking = undefined;
+    });
+    looking = { thorough, signal, changed };
+    return changed;
   };
+
+  return {
+    refresh: (call = {}) => refresh(call),
+    sets: () => sorted,
+    get: id => known.get(id)?.summary,
+    forget: id => {
+      forgotten.add(id);
+      if (known.has(id)) settle(new Map([...known].filter(([other]) => other !== id)));
+    },
+    version: () => version,
+    etag: () => {
+      etag ??= sha256Hex(Buffer.from(sorted.map(fingerprint).join('\n')));
+      return etag;
+    },
+    keepSnapshot: async writing => {
+      const sets = [...known.values()].filter((set): set is SignedSummary => set.summary.phase !== 'Unreadable');
+      if (saved === undefined || !isWorthIt(sets, saved, writing.runtime.now().getTime())) return false;
+      const at = await writeSnapshot(repository, sets, writing);
+      saved = { at: at.getTime(), ids: new Set(sets.map(set => set.summary.id)) };
+      await dropOldSnapshots(repository, writing).catch((thrown: unknown) => {
+        writing.signal?.throwIfAborted();
+        options.onNotice?.(`old snapshots of the catalog could not be deleted: ${asHoldfastError(thrown).message}`);
+      });
+      return true;
+    },
+  };
+}
+
+/** What was known, unless something else is known now. */
+function sameOr(before: Known, now: Known | undefined): Known | undefined {
+  return now !== undefined && fingerprint(now.summary) === fingerprint(before.summary) ? before : now;
+}
+
+/** A set never changes; only whether it can be read. */
+function fingerprint(set: SetSummary): string {
+  return set.phase === 'Unreadable' ? `${set.id} ${set.error.message}` : set.id;
+}
+
+function isWorthIt(
+  sets: readonly SignedSummary[],
+  saved: { readonly at: number; readonly ids: ReadonlySet<string> },
+  now: number,
+): boolean {
+  const missing = sets.filter(set => !saved.ids.has(set.summary.id)).length;
+  if (missing >= snapshotAfterSets) return true;
+  const differs = missing > 0 || saved.ids.size !== sets.length;
+  return differs && Math.abs(now - saved.at) >= snapshotAfterMs;
 }

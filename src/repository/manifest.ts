@@ -13,7 +13,7 @@ const time = z.iso.datetime();
 const failure = { code: z.string().transform(code => code as ErrorCode), message: z.string() };
 const strings = z.array(z.string());
 
-const selection = z.object({
+export const selectionSchema = z.object({
   includeNamespaces: strings,
   excludeNamespaces: strings,
   includeKinds: strings,
@@ -56,7 +56,7 @@ export const manifestSchema = z.object({
   cluster: z.object({ uid: z.string(), version: z.string(), server: z.string() }),
   consistency: z.enum(['instant', 'per-kind']),
   revision: z.string().exactOptional(),
-  selection,
+  selection: selectionSchema,
   kinds: z.array(kindRecord),
   objects: count,
   bytes: count,
