@@ -206,6 +206,19 @@ export const errorTable = {
   },
   OPERATION_ENDED: { status: 409, exit: exitCodes.failed, retryable: false, hint: 'it has ended already; look at its result' },
   IDEMPOTENCY_MISMATCH: { status: 409, exit: exitCodes.usage, retryable: false, hint: 'use another Idempotency-Key for another request' },
+  // Of notifications: no request ever ends with these two.
+  NOTICE_UNDELIVERED: {
+    status: 200,
+    exit: exitCodes.failed,
+    retryable: true,
+    hint: 'check that the named server answers and can be reached from here',
+  },
+  NOTICE_REFUSED: {
+    status: 200,
+    exit: exitCodes.failed,
+    retryable: false,
+    hint: 'check the address and the credentials of the named notification target',
+  },
   SHUTTING_DOWN: { status: 503, exit: exitCodes.failed, retryable: true, hint: 'the service is being stopped; try again in a moment' },
   TIMEOUT: { status: 504, exit: exitCodes.timeout, retryable: true, hint: 'raise --timeout, or look for what is slow' },
   INTERRUPTED: {

@@ -96,7 +96,26 @@ describe('a condition', () => {
   });
 });
 
+describe('all but some', () => {
+  it('are over together, such as those of a policy that is gone', () => {
+    const { at, told } = world();
+    at(0, holds('verify.failed', 'verify/a'), holds('verify.failed', 'verify/b'), holds('config.invalid', 'config'));
+    at(hour, { type: 'only', prefix: 'verify/', keys: ['verify/b'], what: 'gone' });
+    expect(told.slice(3)).toMatchObject([{ event: 'verify.failed', state: 'recovered', what: 'gone' }]);
+  });
+});
+
 describe('an incident', () => {
+  it('may be of a kind that lasts elsewhere, and needs no recovery then', () => {
+    const { at, words, memory } = world();
+    const occurrence = { event: 'backup.failed', what: 'a backup on demand failed', why: '', hint: '' } as const;
+    at(0, { type: 'happened', key: 'm', occurrence });
+    at(hour, over('m'));
+    at(2 * hour);
+    expect(words()).toEqual(['backup.failed happened']);
+    expect(memory()).toEqual({});
+  });
+
   it('is told at once, and those that follow closely are counted', () => {
     const { at, told } = world();
     for (let m = 0; m < 30; m++) at(m * minute, happened());

@@ -16,7 +16,11 @@ export type Observation =
   | { readonly type: 'holds'; readonly key: string; readonly occurrence: Occurrence & { readonly event: ConditionEvent } }
   /** In order, or in order again; `what` tells of the recovery. */
   | { readonly type: 'over'; readonly key: string; readonly what?: string; readonly subject?: string }
-  | { readonly type: 'happened'; readonly key: string; readonly occurrence: Occurrence };
+  | { readonly type: 'happened'; readonly key: string; readonly occurrence: Occurrence }
+  /** All conditions whose key begins so are over, but for those that are named. */
+  | { readonly type: 'only'; readonly prefix: string; readonly keys: readonly string[]; readonly what: string };
+
+type KeyedObservation = Exclude<Observation, { readonly type: 'only' }>;
 
 /** One key. Times are milliseconds since 1970. JSON, so that the next leader can go on from it. */
 export interface Episode {
@@ -33,7 +37,7 @@ export interface Episode {
   readonly endedAt?: number;
   /** How often it came back within the memory. */
   readonly relapses: number;
-  /** Of an incident: those that were not told. */
+  /** An incident, and how many of them were not told. */
   readonly untold?: number;
 }
 
@@ -53,7 +57,7 @@ export function observe(memory: NoticeMemory, observations: readonly Observation
   const now = at.getTime();
   const episodes = new Map(Object.entries(memory).map(([key, episode]) => [key, withoutFuture(episode, now)]));
   const notices: Notice[] = [];
-  for (const observation of observations) {
+  for (const observation of observations.flatMap(one => keyed(one, episodes))) {
     const before = episodes.get(observation.key);
     const after = see(before, observation, now);
     if (after === undefined) continue;
@@ -62,6 +66,13 @@ export function observe(memory: NoticeMemory, observations: readonly Observation
   }
   for (const [key, episode] of [...episodes]) advance(episodes, key, episode, now, notices);
   return { memory: Object.fromEntries(bounded(episodes)), notices };
+}
+
+function keyed(observation: Observation, episodes: ReadonlyMap<string, Episode>): KeyedObservation[] {
+  if (observation.type !== 'only') return [observation];
+  const { prefix, keys, what } = observation;
+  const gone = [...episodes.keys()].filter(key => key.startsWith(prefix) && !keys.includes(key));
+  return gone.map(key => ({ type: 'over', key, what }));
 }
 
 /** Times that a wrong clock put into the future are now: else nothing would be told until they have come. */
@@ -73,7 +84,7 @@ function withoutFuture(episode: Episode, now: number): Episode {
   return { ...episode, since: Math.min(episode.since, now), ...known };
 }
 
-function see(before: Episode | undefined, observation: Observation, now: number): Episode | undefined {
+function see(before: Episode | undefined, observation: KeyedObservation, now: number): Episode | undefined {
   if (observation.type === 'over') {
     if (before === undefined || before.endedAt !== undefined || before.goneAt !== undefined || isIncident(before)) return undefined;
     const { what, subject } = observation;
@@ -85,7 +96,7 @@ function see(before: Episode | undefined, observation: Observation, now: number)
     return { ...known, occurrence, untold: untold + 1 };
   }
   if (before === undefined) return { occurrence, since: now, relapses: 0 };
-  if (before.endedAt !== undefined) return { occurrence, since: now, relapses: before.relapses + 1 };
+  if (before.endedAt !== undefined || isIncident(before)) return { occurrence, since: now, relapses: before.relapses + 1 };
   const { goneAt: _, recovery: __, ...lasting } = before;
   return { ...lasting, occurrence };
 }
@@ -104,8 +115,8 @@ interface Told {
   readonly next?: Episode;
 }
 
-function isIncident({ occurrence: { event } }: Episode): boolean {
-  return noticeKinds[event].form === 'incident';
+function isIncident({ untold }: Episode): boolean {
+  return untold !== undefined;
 }
 
 function stepIncident(episode: Episode, now: number): Told {
