@@ -6,60 +6,94 @@ import { isEnded, type Operation } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { createLogger } from '../observe/logger.ts';
 import { createMetrics, type Metrics, type Standing } from '../observe/metrics.ts';
+import { configObservation, missedObservation } from '../observe/notice-sources.ts';
+import { noticeTargets, type TargetSettings } from '../observe/targets.ts';
 import type { MissedFire } from '../schedule/due.ts';
-import type { ObjectiveStatus } from '../schedule/objectives.ts';
 import { standingOf } from '../service/standing.ts';
-import type { Watch } from '../service/watch.ts';
+import type { Look, Watch } from '../service/watch.ts';
 import type { World } from '../service/world.ts';
+import { followSwitch, openTelling, type Telling } from './telling.ts';
 
 /** Everything by which the service is watched from outside: its logs, metrics, events and notifications. */
 export interface Observation {
   readonly log: Logger;
   /** To be called once, before anything else happens. */
-  attach(parts: { readonly world: World; readonly watch: Watch }): void;
+  attach(parts: Attached): void;
   readonly onAnswer: (measure: RequestMeasure) => void;
-  readonly onObjectives: (statuses: readonly ObjectiveStatus[]) => void;
+  readonly onLook: (look: Look) => void;
   readonly onMissed: (missed: MissedFire) => void;
   readonly onInvalidConfig: (error: HoldfastError) => void;
   /** What is in force from now on. */
   readonly onConfig: (service: ServiceConfig) => void;
-  readonly onLeading: (leading: boolean) => void;
+  /** Speaks for the cluster until the signal aborts, and what was told is remembered. */
+  lead(signal: AbortSignal): Promise<void>;
   serveMetrics(): Promise<{ readonly url: string; close(): Promise<void> }>;
+  /** Resolves when what was told is out, or a moment has passed. */
   close(): Promise<void>;
+}
+
+export interface Attached {
+  readonly world: World;
+  readonly watch: Watch;
+  /** Of this replica. */
+  readonly identity: string;
+  /** Aborts when the service ends. */
+  readonly signal: AbortSignal;
 }
 
 const nothing: Standing = {
   ...{ leading: false, storeReachable: false, ledgerEntries: 0, policies: [], tiers: [], sets: [], running: {} },
 };
+const lastWordsMs = 3_000;
 
-export async function openObservation(service: ServiceConfig, runtime: Runtime): Promise<Observation> {
+export function openObservation(service: ServiceConfig, runtime: Runtime): Observation {
   const log = createLogger({ ...service.logs, now: runtime.now });
   let standing = (): Standing => nothing;
+  let telling: Telling | undefined;
   const metrics = createMetrics(() => standing());
   return {
     log,
-    attach: ({ world, watch }) => {
+    attach: parts => {
+      const { world, watch, signal } = parts;
+      telling = openTelling(service, log, parts);
       standing = () => standingOf(world, { objectives: watch.objectives(), storeReachable: watch.storeReachable() });
       world.operations.subscribe((type, operation) => {
-        if (type === 'changed' && isEnded(operation.phase)) operationEnded(operation, log, metrics);
+        if (type !== 'changed') return;
+        telling?.operation(operation);
+        if (isEnded(operation.phase)) operationEnded(operation, log, metrics);
       });
+      void followSwitch(service, log, parts, signal);
     },
     onAnswer: ({ method, route, status, durationMs }) => metrics.requestAnswered({ method, route, status, seconds: durationMs / 1000 }),
-    onObjectives: () => {},
-    onMissed: ({ fire, deadline, attempts }) => {
+    onLook: look => telling?.look(look),
+    onMissed: missed => {
+      const { fire, deadline, attempts } = missed;
       metrics.scheduleMissed(fire.policy, fire.tier);
       log.error({ ...fire, deadline, attempts }, 'a scheduled backup was missed');
+      telling?.notifier.observe(missedObservation(missed));
     },
-    onInvalidConfig: error => log.error({ err: error }, 'the changed configuration is invalid; the one of before stays in force'),
-    onConfig: ({ logs }) => {
+    onInvalidConfig: error => {
+      log.error({ err: error }, 'the changed configuration is invalid; the one of before stays in force');
+      telling?.notifier.observe(configObservation(error));
+    },
+    onConfig: ({ logs, notifications }) => {
       log.level = logs.level;
+      telling?.notifier.replaceTargets(noticeTargets(notifications as TargetSettings, runtime));
+      telling?.notifier.observe(configObservation(undefined));
     },
-    onLeading: leading => log.info({}, leading ? 'leading' : 'not leading any more'),
+    lead: async signal => {
+      log.info({}, 'leading');
+      await telling?.lead(signal);
+    },
     serveMetrics: async () => {
       const { serveMetrics } = await import('../api/metrics-server.ts');
       return serveMetrics(metrics, service.metricsListen);
     },
-    close: async () => log.flush(),
+    close: async () => {
+      const said = new AbortController();
+      await Promise.race([telling?.events.idle(), runtime.sleep(lastWordsMs, said.signal).catch(() => {})]);
+      said.abort();
+    },
   };
 }
 

@@ -48,7 +48,7 @@ export interface ServeOptions {
 export async function serve({ config: first, reload, signal, onHangup, runtime = systemRuntime, onReady }: ServeOptions): Promise<void> {
   const atStart = await serviceConfig(first);
   let inForce = { service: atStart, rules: rulesOf(first, atStart) };
-  const observation = await openObservation(atStart, runtime);
+  const observation = openObservation(atStart, runtime);
   const { log } = observation;
   const onWarning = (text: string) => log.warn({}, text);
   for (const warning of first.warnings) onWarning(warning);
@@ -72,9 +72,10 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     rules: () => inForce.rules,
     term: () => term,
   };
-  const watch = watchRepository(world, closing.signal, observation.onObjectives);
+  const watch = watchRepository(world, closing.signal, observation.onLook);
   const service = createService(world, { readiness: watch.readiness, objectives: watch.objectives });
-  observation.attach({ world, watch });
+  const identity = first.environment.variables['POD_NAME'] ?? hostname();
+  observation.attach({ world, watch, identity, signal: closing.signal });
 
   const access = { cluster, runtime, onWarning, service: () => inForce.service };
   const [authenticator, authorizer] = [await createAuthenticator(access), await createAuthorizer(access)];
@@ -119,7 +120,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
       repository: { ...repository, store: through(bare => fencedStore(bare, fence)) },
     };
     term = mine;
-    observation.onLeading(true);
+    const told = observation.lead(leadership.signal);
     try {
       const onScheduler = (made: Scheduler) => {
         scheduler = made;
@@ -130,10 +131,10 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
       scheduler = undefined;
       await operations.abandon(asHoldfastError(leadership.signal.reason ?? new HoldfastError('NOT_LEADER', 'the term has ended')));
       if (term === mine) term = undefined;
-      observation.onLeading(false);
+      await told;
+      log.info({}, 'not leading any more');
     }
   };
-  const identity = first.environment.variables['POD_NAME'] ?? hostname();
   const onNewLeader = (holder: string) => log.info({ holder }, 'the holder of the lease has changed');
   const election = elect(atStart, identity, {
     cluster,

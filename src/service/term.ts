@@ -10,7 +10,7 @@ import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
 import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
-import { record, type Term, type World } from './world.ts';
+import { currentTerm, record, type Term, type World } from './world.ts';
 
 const self: Actor = { name: 'holdfast', via: 'service' };
 const dayMs = 24 * 3_600_000;
@@ -47,6 +47,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     for (const message of damaged) world.log.error({ message }, 'a record of an operation cannot be read');
     for (const { id } of interrupted) await record(world, { action: 'operation.interrupted', actor: self, subject: id, details: {} });
     if (claims.finished.length > 0) await world.catalog.refresh({ signal });
+    await keepSnapshot(world, signal);
   });
   if (signal.aborted) return;
   await record(world, { action: 'service.started', actor: self, subject: world.repository.info.id, details: { version: world.version } });
@@ -89,6 +90,7 @@ async function keepHouse(world: World, signal: AbortSignal): Promise<void> {
       from = now;
       await persistently(world, signal, 'retention could not be run', async () => {
         await carryOut(world, retentionJob(world, { kind: 'retention', beyondLimit: false }, { name: 'schedule', via: 'schedule' }));
+        await keepSnapshot(world, signal);
         await world.operations.expire(new Date(now.getTime() - world.rules().operationsKeptMs), signal);
       });
       continue;
@@ -96,6 +98,12 @@ async function keepHouse(world: World, signal: AbortSignal): Promise<void> {
     const wait = Math.min(longestSleepMs, due === undefined ? longestSleepMs : due.getTime() - now.getTime());
     await world.runtime.sleep(Math.max(1, wait), signal).catch(() => {});
   }
+}
+
+/** So that the next start need not read every manifest. */
+async function keepSnapshot(world: World, signal: AbortSignal): Promise<void> {
+  const mayWrite = () => void currentTerm(world);
+  await world.catalog.keepSnapshot({ signingKey: world.keys.signingKey, runtime: world.runtime, mayWrite, signal });
 }
 
 /** Until it succeeds or the signal aborts, with growing delay. NOT_LEADER ends it too. */

@@ -9,6 +9,13 @@ import type { World } from './world.ts';
 const missedRefreshes = 3;
 const restoresLookedAt = 20;
 
+/** What one look has found. */
+export interface Look {
+  readonly objectives: readonly ObjectiveStatus[];
+  /** Why the location could not be read; undefined when it could. */
+  readonly trouble: unknown;
+}
+
 export interface Watch {
   readiness(): readonly Readiness[];
   objectives(): readonly ObjectiveStatus[];
@@ -19,7 +26,7 @@ export interface Watch {
 }
 
 /** Looks through the repository every so often, and knows from that how things stand. Every replica does. */
-export function watchRepository(world: World, signal: AbortSignal, onChange: (statuses: readonly ObjectiveStatus[]) => void): Watch {
+export function watchRepository(world: World, signal: AbortSignal, onLook: (look: Look) => void): Watch {
   let lookedAt: number | undefined;
   let reachable = false;
   let restores: readonly MeasuredRestore[] = [];
@@ -34,6 +41,7 @@ export function watchRepository(world: World, signal: AbortSignal, onChange: (st
   };
 
   const look = async (): Promise<void> => {
+    let trouble: unknown;
     try {
       await world.catalog.refresh({ signal });
       restores = await measuredRestores(world, signal);
@@ -42,6 +50,7 @@ export function watchRepository(world: World, signal: AbortSignal, onChange: (st
     } catch (thrown) {
       if (signal.aborted) return;
       reachable = false;
+      trouble = thrown;
       world.log.error({ err: asHoldfastError(thrown) }, 'the repository cannot be read');
     }
     const current = statuses();
@@ -50,7 +59,7 @@ export function watchRepository(world: World, signal: AbortSignal, onChange: (st
       last = digest;
       world.events.publish({ type: 'objective.changed', at: world.runtime.now().toISOString(), data: { objectives: current } });
     }
-    onChange(current);
+    onLook({ objectives: current, trouble });
   };
 
   const loop = async (): Promise<void> => {
