@@ -60,6 +60,11 @@ export const clusterMadeObjects: readonly ObjectRule[] = [
       (object.name === 'extension-apiserver-authentication' || object.name === 'kube-apiserver-legacy-service-account-token-tracking'),
   },
   {
+    kind: 'configmaps',
+    reason: 'what Holdfast remembers of its own notices',
+    matches: object => object.labels['holdfast.dev/state'] !== undefined,
+  },
+  {
     kind: 'endpoints',
     reason: 'made from services and pods by the control plane',
     matches: object => object.labels['endpoints.kubernetes.io/managed-by'] === 'endpoint-controller' || isApiServersOwn(object),

@@ -26,7 +26,7 @@ export function createNoticeStore(
       return json === undefined ? undefined : (JSON.parse(json) as { data?: Record<string, string> }).data?.[entry];
     },
     save: async (text, signal) => {
-      const metadata = { name, namespace, labels: { 'app.kubernetes.io/name': 'holdfast' } };
+      const metadata = { name, namespace, labels: { 'app.kubernetes.io/name': 'holdfast', 'holdfast.dev/state': 'notices' } };
       const body = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { [entry]: text } });
       await cluster.patch(configMaps, namespace, name, { type: 'apply', body, force: true }, { signal });
     },

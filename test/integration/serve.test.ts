@@ -1,0 +1,248 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verifyLedger } from '../../src/repository/ledger-verify.ts';
+import { openRepository } from '../../src/repository/repository.ts';
+import { createFileStore } from '../../src/storage/file-store.ts';
+import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { applyPlatform } from '../fixtures/platform/apply.ts';
+import { holdfast } from '../helpers/command.ts';
+import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
+
+interface Operation {
+  readonly id: string;
+  readonly kind: string;
+  readonly phase: string;
+  readonly summary?: Record<string, unknown>;
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** The sample platform under a service; later its cluster is gone, and another service brings it back through HTTP alone. */
+describe('the service', () => {
+  let dir: string;
+  let source: TestCluster;
+  let identity: string;
+  const running: Served[] = [];
+  const location = () => `file://${join(dir, 'repository')}`;
+
+  const serve = async (name: string, cluster: TestCluster, more = ''): Promise<Served> => {
+    const served = await startServe({ dir, name, kubeconfig: cluster.kubeconfig, location: location(), keysDir: join(dir, 'keys'), more });
+    running.push(served);
+    return served;
+  };
+  const ended = (served: Served, id: string): Promise<Operation> =>
+    waitFor(
+      `${id} has ended`,
+      async () => {
+        const operation = await served.get<Operation>(`operations/${id}`);
+        return ['Pending', 'Running'].includes(operation.phase) ? undefined : operation;
+      },
+      { timeoutMs: 90_000, intervalMs: 100 },
+    );
+  const accepted = async (response: Response): Promise<Operation> => {
+    const text = await response.text();
+    expect(response.status, text).toBe(202);
+    return JSON.parse(text) as Operation;
+  };
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'holdfast-serve-'));
+    expect((await holdfast(['keys', 'generate', '--out', join(dir, 'keys')])).exit).toBe(0);
+    expect((await holdfast(['init', '--location', location(), '--keys-dir', join(dir, 'keys')])).exit).toBe(0);
+    identity = await readFile(join(dir, 'keys', 'operator.identity'), 'utf8');
+    source = await startCluster({ name: 'serve-source', unsafeNoFsync: true });
+    await applyPlatform(source, { argoCrds: 'minimal' });
+  });
+  afterAll(async () => {
+    for (const served of running) served.signal('SIGKILL');
+    await source?.destroy();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  describe('of a platform', () => {
+    let service: Served;
+    beforeAll(async () => {
+      service = await serve('first', source);
+      await service.said('leading');
+    });
+    afterAll(async () => {
+      service.signal('SIGTERM');
+      expect(await service.exited).toBe(0);
+    });
+
+    it('takes the first backup by itself, and says that the platform is protected, and what is not', async () => {
+      const { items } = await waitFor(
+        'a backup is there',
+        async () => {
+          const page = await service.get<{ items: { id: string; phase: string; tier: string; objects: number }[] }>('backups');
+          return page.items.length > 0 ? page : undefined;
+        },
+        { timeoutMs: 60_000 },
+      );
+      expect(items).toMatchObject([{ phase: 'Completed', tier: 'daily' }]);
+      expect(items[0]!.objects).toBeGreaterThan(200);
+      const objectives = await service.get<{ items: { policy: string; tier?: string; state: string; message: string }[] }>('objectives');
+      expect(objectives.items[0]).toMatchObject({ policy: 'platform', state: 'met' });
+      expect(objectives.items[0]!.message).toContain('volume data');
+      const metrics = await (await fetch(service.metricsUrl)).text();
+      expect(metrics).toMatch(/^holdfast_sets\{tier="daily",phase="Completed"\} 1$/m);
+      expect(metrics).toMatch(/^holdfast_not_protected\{policy="platform",part="volumeData"\} 1$/m);
+    });
+
+    it('takes a backup when asked, once for one key, and tells of it while it runs', async () => {
+      const events = await fetch(`${service.url}/api/v1/events`, {
+        headers: { authorization: `Bearer ${tokens.alice}` },
+        signal: AbortSignal.timeout(60_000),
+      });
+      const ask = () => service.send('POST', 'backups', { tier: 'before-upgrade' }, { 'idempotency-key': 'upgrade-17' });
+      const [one, other] = [await accepted(await ask()), await accepted(await ask())];
+      expect(other.id).toBe(one.id);
+      const operation = await ended(service, one.id);
+      expect(operation).toMatchObject({ phase: 'Completed', kind: 'backup' });
+      const { set } = operation.summary as { set: string };
+      expect(set).toContain('-before-upgrade-');
+      expect(await service.get(`backups/${set}`)).toMatchObject({ manifest: { id: set, tier: 'before-upgrade' } });
+      const different = await service.send('POST', 'backups', { tier: 'other' }, { 'idempotency-key': 'upgrade-17' });
+      expect([different.status, ((await different.json()) as { code: string }).code]).toEqual([409, 'IDEMPOTENCY_MISMATCH']);
+      let told = '';
+      for await (const chunk of events.body!) {
+        told += Buffer.from(chunk).toString('utf8');
+        if (told.includes('Completed')) break;
+      }
+      expect(told).toContain(one.id);
+    });
+
+    it('keeps a set that is held, and says why', async () => {
+      const { items } = await service.get<{ items: { id: string }[] }>('backups?limit=1');
+      const held = await service.send('PUT', `holds/${items[0]!.id}`, { reason: 'audit of November' });
+      if (held.status >= 300) throw new Error(`${held.status} ${await held.text()}`);
+      const plan = await service.get<{ decisions: { action: string; reasons: string[] }[] }>('retention/plan');
+      expect(plan.decisions.map(({ action }) => action)).not.toContain('delete');
+      expect(plan.decisions.flatMap(({ reasons }) => reasons)).toContain('held by alice: audit of November');
+    });
+
+    it('turns away whoever may not', async () => {
+      expect((await fetch(`${service.url}/api/v1/backups`)).status).toBe(401);
+      const refused = await service.send('POST', 'backups', {}, { authorization: `Bearer ${tokens.victor}` });
+      expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([403, 'REQUEST_FORBIDDEN']);
+      expect(await service.get('backups', tokens.victor)).toHaveProperty('items');
+    });
+
+    it('takes up a changed configuration, and keeps the old one where the new one is invalid', async () => {
+      const text = await readFile(service.configFile, 'utf8');
+      await writeFile(service.configFile, `${text}nonsense: true\n`);
+      service.signal('SIGHUP');
+      await service.said('the changed configuration is invalid; the one of before stays in force');
+      expect((await service.get<{ items: { name: string }[] }>('policies')).items.map(({ name }) => name)).toEqual(['platform']);
+      const policies =
+        'policies: {agents: {selection: {includeNamespaces: [agent-platform]}, tiers: {hourly: {schedule: "0 * * * *", keep: 7d}}}}';
+      await writeFile(service.configFile, `${text}${policies}\n`);
+      service.signal('SIGHUP');
+      await waitFor(
+        'the new policy is in force',
+        async () => {
+          const { items } = await service.get<{ items: { name: string }[] }>('policies');
+          return items.some(({ name }) => name === 'agents') || undefined;
+        },
+        { timeoutMs: 20_000 },
+      );
+      await writeFile(service.configFile, text);
+      service.signal('SIGHUP');
+    });
+
+    it('hands over to another replica when it is killed, and that one finds what was asked for', async () => {
+      const second = await serve('second', source);
+      const standby = await second.send('POST', 'backups', { tier: 'never' });
+      expect([standby.status, ((await standby.json()) as { code: string }).code]).toEqual([503, 'NOT_LEADER']);
+      expect(standby.headers.get('retry-after')).not.toBeNull();
+      service.signal('SIGKILL');
+      await second.said('leading', 30_000);
+      const operation = await accepted(await second.send('POST', 'backups', { tier: 'after-kill' }));
+      expect(await ended(second, operation.id)).toMatchObject({ phase: 'Completed' });
+      second.signal('SIGTERM');
+      expect(await second.exited).toBe(0);
+      service = await serve('third', source);
+      await service.said('leading');
+    });
+  });
+
+  describe('of an empty cluster', () => {
+    let target: TestCluster;
+    let service: Served;
+    beforeAll(async () => {
+      await source.destroy();
+      target = await startCluster({ name: 'serve-target', unsafeNoFsync: true });
+      const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'identity' }, stringData: { age: identity } };
+      const headers = { authorization: `Bearer ${target.token}`, 'content-type': 'application/json' };
+      const { Agent, request } = await import('undici');
+      const dispatcher = new Agent({ connect: { ca: await readFile(target.caFile, 'utf8') } });
+      const made = await request(`${target.server}/api/v1/namespaces/default/secrets`, {
+        ...{ method: 'POST', headers, dispatcher, body: JSON.stringify(secret) },
+      });
+      expect(made.statusCode, await made.body.text()).toBe(201);
+      await dispatcher.close();
+      service = await serve('target', target, 'policies: {}\n');
+      await service.said('leading');
+    });
+    afterAll(async () => {
+      await target?.destroy();
+    });
+
+    it('takes a restore up again whose process was killed', async () => {
+      const asked = { set: 'latest', existing: 'skip', identity: { secret: { namespace: 'default', name: 'identity', key: 'age' } } };
+      const operation = await accepted(await service.send('POST', 'restores', asked));
+      await waitFor(
+        'the restore runs',
+        async () => (await service.get<Operation>(`operations/${operation.id}`)).phase === 'Running' || undefined,
+        {
+          timeoutMs: 30_000,
+          intervalMs: 5,
+        },
+      );
+      service.signal('SIGKILL');
+      await service.exited;
+      service = await serve('target-again', target, 'policies: {}\n');
+      await service.said('leading');
+      expect(await ended(service, operation.id)).toMatchObject({ phase: 'Completed', summary: { problems: [] } });
+    });
+
+    it('brings the platform back with the identity in the request, and nothing is written a second time', async () => {
+      const plan = await service.send('POST', 'restores/plan', { set: 'latest', existing: 'skip', identity: { value: identity } });
+      expect(plan.status).toBe(200);
+      expect(((await plan.json()) as { totals: { create: number } }).totals.create).toBe(0);
+      const asked = { set: 'latest', existing: 'skip', validate: true, identity: { value: identity } };
+      const operation = await ended(service, (await accepted(await service.send('POST', 'restores', asked))).id);
+      expect(operation.error).toBeUndefined();
+      expect(operation).toMatchObject({ phase: 'Completed', summary: { writes: 0, validation: { failed: 0 } } });
+    });
+
+    it('is told clearly what is wrong with a request', async () => {
+      const code = async (body: unknown) => {
+        const response = await service.send('POST', 'restores', body);
+        return [response.status, ((await response.json()) as { code: string }).code];
+      };
+      expect(await code({ set: 'latest', existing: 'skip' })).toEqual([422, 'IDENTITY_MISSING']);
+      expect(await code({ set: '20200101T000000Z-daily-aaaa', existing: 'skip' })).toEqual([404, 'BACKUP_NOT_FOUND']);
+      const strange = 'AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ';
+      expect((await code({ set: 'latest', existing: 'skip', identity: { value: strange } }))[0]).toBeGreaterThanOrEqual(400);
+    });
+
+    it('leaves no trace of an identity, and one chain of everything that was done', async () => {
+      service.signal('SIGTERM');
+      expect(await service.exited).toBe(0);
+      const secret = /AGE-SECRET-KEY-[A-Z0-9]+/.exec(identity)![0];
+      for (const served of running) expect(served.log()).not.toContain(secret);
+      const repository = join(dir, 'repository');
+      for (const name of await readdir(repository, { recursive: true })) {
+        if (name.endsWith('.json') || name.endsWith('.ndjson'))
+          expect(await readFile(join(repository, name), 'utf8')).not.toContain(secret);
+      }
+      const opened = await openRepository(createFileStore(repository));
+      const report = await verifyLedger(opened, { trusted: [await readFile(join(dir, 'keys', 'signing.pub'), 'utf8')] });
+      expect(report).toMatchObject({ ok: true, problems: [] });
+      expect(report.entries).toBeGreaterThan(8);
+    });
+  });
+});
