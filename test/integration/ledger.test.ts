@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readLedger } from '../../src/repository/ledger.ts';
 import { verifyLedger } from '../../src/repository/ledger-verify.ts';
@@ -95,6 +96,21 @@ describe('the ledger on the command line', () => {
   });
   afterAll(() => location?.remove());
   const run = (...args: string[]) => holdfast(['ledger', ...args, '--location', `file://${location.dir}`]);
+
+  it('can be followed to the same head by the commands of the documentation', async () => {
+    const text = await readFile(join(import.meta.dirname, '../../docs/format.md'), 'utf8');
+    const script = /```sh\n([\s\S]*?)```/.exec(text.slice(text.indexOf('\n## Ledger\n')))![1]!;
+    const key = join(location.dir, 'signing.pub');
+    await writeFile(key, location.signingPublicKey);
+    const env = { PATH: process.env['PATH'], REPO: location.dir, SIGNING_KEY: key };
+    const follow = () => promisify(execFile)('bash', ['-c', script], { env });
+    expect((await follow()).stdout).toBe((await run('verify', '-o', 'name')).stdout);
+    const second = join(location.dir, 'ledger', '00000002.json');
+    const whole = await readFile(second, 'utf8');
+    await writeFile(second, whole.replace('a-1', 'a-9'));
+    await expect(follow()).rejects.toThrow();
+    await writeFile(second, whole);
+  });
 
   it('is listed newest first, gives its head to keep, and shows what happened to it since with exit code 4', async () => {
     const listed = await run('get', '--limit', '2', '-o', 'json');
