@@ -122,8 +122,24 @@ describe('a snapshot of the catalog', () => {
     await catalog.refresh();
     for (const name of ['20261122T000000Z', '20261123T000000Z', '20261124T041500Z'])
       await location.repository.store.put(`catalog/${name}.ndjson.zst`, Buffer.from('x'));
-    expect(await catalog.keepSnapshot(writing())).toBe(true);
+    expect(await catalog.keepSnapshot(writing())).toBe(false);
     expect(notices).toEqual([expect.stringContaining('it is locked')]);
+    // What is there counts: it is not tried again and again.
+    expect(await catalog.keepSnapshot(writing())).toBe(false);
+    expect(notices).toHaveLength(1);
+  });
+
+  it('that cannot be written stops nobody', async () => {
+    await add(1);
+    const full = wrapStore(location.repository.store, {
+      put: async key => {
+        throw new HoldfastError('STORE_FULL', `writing ${key}: no space`);
+      },
+    });
+    const catalog = openLiveCatalog({ ...location.repository, store: full }, { onNotice: notice => notices.push(notice) });
+    await catalog.refresh();
+    expect(await catalog.keepSnapshot(writing())).toBe(false);
+    expect(notices).toEqual([expect.stringContaining('no space')]);
   });
 
   it('is not written by one who does not lead', async () => {

@@ -42,8 +42,8 @@ export interface LiveCatalog {
   /** The same text for the same sets, in any process; lower-case hex. */
   etag(): string;
   /**
-   * Writes a snapshot where the newest lacks 100 sets, or is a day old and differs, and keeps the two newest. True when it wrote one. STORE_ codes and
-   * NOT_LEADER; nothing depends on it. What cannot be deleted stays, with a notice.
+   * Writes a snapshot where the newest lacks 100 sets, or is a day old and differs, and keeps the two newest. True when it wrote one. Nothing
+   * depends on it, so that a store which refuses is a notice. NOT_LEADER.
    */
   keepSnapshot(options: SnapshotWriting): Promise<boolean>;
 }
@@ -157,12 +157,17 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
     keepSnapshot: async writing => {
       const sets = [...known.values()].filter((set): set is SignedSummary => set.summary.phase !== 'Unreadable');
       if (saved === undefined || !isWorthIt(sets, saved, writing.runtime.now().getTime())) return false;
-      const at = await writeSnapshot(repository, sets, writing);
-      saved = { at: at.getTime(), ids: new Set(sets.map(set => set.summary.id)) };
-      await dropOldSnapshots(repository, writing).catch((thrown: unknown) => {
+      try {
+        const at = await writeSnapshot(repository, sets, writing);
+        saved = { at: at.getTime(), ids: new Set(sets.map(set => set.summary.id)) };
+        await dropOldSnapshots(repository, writing);
+      } catch (thrown) {
         writing.signal?.throwIfAborted();
-        options.onNotice?.(`old snapshots of the catalog could not be deleted: ${asHoldfastError(thrown).message}`);
-      });
+        const { code, message } = asHoldfastError(thrown);
+        if (!code.startsWith('STORE_')) throw thrown;
+        options.onNotice?.(`snapshots of the catalog are not kept as they should be: ${message}`);
+        return false;
+      }
       return true;
     },
   };
