@@ -42,7 +42,7 @@ export interface LiveCatalog {
   /** The same text for the same sets, in any process; lower-case hex. */
   etag(): string;
   /**
-   * Writes a snapshot where the newest lacks 100 sets, or is a day old and differs, and keeps the two newest. True when it wrote one. Nothing
+   * Writes a snapshot where the newest lacks 100 sets, or is a day old and differs, and keeps the two newest. True when both were done. Nothing
    * depends on it, so that a store which refuses is a notice. NOT_LEADER.
    */
   keepSnapshot(options: SnapshotWriting): Promise<boolean>;
