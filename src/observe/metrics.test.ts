@@ -60,7 +60,10 @@ describe('metrics', () => {
     metrics.operationEnded('verify', 'Failed', 1);
     metrics.scheduleMissed('platform', 'daily');
     metrics.requestAnswered({ method: 'GET', route: '/api/v1/backups', status: 200, seconds: 0.02 });
+    expect((await scrape(metrics)).has('holdfast_verify_last_success_timestamp_seconds')).toBe(false);
+    metrics.operationEnded('verify', 'Completed', 1);
     const values = await scrape(metrics);
+    expect(values.get('holdfast_verify_last_success_timestamp_seconds')).toBeGreaterThan(1_700_000_000);
     expect(values.get('holdfast_backup_duration_seconds_count{policy="platform",tier="daily"}')).toBe(1);
     expect(values.get('holdfast_backup_objects{policy="platform",tier="daily"}')).toBe(100);
     expect(values.get('holdfast_backup_items_total{result="failed"}')).toBe(2);

@@ -78,6 +78,8 @@ export function createMetrics(standing: () => Standing): Metrics {
     'holdfast_verify_last_success_timestamp_seconds',
     'When a verification last found everything as it was written.',
   );
+  // It would say 1970 until the first one.
+  verified.remove();
   const damaged = new Counter({ name: 'holdfast_verify_failures_total', help: 'Verifications that found damage.', registers });
   const missed = new Counter({
     ...{ name: 'holdfast_schedule_missed_total', help: 'Scheduled runs that were given up.', registers, labelNames: ['policy', 'tier'] },
