@@ -64,7 +64,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   const operations = createOperations({ repository, runtime, most: mostOperations, fence: () => term?.fence });
   const world: World = {
     ...{ version: programVersion(), runtime, log, repository, cluster, operations, keys },
-    catalog: openLiveCatalog(repository, { trusted: keys.trusted }),
+    catalog: openLiveCatalog(repository, { trusted: keys.trusted, onNotice: onWarning }),
     ledger: openLedger(repository, { signingKey: keys.signingKey, trusted: keys.trusted, runtime }),
     events: createEventBus(),
     sealIndex: first.settings.sealIndex === true,

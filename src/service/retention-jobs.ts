@@ -36,7 +36,8 @@ export function retentionJob(
         },
         ...(plan !== undefined && { confirm: plan }),
       });
-      await world.catalog.refresh({ signal });
+      for (const { set, result } of outcome.items) if (result === 'deleted') world.catalog.forget(set);
+      await world.catalog.refresh({ signal, thorough: true });
       for (const notice of [...outcome.plan.notices, ...outcome.notices]) log('warn', notice);
       for (const { set, result, message } of outcome.items)
         log(result === 'failed' ? 'error' : 'info', `${set}: ${result}${message && `: ${message}`}`);

@@ -36,7 +36,7 @@ export interface TermHooks {
 export async function leadTerm(world: World, term: Term, hooks: TermHooks): Promise<void> {
   const signal = AbortSignal.any([term.signal, hooks.stopping]);
   await persistently(world, signal, 'what was left by the leader before could not be finished', async () => {
-    await world.catalog.refresh({ signal });
+    await world.catalog.refresh({ signal, thorough: true });
     const since = new Date(world.runtime.now().getTime() - dayMs);
     const { signingKey, trusted } = world.keys;
     const claims = await finishClaims(term.repository, { signingKey, trusted, since, signal });
@@ -68,6 +68,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
 
 async function start(world: World, run: DueRun): Promise<void> {
   const { phase, result } = await carryOut(world, scheduledBackup(world, run));
+  await keepSnapshot(world).catch(thrown => world.log.warn({ err: thrown }, 'no snapshot of the catalog was kept'));
   if (phase === 'Failed' || phase === 'Interrupted') {
     throw new HoldfastError(result?.error?.code ?? 'BACKUP_FAILED', `${run.policy}/${run.tier}: ${result?.error?.message ?? phase}`);
   }
@@ -101,9 +102,14 @@ async function keepHouse(world: World, signal: AbortSignal): Promise<void> {
 }
 
 /** So that the next start need not read every manifest. */
-async function keepSnapshot(world: World, signal: AbortSignal): Promise<void> {
+async function keepSnapshot(world: World, signal?: AbortSignal): Promise<void> {
   const mayWrite = () => void currentTerm(world);
-  await world.catalog.keepSnapshot({ signingKey: world.keys.signingKey, runtime: world.runtime, mayWrite, signal });
+  await world.catalog.keepSnapshot({
+    signingKey: world.keys.signingKey,
+    runtime: world.runtime,
+    mayWrite,
+    ...(signal !== undefined && { signal }),
+  });
 }
 
 /** Until it succeeds or the signal aborts, with growing delay. NOT_LEADER ends it too. */
