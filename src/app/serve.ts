@@ -58,6 +58,13 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   const cluster = await openCluster(first, runtime);
   const repository = await openWaiting(store, runtime, signal, thrown => log.error({ err: thrown }, 'the repository cannot be opened yet'));
 
+  // Known as soon as the API server answers; until then no set is left out for being another cluster’s.
+  let clusterId = '';
+  const knowCluster = async () => {
+    clusterId ||= await clusterUid(cluster).catch(() => '');
+    return clusterId;
+  };
+  void knowCluster();
   let term: Term | undefined;
   let scheduler: Scheduler | undefined;
   const [stopping, unelect, closing] = [new AbortController(), new AbortController(), new AbortController()];
@@ -72,7 +79,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     rules: () => inForce.rules,
     term: () => term,
   };
-  const watch = watchRepository(world, closing.signal, observation.onLook);
+  const watch = watchRepository(world, { signal: closing.signal, onLook: observation.onLook, clusterId: () => clusterId });
   const service = createService(world, { readiness: watch.readiness, objectives: watch.objectives });
   const identity = first.environment.variables['POD_NAME'] ?? hostname();
   observation.attach({ world, watch, identity, signal: closing.signal });
@@ -112,7 +119,6 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   });
   onHangup?.(() => reloading.poke());
 
-  const clusterId = await clusterUid(cluster).catch(() => '');
   const lead = async (leadership: { readonly signal: AbortSignal; readonly fence: Fence }): Promise<void> => {
     const { fence } = leadership;
     const mine: Term = {
@@ -125,7 +131,12 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
       const onScheduler = (made: Scheduler) => {
         scheduler = made;
       };
-      await leadTerm(world, mine, { clusterId, onScheduler, onMissed: observation.onMissed, stopping: stopping.signal });
+      await leadTerm(world, mine, {
+        clusterId: await knowCluster(),
+        onScheduler,
+        onMissed: observation.onMissed,
+        stopping: stopping.signal,
+      });
       await aborted(leadership.signal);
     } finally {
       scheduler = undefined;

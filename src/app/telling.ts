@@ -48,7 +48,8 @@ export function openTelling(service: ServiceConfig, log: Logger, { world, identi
       if (fact !== undefined) events.record(fact);
     },
     look: ({ objectives, trouble }) => {
-      notifier.observe(...objectiveObservations(objectives), storeObservation(trouble === undefined, repository.store.url, trouble));
+      if (objectives !== undefined) notifier.observe(...objectiveObservations(objectives));
+      notifier.observe(storeObservation(trouble === undefined, repository.store.url, trouble));
     },
     lead: signal => {
       events.record({ reason: 'LeaderElected', topic: identity, note: `${identity} leads` });

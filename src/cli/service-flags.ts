@@ -3,7 +3,7 @@ import type { Flag } from './flags.ts';
 /** Where and how the service answers. */
 const listenFlags: readonly Flag[] = [
   { flags: '--listen <address>', text: 'where the API is served (default 127.0.0.1:8443)', setting: 'service.listen' },
-  { flags: '--metrics-listen <address>', text: 'where metrics and health are (default 127.0.0.1:9090)', setting: 'service.metricsListen' },
+  { flags: '--metrics-listen <address>', text: 'where metrics are (default 127.0.0.1:9090)', setting: 'service.metricsListen' },
   {
     flags: '--tls-cert <file>',
     text: 'certificate chain, PEM; read again when it changes',

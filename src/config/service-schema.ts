@@ -53,7 +53,7 @@ export const ServiceSettings = z
   .strictObject(
     {
       listen: address.describe('Where the API is served.'),
-      metricsListen: address.describe('Where metrics and health are served, without TLS and authentication.'),
+      metricsListen: address.describe('Where metrics are served, without TLS and authentication.'),
       tls,
       insecureHttp: flag.describe(
         'Serve the API without TLS on other addresses than loopback. Tokens and identities then travel in the clear, unless something else encrypts.',

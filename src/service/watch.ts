@@ -1,6 +1,7 @@
 import type { Readiness } from '../api/service.ts';
 import { asHoldfastError } from '../domain/errors.ts';
 import { isScheduled, type Policy } from '../domain/policy.ts';
+import { everything } from '../domain/selection.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import { type MeasuredRestore, type ObjectiveStatus, objectiveStatuses } from '../schedule/objectives.ts';
 import type { World } from './world.ts';
@@ -11,7 +12,8 @@ const restoresLookedAt = 20;
 
 /** What one look has found. */
 export interface Look {
-  readonly objectives: readonly ObjectiveStatus[];
+  /** Undefined while nothing has been seen yet. */
+  readonly objectives: readonly ObjectiveStatus[] | undefined;
   /** Why the location could not be read; undefined when it could. */
   readonly trouble: unknown;
 }
@@ -26,7 +28,10 @@ export interface Watch {
 }
 
 /** Looks through the repository every so often, and knows from that how things stand. Every replica does. */
-export function watchRepository(world: World, signal: AbortSignal, onLook: (look: Look) => void): Watch {
+export function watchRepository(
+  world: World,
+  { signal, onLook, clusterId }: { readonly signal: AbortSignal; readonly onLook: (look: Look) => void; readonly clusterId: () => string },
+): Watch {
   let lookedAt: number | undefined;
   let reachable = false;
   let restores: readonly MeasuredRestore[] = [];
@@ -37,7 +42,7 @@ export function watchRepository(world: World, signal: AbortSignal, onLook: (look
     const now = world.runtime.now();
     const since = new Date(world.repository.info.createdAt);
     const nextRun = (policy: string, tier: string) => nextRunOf(policies, policy, tier, now);
-    return objectiveStatuses({ policies, sets: world.catalog.sets(), restores, now, nextRun, since });
+    return objectiveStatuses({ policies, sets: world.catalog.sets(), restores, now, nextRun, since, clusterId: clusterId() });
   };
 
   const look = async (): Promise<void> => {
@@ -59,7 +64,7 @@ export function watchRepository(world: World, signal: AbortSignal, onLook: (look
       last = digest;
       world.events.publish({ type: 'objective.changed', at: world.runtime.now().toISOString(), data: { objectives: current } });
     }
-    onLook({ objectives: current, trouble });
+    onLook({ objectives: lookedAt === undefined ? undefined : current, trouble });
   };
 
   const loop = async (): Promise<void> => {
@@ -92,6 +97,9 @@ async function measuredRestores(world: World, signal: AbortSignal): Promise<Meas
   return ended.flatMap(({ request, result }) => {
     const set = world.catalog.get(request.subject);
     const durationMs = result?.summary['durationMs'];
+    const options = request.parameters['options'] as { selection?: unknown } | undefined;
+    // A part of a platform comes back sooner than all of it.
+    if (JSON.stringify(options?.selection) !== JSON.stringify(everything)) return [];
     if (result === undefined || set === undefined || set.phase === 'Unreadable' || typeof durationMs !== 'number') return [];
     return set.fires.map(({ policy, tier }) => ({ policy, tier, at: result.finishedAt, durationMs }));
   });
