@@ -6,9 +6,10 @@ import { backup } from './backup.ts';
 import { type Bench, openBench } from './lib/context.ts';
 import { resultsDir } from './lib/result.ts';
 import { restore } from './restore.ts';
+import { service } from './service.ts';
 import { startup } from './startup.ts';
 
-const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { startup, backup, restore };
+const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { startup, backup, restore, service };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

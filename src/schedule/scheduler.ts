@@ -5,7 +5,7 @@ import type { Runtime } from '../domain/runtime.ts';
 import { bounded, pause } from './bounded.ts';
 import type { DueRun } from './coalesce.ts';
 import { decide, type MissedFire } from './due.ts';
-import type { FailedFire, History } from './history.ts';
+import { clockSlackMs, type FailedFire, type History } from './history.ts';
 
 /** A clock that was put forward, and a configuration that nobody announced, are noticed within this time. */
 const longestSleepMs = 30_000;
@@ -134,12 +134,17 @@ function createMemory(runtime: Pick<Runtime, 'now'>): Memory {
   const givenUp = new Map<string, Fire>();
   const tierOf = (fire: Fire): string => `${fire.policy}/${fire.tier}`;
   return {
-    addTo: history => ({
-      ...history,
-      running: [...history.running, ...[...running].flatMap(run => run.fires)],
-      failed: [...history.failed, ...tried.values()],
-      givenUp: [...history.givenUp, ...givenUp.values()],
-    }),
+    addTo: history => {
+      // Given up while the clock was ahead, and not when their time really comes.
+      const horizon = runtime.now().getTime() + clockSlackMs;
+      for (const [tier, fire] of givenUp) if (Date.parse(fire.at) > horizon) givenUp.delete(tier);
+      return {
+        ...history,
+        running: [...history.running, ...[...running].flatMap(run => run.fires)],
+        failed: [...history.failed, ...tried.values()],
+        givenUp: [...history.givenUp, ...givenUp.values()],
+      };
+    },
     begin: run => {
       running.add(run);
       return () => {

@@ -10,6 +10,7 @@ import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
 import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
+import { tellOfSets } from './untold.ts';
 import { currentTerm, record, type Term, type World } from './world.ts';
 
 const self: Actor = { name: 'holdfast', via: 'service' };
@@ -47,6 +48,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     for (const message of damaged) world.log.error({ message }, 'a record of an operation cannot be read');
     for (const { id } of interrupted) await record(world, { action: 'operation.interrupted', actor: self, subject: id, details: {} });
     if (claims.finished.length > 0) await world.catalog.refresh({ signal });
+    await tellOfSets(world, { clusterId: hooks.clusterId, since, signal });
     await keepSnapshot(world, signal);
   });
   if (signal.aborted) return;

@@ -1,0 +1,39 @@
+import type { Actor } from '../domain/operation.ts';
+import type { ReadableSet } from '../repository/catalog.ts';
+import { clockSlackMs } from '../schedule/history.ts';
+import { record, type World } from './world.ts';
+
+const actor: Actor = { name: 'holdfast', via: 'service' };
+const pageEntries = 100;
+
+/**
+ * Tells the ledger of the cluster's sets since then that it does not name: their writer ended between making them visible and telling, or told
+ * nobody, as a local command. STORE_ codes.
+ */
+export async function tellOfSets(world: World, { clusterId, since, signal }: { clusterId: string; since: Date; signal: AbortSignal }) {
+  const latest = world.runtime.now().getTime() + clockSlackMs;
+  const isMeant = (set: ReadableSet): boolean => {
+    const at = Date.parse(set.startedAt);
+    return set.cluster.uid === clusterId && at >= since.getTime() && at <= latest;
+  };
+  const sets = world.catalog.sets().filter((set): set is ReadableSet => set.phase !== 'Unreadable' && isMeant(set));
+  if (sets.length === 0) return;
+  const told = await namedSince(world, since, signal);
+  for (const { id, tier, fires, objects, bytes, problems, phase } of sets) {
+    if (told.has(id)) continue;
+    const action = phase === 'Completed' ? 'backup.completed' : 'backup.partially-failed';
+    await record(world, { action, actor, subject: id, details: { tier, fires, objects, bytes, problems, toldLater: true } });
+  }
+}
+
+/** Back to the first page on which everything is older: clocks of writers differ. */
+async function namedSince({ ledger }: World, since: Date, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const named = new Set<string>();
+  for (let before: number | undefined; before !== 1; ) {
+    const page = await ledger.read({ limit: pageEntries, ...(before !== undefined && { before }) }, { signal });
+    for (const { subject } of page) named.add(subject);
+    if (page.length < pageEntries || page.every(({ at }) => Date.parse(at) < since.getTime())) break;
+    before = page.at(-1)!.seq;
+  }
+  return named;
+}
