@@ -42,6 +42,7 @@ const programs = {
   'workflow-controller': { module: 'argo', main: 'github.com/argoproj/argo-workflows/v3/cmd/workflow-controller' },
   minio: { module: 'minio', main: 'github.com/minio/minio' },
   versitygw: { module: 'versitygw', main: 'github.com/versity/versitygw/cmd/versitygw' },
+  restic: { module: 'restic', main: 'github.com/restic/restic/cmd/restic' },
   age: { module: 'age', main: 'filippo.io/age/cmd/age' },
   'age-keygen': { module: 'age', main: 'filippo.io/age/cmd/age-keygen' },
   velero: { module: 'velero', main: 'github.com/vmware-tanzu/velero/cmd/velero' },
