@@ -1,12 +1,13 @@
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { recipientFingerprint } from '../crypto/age.ts';
-import type { BackupOutcome, Exclusion, ItemProblem, KindRecord, Manifest, PartRecord, VolumeRecord } from '../domain/backup-set.ts';
+import type { BackupOutcome, Exclusion, ItemProblem, KindRecord, Manifest, PartRecord } from '../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import type { Fire } from '../domain/policy.ts';
 import { kindName } from '../domain/resource.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import type { Selection } from '../domain/selection.ts';
 import { newSetId } from '../domain/set-id.ts';
+import type { VolumeRecord } from '../domain/volume.ts';
 import { fileKey, manifestKey } from '../repository/layout.ts';
 import { encodeManifest } from '../repository/manifest.ts';
 import type { Repository } from '../repository/repository.ts';

@@ -2,6 +2,7 @@ import type { ErrorCode } from './errors.ts';
 import type { Fire, Part } from './policy.ts';
 import type { ObjectRef } from './resource.ts';
 import type { Selection } from './selection.ts';
+import type { VolumeRecord } from './volume.ts';
 
 /** `Failed` never has a manifest: a set that exists is Completed or PartiallyFailed. */
 export type BackupPhase = 'Completed' | 'PartiallyFailed' | 'Failed';
@@ -98,13 +99,6 @@ export interface IndexEntry {
   readonly fix?: true;
   /** With `fix`: the object is not part of the set. */
   readonly gone?: true;
-}
-
-export interface VolumeRecord {
-  readonly namespace: string;
-  readonly claim: string;
-  readonly state: 'captured' | 'not-protected';
-  readonly reason: string;
 }
 
 /** A part that the tier asks for, and whether this set has it. */

@@ -1,4 +1,5 @@
 import { requestErrors } from './request-errors.ts';
+import { volumeErrors } from './volume-errors.ts';
 
 /** Process exit codes; scripts may rely on them. Any other non-zero code is a failure too. */
 export const exitCodes = {
@@ -186,6 +187,7 @@ export const errorTable = {
     retryable: false,
     hint: 'the failed checks name the objects that differ',
   },
+  ...volumeErrors(exitCodes),
   RETENTION_BLOCKED: {
     status: 409,
     exit: exitCodes.failed,

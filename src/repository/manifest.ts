@@ -5,6 +5,7 @@ import type { Part } from '../domain/policy.ts';
 import { setIdPattern } from '../domain/set-id.ts';
 import { indexNamePattern, shardNamePattern } from './layout.ts';
 import { decodeSigned, encodeSigned, type FileSignature, type SignatureOptions } from './signed-file.ts';
+import { volumeRecordSchema } from './volume-record.ts';
 
 const count = z.int().min(0);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -62,9 +63,7 @@ export const manifestSchema = z.object({
   bytes: count,
   excluded: z.array(z.object({ what: z.string(), reason: z.string(), count: count.exactOptional() })),
   problems: z.array(z.object({ item: z.string(), ...failure })),
-  volumes: z.array(
-    z.object({ namespace: z.string(), claim: z.string(), state: z.enum(['captured', 'not-protected']), reason: z.string() }),
-  ),
+  volumes: z.array(volumeRecordSchema),
   shards: z.array(
     z.object({
       name: z.string().regex(shardNamePattern),

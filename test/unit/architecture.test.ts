@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 /** All that the composition root may put together. */
 const rooms = [
-  ...['domain', 'config', 'crypto', 'storage', 'cluster', 'repository', 'backup', 'restore', 'validate'],
+  ...['domain', 'config', 'crypto', 'storage', 'cluster', 'repository', 'volumes', 'mover', 'backup', 'restore', 'validate'],
   ...['schedule', 'operations', 'observe', 'api', 'service'],
 ];
 
@@ -16,8 +16,19 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   storage: ['domain', 'crypto'],
   crypto: ['domain'],
   repository: ['domain', 'crypto', 'storage/object-store.ts'],
-  backup: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
-  restore: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
+  // What backups and restores of volumes share; the program in a mover's pod knows nothing but its request.
+  volumes: [
+    'domain',
+    'crypto',
+    'repository',
+    'storage/object-store.ts',
+    'cluster/cluster-api.ts',
+    'cluster/pod-api.ts',
+    'cluster/lease.ts',
+  ],
+  mover: ['domain'],
+  backup: ['domain', 'crypto', 'repository', 'volumes', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts'],
+  restore: ['domain', 'crypto', 'repository', 'volumes', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts'],
   validate: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
   schedule: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/lease.ts'],
   operations: ['domain', 'crypto', 'repository', 'storage/object-store.ts'],
@@ -26,8 +37,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   client: ['domain', 'api'],
   // The use cases put together; of the API it knows the port that it fills.
   service: [
-    ...['domain', 'crypto', 'repository', 'backup', 'restore', 'validate', 'schedule', 'operations', 'observe/metrics.ts'],
-    ...['storage/object-store.ts', 'cluster/cluster-api.ts', 'api/service.ts', 'api/identity.ts'],
+    ...['domain', 'crypto', 'repository', 'volumes', 'backup', 'restore', 'validate', 'schedule', 'operations', 'observe/metrics.ts'],
+    ...['storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts', 'api/service.ts', 'api/identity.ts'],
   ],
   // Adapters are out of reach: a command gets them from the app. Of the use cases it takes the shapes of results, and pure functions on them.
   cli: [
@@ -42,7 +53,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'app.ts',
     'app/serve.ts',
   ],
-  'app.ts': ['app', 'domain', 'config', 'crypto', 'storage', 'cluster', 'repository', 'backup', 'restore', 'validate', 'schedule'],
+  'app.ts': [
+    'app',
+    'domain',
+    'config',
+    'crypto',
+    'storage',
+    'cluster',
+    'repository',
+    'volumes',
+    'backup',
+    'restore',
+    'validate',
+    'schedule',
+  ],
   app: ['app.ts', ...rooms],
   'main.ts': ['cli', 'config'],
 };
@@ -139,7 +163,7 @@ describe('dependency arrows', () => {
   });
 
   it('let only the composition root build adapters', () => {
-    const ports = ['storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/lease.ts'];
+    const ports = ['storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts', 'cluster/lease.ts'];
     const wrong = production
       .filter(source => room(source.path) !== 'app' && source.path !== 'app.ts')
       .flatMap(source =>

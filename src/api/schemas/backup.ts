@@ -3,12 +3,12 @@ import { scopeContains } from '../../domain/namespace-scope.ts';
 import type { SetSummary } from '../../repository/catalog.ts';
 import type { BackupDetails, Caller } from '../service.ts';
 import { count, selection, sha256, time } from './common.ts';
+import { volume } from './volume.ts';
 
 const failure = { code: z.string(), message: z.string() };
 const fire = z.object({ policy: z.string(), tier: z.string(), at: time });
 const part = z.object({ part: z.string(), state: z.enum(['protected', 'not-protected']), reason: z.string() });
 const problem = z.object({ item: z.string(), ...failure });
-const volume = z.object({ namespace: z.string(), claim: z.string(), state: z.enum(['captured', 'not-protected']), reason: z.string() });
 const cluster = z.object({ uid: z.string(), version: z.string(), server: z.string() });
 const consistency = z.enum(['instant', 'per-kind']);
 const wholeCluster = 'only for callers of the whole cluster';

@@ -1,4 +1,5 @@
-import type { Exclusion, ItemProblem, Manifest, VolumeRecord } from '../../domain/backup-set.ts';
+import type { Exclusion, ItemProblem, Manifest } from '../../domain/backup-set.ts';
+import type { VolumeRecord } from '../../domain/volume.ts';
 import { count, counted, duration, printable, shortened, size } from '../format.ts';
 import type { Style } from '../style.ts';
 import { facts, table } from '../table.ts';

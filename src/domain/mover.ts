@@ -1,0 +1,108 @@
+import type { VolumeMode } from './volume.ts';
+
+// What the service and its mover pods say to each other. The request is an argument and holds no secret; the result is the pod's termination message.
+
+/** How restic works, by measurement unless told. */
+export interface ResticTuning {
+  readonly compression: 'off' | 'fastest' | 'auto' | 'better' | 'max';
+  /** Connections to the store. */
+  readonly connections: number;
+  /** Files read at once. */
+  readonly readConcurrency: number;
+  /** MiB. */
+  readonly packSize: number;
+}
+
+interface Common {
+  /** As `restic -r` takes it: `s3:http://minio:9000/bucket/prefix/volumes/agents/workspace`. */
+  readonly repository: string;
+  /** Further options of every restic call, such as `s3.bucket-lookup=path`. */
+  readonly options: readonly string[];
+  readonly tuning: ResticTuning;
+}
+
+/** What a pod is to do. The volume is mounted at, or as a device is, `path`. */
+export type MoverRequest =
+  | (Common & {
+      readonly action: 'backup';
+      readonly mode: VolumeMode;
+      readonly path: string;
+      /** `host` and path of the restic snapshot, so that the next one finds it as its parent. */
+      readonly host: string;
+      readonly tags: readonly string[];
+      /** RFC 3339: the time of the restic snapshot. */
+      readonly time: string;
+    })
+  | (Common & {
+      readonly action: 'restore';
+      readonly mode: VolumeMode;
+      readonly path: string;
+      readonly snapshot: string;
+      /** Only these files and folders, absolute within the volume (`/src/main.ts`); everything when empty. */
+      readonly include: readonly string[];
+      /** Remove what the snapshot does not have; only where everything is restored. */
+      readonly deleteOthers: boolean;
+    })
+  | (Common & { readonly action: 'forget'; readonly snapshots: readonly string[]; readonly prune: boolean })
+  /** `subset` as `--read-data-subset` takes it, `3/12`; only structure without it. */
+  | (Common & { readonly action: 'check'; readonly subset?: string })
+  /** Does nothing: is the first consumer of a claim that waits for one. */
+  | { readonly action: 'bind' };
+
+export type MoverAction = MoverRequest['action'];
+
+/** The last thing that a mover says, at most 4,096 bytes of JSON. */
+export type MoverResult =
+  | {
+      readonly ok: true;
+      readonly action: MoverAction;
+      /** Of backup: the restic snapshot. */
+      readonly snapshot?: string;
+      readonly files?: number;
+      readonly bytes?: number;
+      readonly addedBytes?: number;
+      readonly durationMs: number;
+    }
+  | {
+      readonly ok: false;
+      readonly action: MoverAction;
+      readonly code: MoverFailure;
+      /** In restic's own words where it gave some; never a secret. */
+      readonly message: string;
+      readonly durationMs: number;
+    };
+
+export const moverFailures = [
+  /** Some files could not be read or written; the restic snapshot is not used. */
+  'incomplete',
+  'store-unreachable',
+  'store-forbidden',
+  'wrong-password',
+  'repository-damaged',
+  'snapshot-missing',
+  'volume-full',
+  'volume-unreadable',
+  'locked',
+  'interrupted',
+  'failed',
+] as const;
+export type MoverFailure = (typeof moverFailures)[number];
+
+/** One line of a mover's standard output, JSON. */
+export interface MoverProgress {
+  readonly progress: { readonly files: number; readonly bytes: number; readonly totalBytes: number };
+}
+
+/** Where the pod finds its secrets, each a file of this folder; none is an argument or in the environment of the container. */
+export const moverSecrets = {
+  dir: '/var/run/holdfast/secrets',
+  password: 'password',
+  accessKeyId: 'access-key-id',
+  secretAccessKey: 'secret-access-key',
+  sessionToken: 'session-token',
+  /** PEM; absent where the system's authorities will do. */
+  ca: 'ca.crt',
+} as const;
+
+/** Where the kubelet reads the result. */
+export const terminationLog = '/dev/termination-log';

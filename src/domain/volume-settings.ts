@@ -1,0 +1,41 @@
+import type { ResticTuning } from './mover.ts';
+
+/** The pod of a mover, as the configuration wants it. */
+export interface MoverPod {
+  /** Image with Holdfast and restic. */
+  readonly image: string;
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  /** As a container has it: `{"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}`. */
+  readonly resources: { readonly requests?: Readonly<Record<string, string>>; readonly limits?: Readonly<Record<string, string>> };
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly priorityClassName?: string;
+  /** Milliseconds after which a mover is given up. */
+  readonly timeoutMs: number;
+}
+
+/** How volumes are captured and brought back, with every default filled in. */
+export interface VolumeSettings {
+  /** Where movers run and what they need lies: the service's own namespace. */
+  readonly namespace: string;
+  readonly mover: MoverPod;
+  readonly tuning: ResticTuning;
+  /** Movers at a time: in all, and on one node. */
+  readonly parallel: number;
+  readonly parallelPerNode: number;
+  /** Snapshots at a time. */
+  readonly parallelSnapshots: number;
+  /** A snapshot that is not ready by then has failed, milliseconds. */
+  readonly snapshotTimeoutMs: number;
+  /** VolumeSnapshotClass by CSI driver, where the default one will not do. */
+  readonly snapshotClasses: Readonly<Record<string, string>>;
+  /** The newest so many snapshots of each claim stay in the cluster. */
+  readonly keepSnapshots: number;
+  /** StorageClass of restored claims, by that of the set. */
+  readonly storageClasses: Readonly<Record<string, string>>;
+  /** Read a claim that cannot be snapshotted while it is in use; otherwise that is a failure. */
+  readonly liveFallback: boolean;
+  /** Bound of a hook that does not say, milliseconds. */
+  readonly hookTimeoutMs: number;
+}
+
+export const defaultTuning: ResticTuning = { compression: 'auto', connections: 16, readConcurrency: 4, packSize: 16 };
