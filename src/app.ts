@@ -12,7 +12,7 @@ import type { RestoreOptions, RestoreOutcome, RestorePlan } from './domain/resto
 import type { Progress, Runtime } from './domain/runtime.ts';
 import { everything, type Selection } from './domain/selection.ts';
 import type { ValidationReport } from './domain/validation.ts';
-import type { SetSummary } from './repository/catalog.ts';
+import type { ReadableSet, SetSummary } from './repository/catalog.ts';
 import type { LedgerHead, LedgerQuery } from './repository/ledger.ts';
 import type { LedgerReport } from './repository/ledger-verify.ts';
 import type { Repository } from './repository/repository.ts';
@@ -32,6 +32,15 @@ export interface AppOptions {
   readonly runtime?: Runtime;
 }
 
+/** Who is restricted to namespaces is shown no figures of the whole cluster by a service. */
+type Figures = 'objects' | 'bytes' | 'storedBytes' | 'problems' | 'cluster' | 'selection';
+export type ListedSet =
+  | Exclude<SetSummary, { phase: ReadableSet['phase'] }>
+  | (Omit<ReadableSet, Figures> & Partial<Pick<ReadableSet, Figures>>);
+
+/** A set that was looked for and found. */
+export type OpenedSet = Pick<SetReader, 'manifest' | 'signature' | 'entries'>;
+
 /** What can be done with one configuration. Adapters and use cases are loaded when first needed. */
 export interface App {
   /** The location as written, without credentials. */
@@ -39,9 +48,9 @@ export interface App {
   init(signal: AbortSignal): Promise<Repository>;
   backup(run: Run): Promise<BackupOutcome>;
   /** Oldest first. */
-  listSets(signal: AbortSignal): Promise<readonly SetSummary[]>;
+  listSets(signal: AbortSignal): Promise<readonly ListedSet[]>;
   /** Opens the set that the text means: an id, the beginning of one, `latest`, a day or a time. */
-  openSet(text: string, options: OpenOptions): Promise<SetReader>;
+  openSet(text: string, options: OpenOptions): Promise<OpenedSet>;
   /** `what` as in `openSet`, or `all`. */
   verify(what: string, run: Run): Promise<RepositoryReport>;
   /** By the configured policies. */
@@ -50,9 +59,9 @@ export interface App {
   readLedger(query: LedgerQuery, signal: AbortSignal): Promise<readonly LedgerEntry[]>;
   /** `expected`: where the ledger ended when somebody noted it. */
   verifyLedger(expected: LedgerHead | undefined, signal: AbortSignal): Promise<LedgerReport>;
-  planRestore(set: SetReader, options: RestoreOptions, run: Run): Promise<RestorePlan>;
-  restore(set: SetReader, options: RestoreOptions, run: Run): Promise<RestoreOutcome>;
-  validate(set: SetReader, options: ValidationOptions, run: Run): Promise<ValidationReport>;
+  planRestore(set: OpenedSet, options: RestoreOptions, run: Run): Promise<RestorePlan>;
+  restore(set: OpenedSet, options: RestoreOptions, run: Run): Promise<RestoreOutcome>;
+  validate(set: OpenedSet, options: ValidationOptions, run: Run): Promise<ValidationReport>;
   close(): Promise<void>;
 }
 
@@ -113,15 +122,15 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
       const { verifyLedger } = await import('./repository/ledger-verify.ts');
       return verifyLedger(await openRepository(parts, signal), { trusted: await parts.keys.trusted(), expected, signal });
     },
-    planRestore: async (reader, options, run) => {
+    planRestore: async (reader: SetReader, options, run) => {
       const { planRestore } = await import('./restore/plan.ts');
       return planRestore({ ...run, reader, options, runtime, cluster: await cluster() });
     },
-    restore: async (reader, options, run) => {
+    restore: async (reader: SetReader, options, run) => {
       const { runRestore } = await import('./restore/run.ts');
       return runRestore({ ...run, reader, options, runtime, cluster: await cluster() });
     },
-    validate: async (reader, options, run) => {
+    validate: async (reader: SetReader, options, run) => {
       const [{ runValidation }, { platformChecks }] = await Promise.all([
         import('./validate/run.ts'),
         import('./validate/platform-checks.ts'),

@@ -71,7 +71,7 @@ export type BodyOf<E extends Endpoint> = Parsed<Field<E, 'body'>>;
 /** What a client gives: defaults may be left out. */
 export type GivenParams<E extends Endpoint> = Given<Field<E, 'params'>>;
 export type GivenQuery<E extends Endpoint> = Given<Field<E, 'query'>>;
-export type GivenBody<E extends Endpoint> = Given<Field<E, 'body'>>;
+export type GivenBody<E extends Endpoint> = Plain<Given<Field<E, 'body'>>>;
 
 /** As `T`, where nothing can be changed: what the domain hands out fits in. */
 export type Plain<T> = T extends readonly (infer Item)[]

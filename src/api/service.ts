@@ -1,4 +1,4 @@
-import type { Manifest } from '../domain/backup-set.ts';
+import type { IndexEntry, Manifest } from '../domain/backup-set.ts';
 import type { LedgerAction, LedgerEntry } from '../domain/ledger.ts';
 import type { NamespaceScope } from '../domain/namespace-scope.ts';
 import type { Actor, Operation, OperationKind, OperationLogLine, OperationPhase } from '../domain/operation.ts';
@@ -7,6 +7,8 @@ import type { RestoreOptions, RestorePlan } from '../domain/restore-plan.ts';
 import type { Selection } from '../domain/selection.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import type { Hold } from '../repository/holds.ts';
+import type { LedgerHead } from '../repository/ledger.ts';
+import type { LedgerReport } from '../repository/ledger-verify.ts';
 import type { ManifestSignature } from '../repository/manifest.ts';
 import type { ObjectiveStatus } from '../schedule/objectives.ts';
 import type { RetentionPlan } from '../schedule/retention.ts';
@@ -44,6 +46,12 @@ export interface BackupQuery extends PageQuery {
   readonly within?: NamespaceScope;
 }
 
+export interface ObjectQuery {
+  readonly from: number;
+  readonly limit: number;
+  readonly within?: NamespaceScope;
+}
+
 /** All about one set. */
 export interface BackupDetails {
   readonly summary: Exclude<SetSummary, { phase: 'Unreadable' }>;
@@ -59,6 +67,8 @@ export interface Backups {
   list(query: BackupQuery, signal: AbortSignal): Promise<Page<SetSummary>>;
   /** `set`: an id, the beginning of one, `latest`, a day or a time. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS, BACKUP_CORRUPT, SIGNATURE_INVALID. */
   get(set: string, signal: AbortSignal): Promise<BackupDetails>;
+  /** Its index from the `from`-th object on (0 is the first), at most `limit`; `within` counts only those in these namespaces. As `get`; IDENTITY_MISSING. */
+  objects(set: string, query: ObjectQuery, signal: AbortSignal): Promise<readonly IndexEntry[]>;
 }
 
 /** What a restore works on; `set` as in `Backups.get`. */
@@ -124,7 +134,7 @@ export interface Retention {
   /** Holding twice keeps the first reason. BACKUP_NOT_FOUND. */
   hold(set: string, reason: string, caller: Caller, signal: AbortSignal): Promise<Hold>;
   /** HOLD_NOT_FOUND. */
-  release(set: string, caller: Caller, signal: AbortSignal): Promise<void>;
+  release(set: string, reason: string, caller: Caller, signal: AbortSignal): Promise<void>;
 }
 
 /** What happened, as event streams tell it. `data` is JSON, as the resource’s own route would show it, and never a secret. */
@@ -169,6 +179,8 @@ export interface Service {
   objectives(signal: AbortSignal): Promise<readonly ObjectiveStatus[]>;
   /** Newest first; ids are sequence numbers as text. */
   ledger(query: PageQuery & { readonly action?: LedgerAction }, signal: AbortSignal): Promise<Page<LedgerEntry>>;
+  /** Follows the chain to its end. `expected`: a head that was kept elsewhere, and must still be in it. */
+  verifyLedger(expected: LedgerHead | undefined, signal: AbortSignal): Promise<LedgerReport>;
   /** Calls the listener, which never throws and returns at once, with every event until the returned function is called. */
   subscribe(listener: (event: ServiceEvent) => void): () => void;
   /** Must not throw, nor wait. */

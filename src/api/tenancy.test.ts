@@ -29,6 +29,12 @@ describe('a tenant', () => {
     expect(text).not.toMatch(/team-b|cluster\.example|configmaps"/);
   });
 
+  it('sees of the objects of a set only theirs, counted by themselves', async () => {
+    const { body } = await api().ask('tenant', 'GET', `backups/${whole}/objects?from=1`);
+    expect(body.items.map(({ namespace }: { namespace: string }) => namespace)).toEqual(['team-a', 'team-a', 'team-a']);
+    expect((await api().ask('tenant', 'GET', `backups/${other}/objects`)).status).toBe(404);
+  });
+
   it('restores what is theirs into what is theirs, and nothing cluster-scoped', async () => {
     const { status, body } = await restoreAs('tenant', { selection: own, namespaceMapping: { 'team-a': 'team-a-copy' } });
     expect(status).toBe(202);
@@ -80,9 +86,12 @@ describe('a tenant', () => {
     expect((await api().ask('admin', 'GET', `operations/${others}`)).body.phase).toBe('Running');
   });
 
-  it.each(['policies', 'policies/platform', 'objectives', 'retention/plan', 'holds', 'ledger'])('does not see %s', async path => {
-    expect(await api().ask('tenant', 'GET', path)).toMatchObject({ status: 403, body: { code: 'REQUEST_FORBIDDEN' } });
-  });
+  it.each(['policies', 'policies/platform', 'objectives', 'retention/plan', 'holds', 'ledger', 'ledger/verification'])(
+    'does not see %s',
+    async path => {
+      expect(await api().ask('tenant', 'GET', path)).toMatchObject({ status: 403, body: { code: 'REQUEST_FORBIDDEN' } });
+    },
+  );
 
   it.each<[string, object]>([
     ['verifications', { set: 'all' }],

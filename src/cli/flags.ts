@@ -15,7 +15,7 @@ export interface Flag {
 }
 
 /** Options that belong together, under one heading of the help. */
-export type FlagGroup = 'repository' | 'keys' | 'identity' | 'cluster' | 'output' | 'general';
+export type FlagGroup = 'repository' | 'keys' | 'identity' | 'cluster' | 'server' | 'output' | 'general';
 
 export const outputFormats = ['table', 'json', 'yaml', 'name'] as const;
 export type OutputFormat = (typeof outputFormats)[number];
@@ -64,6 +64,27 @@ export const sharedFlags: Readonly<Record<FlagGroup, readonly Flag[]>> = {
     { flags: '--context <name>', text: 'context of the kubeconfig', setting: 'context' },
     { flags: '--concurrency <n>', text: 'requests to the API server at once', setting: 'concurrency' },
   ],
+  server: [
+    { flags: '--server <url>', text: 'let a running service do it: its repository, its keys, its cluster', setting: 'server.url' },
+    { flags: '--token-file <file>', text: 'bearer token that it is shown', setting: 'server.tokenFile', completes: 'file' },
+    {
+      flags: '--server-ca <file>',
+      text: 'certificates that may have signed its own (default: the system’s)',
+      setting: 'server.caFile',
+      completes: 'file',
+    },
+    {
+      flags: '--server-namespaces <names>',
+      text: 'stay within these namespaces: for who has rights in them alone',
+      setting: 'server.namespaces',
+      many: true,
+    },
+    {
+      flags: '--server-identity <where>',
+      text: 'identity that it can get at, secret:NAMESPACE/NAME/KEY or file:NAME; --identity is sent along otherwise',
+      setting: 'server.identity',
+    },
+  ],
   output: [
     { flags: '-o, --output <format>', text: 'table, json, yaml or name', choices: outputFormats },
     { flags: '--no-headers', text: 'tables without titles' },
@@ -82,6 +103,7 @@ export const groupTitles: Readonly<Record<FlagGroup, string>> = {
   keys: 'KEYS',
   identity: 'IDENTITY',
   cluster: 'CLUSTER',
+  server: 'SERVICE',
   output: 'OUTPUT',
   general: 'GENERAL',
 };

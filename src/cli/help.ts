@@ -13,7 +13,7 @@ const commonExits: Readonly<Record<number, string>> = {
 /** Help of a command: purpose, usage, examples, options by group, exit status. */
 export function commandHelp(command: Command, spec: CommandSpec, helper: Help, style: Style): string {
   const columns = Math.min(helper.helpWidth ?? 100, 110);
-  const groups = (['identity', 'keys', 'repository', 'cluster', 'output', 'general'] satisfies FlagGroup[]).filter(group =>
+  const groups = (['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'] satisfies FlagGroup[]).filter(group =>
     spec.uses.includes(group),
   );
   const args = (spec.arguments ?? []).map(argument => [argument.term, argument.text] as const);

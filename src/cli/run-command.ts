@@ -8,6 +8,7 @@ import { longName, type OutputFormat, type SharedOptions, toOption } from './fla
 import { allSharedFlags, fullName } from './program.ts';
 import { createReporter, type ProgressMode } from './progress.ts';
 import type { Host } from './run.ts';
+import { isRemote, requireOnePlace } from './server-choice.ts';
 import { styleFor } from './style.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -32,10 +33,8 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
     style: noteStyle,
     now: () => performance.now(),
   });
-  const app = () =>
-    (building ??= Promise.all([config(), import('../app.ts')]).then(([settings, module]) =>
-      module.createApp(settings, { onWarning: text => reporter.note(`${noteStyle.warning('warning:')} ${text}`) }),
-    ));
+  const onWarning = (text: string) => reporter.note(`${noteStyle.warning('warning:')} ${text}`);
+  const app = () => (building ??= config().then(settings => openApp(spec, settings, onWarning)));
   const call: Call = {
     ...{ args: command.args, options, format, terminal: host.terminal, reporter, noteStyle, config, readConfig, app, now: host.now },
     style: styleFor(host.terminal.stdout, options.color),
@@ -46,6 +45,7 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
   try {
     const inForce = await config();
     const { settings, origins } = inForce;
+    requireOnePlace(inForce, spec, fullName(command));
     if (options.verbose === true) {
       const { givenSettings } = await import('./settings-in-force.ts');
       reporter.note(givenSettings(inForce, noteStyle).join('\n'));
@@ -60,6 +60,12 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
     reporter.end('done');
     await building?.then(built => built.close()).catch(() => {});
   }
+}
+
+/** Here, or by a running service where one is named. */
+async function openApp(spec: CommandSpec, config: Config, onWarning: (text: string) => void): Promise<App> {
+  if (!isRemote(config, spec)) return (await import('../app.ts')).createApp(config, { onWarning });
+  return (await import('../app/remote.ts')).createRemoteApp(config, { onWarning });
 }
 
 /** Values given on the line for options that are settings. */

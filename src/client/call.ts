@@ -64,25 +64,32 @@ export async function callEndpoint<E extends Endpoint>(
     const answer = await once(options, endpoint, { ...args, idempotencyKey: key });
     if (!(answer.value instanceof HoldfastError)) return answer as Answer<AnswerOf<E>>;
     const error = answer.value;
-    if (!repeatable || attempt === attempts || !worthRepeating(error.code)) throw error;
+    if (!repeatable || attempt === attempts || !worthRepeating(error)) throw error;
     const pause = answer.retryAfterMs ?? firstPauseMs * 2 ** (attempt - 1);
     await options.runtime.sleep(Math.min(pause, longestPauseMs), args.signal);
   }
 }
 
 /** The service did nothing, or will do the same only once. */
-function worthRepeating(code: ErrorCode): boolean {
-  return errorTable[code].retryable && [429, 503].includes(errorTable[code].status);
+function worthRepeating({ retryable, status, cause }: HoldfastError): boolean {
+  return retryable && [429, 503].includes(status) && !isDistrust(cause);
+}
+
+/** A certificate that is not trusted will not be in a moment either. */
+function isDistrust(cause: unknown): boolean {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return /CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/.test(code);
 }
 
 async function once(options: ClientOptions, endpoint: Endpoint, args: AnyArguments): Promise<Answer<unknown>> {
   const { signal, body } = args;
   const url = urlOf(options, endpoint, args);
   const { dispatcher, timeoutMs = defaultTimeoutMs } = options;
+  const headers = { ...(await headersOf(options)), ...bodyHeaders(endpoint, args) };
   try {
     const response = await request(url, {
       method: endpoint.method,
-      headers: { ...(await headersOf(options)), ...bodyHeaders(endpoint, args) },
+      headers,
       ...(body !== undefined && { body: JSON.stringify(body) }),
       ...(signal !== undefined && { signal }),
       ...(dispatcher !== undefined && { dispatcher }),

@@ -18,6 +18,21 @@ const s3 = z
   )
   .partial();
 
+const server = z
+  .strictObject(
+    {
+      url: url.describe('A running service that does the work, instead of this process: `https://host:port`.'),
+      tokenFile: path.describe('File with the bearer token that it is shown.'),
+      caFile: path.describe('Certificates (PEM) that may have signed its own, instead of those that the system trusts.'),
+      namespaces: list.describe('Stay within these namespaces: for who has rights in them alone.'),
+      identity: text.describe(
+        'An identity that the service can get at: `secret:NAMESPACE/NAME/KEY` or `file:NAME`; `identity` is sent along otherwise.',
+      ),
+    },
+    'must be a map',
+  )
+  .partial();
+
 const validation = z
   .strictObject(
     {
@@ -58,6 +73,7 @@ export const Settings = z
       identity: path.describe('File with the age identity that opens backups; never taken from `keysDir`.'),
       kubeconfig: path.describe('kubeconfig; unless told `KUBECONFIG`, `~/.kube/config`, then in-cluster.'),
       context: text.describe('Context of the kubeconfig.'),
+      server,
       concurrency: wholeNumber(1, 256).describe('Requests to the API server at once.'),
       timeout: duration.describe('A command gives up after this long, with exit status 5.'),
       tier: label.describe('Label of a backup taken by hand.'),

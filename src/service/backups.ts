@@ -1,9 +1,11 @@
-import type { BackupDetails, BackupQuery, Backups, Page } from '../api/service.ts';
+import type { BackupDetails, BackupQuery, Backups, ObjectQuery, Page } from '../api/service.ts';
+import type { IndexEntry } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { selectionReaches } from '../domain/namespace-scope.ts';
+import { scopeContains, selectionReaches } from '../domain/namespace-scope.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import { holdOf } from '../repository/holds.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
+import { openSet } from '../repository/set-reader.ts';
 import { findSet } from './restore-jobs.ts';
 import { retentionPlan } from './retention.ts';
 import type { World } from './world.ts';
@@ -13,6 +15,7 @@ export function backupsOf(world: World): Backups {
   return {
     list: async query => pageOf(world.catalog.sets(), query),
     get: async (text, signal) => detailsOf(world, text, signal),
+    objects: (text, query, signal) => objectsOf(world, text, query, signal),
   };
 }
 
@@ -33,6 +36,20 @@ function matches(set: SetSummary, { tier, phase, policy, within }: BackupQuery):
   if (tier !== undefined && set.tier !== tier && !set.fires.some(fire => fire.tier === tier)) return false;
   if (policy !== undefined && !set.fires.some(fire => fire.policy === policy)) return false;
   return within === undefined || selectionReaches(set.selection, within);
+}
+
+/** Read up to the end of the page: an index is a stream. */
+async function objectsOf(world: World, text: string, { from, limit, within }: ObjectQuery, signal: AbortSignal): Promise<IndexEntry[]> {
+  const id = world.catalog.get(text) === undefined ? await findSet(world, text, signal) : text;
+  const set = await openSet(world.repository, id, { trusted: world.keys.trusted, signal });
+  const items: IndexEntry[] = [];
+  let seen = 0;
+  for await (const entry of set.entries({ signal })) {
+    if (within !== undefined && !scopeContains(within, entry.namespace)) continue;
+    if (seen++ >= from) items.push(entry);
+    if (items.length === limit) break;
+  }
+  return items;
 }
 
 async function detailsOf(world: World, text: string, signal: AbortSignal): Promise<BackupDetails> {

@@ -4,7 +4,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { Selection } from '../domain/selection.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
 import type { SetReader } from '../repository/set-reader.ts';
-import { verifyRepository, verifySet } from '../repository/verify.ts';
+import { type VerifyReport, verifyRepository, verifySet } from '../repository/verify.ts';
 import { runValidation } from '../validate/run.ts';
 import { describeIdentity, openIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
@@ -13,6 +13,8 @@ import { currentTerm, record, type World } from './world.ts';
 
 /** Most findings that a record names. */
 const mostFindings = 100;
+/** Most sets that a record reports on, damaged ones first; the counts are of all. */
+const mostReports = 500;
 
 /** Is everything in the repository as it was written? BACKUP_ and IDENTITY_ codes before the job is accepted. */
 export async function verifyJob(
@@ -48,12 +50,24 @@ export async function verifyJob(
         subject: set ?? 'all',
         details: { operation: operation.id, ...summary },
       });
-      if (damaged.length === 0) return { phase: 'Completed', summary };
+      const result = { ...summary, reports: reportsOf(sets) };
+      if (damaged.length === 0) return { phase: 'Completed', summary: result };
       const [first] = damaged.flatMap(({ id, findings }) => findings.map(finding => `${id}: ${finding.message}`));
-      return { phase: 'Failed', summary, error: errorOf('VERIFY_FAILED', first ?? 'damage was found') };
+      return { phase: 'Failed', summary: result, error: errorOf('VERIFY_FAILED', first ?? 'damage was found') };
     },
     discard: () => wipe(asked.identity),
   };
+}
+
+/** In the order of their ids. */
+function reportsOf(sets: readonly VerifyReport[]): VerifyReport[] {
+  const worstFirst = sets.toSorted((a, b) => Number(b.state === 'damaged') - Number(a.state === 'damaged')).slice(0, mostReports);
+  return worstFirst
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    .map(({ findings, unnamed, ...report }) => {
+      const named = findings.slice(0, mostFindings);
+      return { ...report, findings: named, unnamed: unnamed + findings.length - named.length };
+    });
 }
 
 /** Is everything of a set on the cluster, and does the platform work? */
@@ -107,8 +121,11 @@ export async function validateSet(
   const count = (state: string) => report.checks.filter(check => check.state === state).length;
   const summary = {
     ...{ set: report.backup, passed: count('passed'), failed: bad.length, warnings: count('warning'), skipped: count('skipped') },
-    durationMs: report.durationMs,
-    checks: report.checks.map(({ findings, ...check }) => ({ ...check, findings: findings.slice(0, mostFindings) })),
+    ...{ server: report.server, state: report.state, startedAt: report.startedAt, durationMs: report.durationMs },
+    checks: report.checks.map(({ findings, findingsOmitted, ...check }) => {
+      const named = findings.slice(0, mostFindings);
+      return { ...check, findings: named, findingsOmitted: findingsOmitted + findings.length - named.length };
+    }),
   };
   const { set, passed, failed } = summary;
   await record(world, {

@@ -46,13 +46,14 @@ export function retentionJob(
   };
 }
 
-function resultOf({ plan, items }: RetentionOutcome): WorkResult {
+function resultOf({ plan, items, notices }: RetentionOutcome): WorkResult {
   const count = (result: string) => items.filter(item => item.result === result).length;
   const failed = items.filter(item => item.result === 'failed');
   const summary = {
     ...{ deleted: count('deleted'), cleared: count('cleared'), kept: count('kept'), failed: failed.length },
     ...(plan.blocked !== undefined && { blocked: plan.blocked }),
     items: items.slice(0, mostItems),
+    notices: [...plan.notices, ...notices],
   };
   const [first] = failed;
   if (first !== undefined) {

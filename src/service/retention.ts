@@ -42,14 +42,15 @@ export function retentionOf(world: World): Retention {
       await record(world, { action: 'set.held', actor: caller.actor, subject: set, details: { reason } });
       return held;
     },
-    release: async (text, caller, signal) => {
+    release: async (text, reason, caller, signal) => {
       const { repository } = currentTerm(world);
       const known = world.catalog.get(text) !== undefined;
       const set = known ? text : await findSet(world, text, signal).catch(notHeld(text));
       // Recorded first: what protects a set must not go without a trace.
       currentTerm(world);
-      await world.ledger.append({ action: 'set.released', actor: caller.actor, subject: set, details: {} }, { signal });
-      await release(repository, set, write('', caller, signal));
+      const details = reason === '' ? {} : { reason };
+      await world.ledger.append({ action: 'set.released', actor: caller.actor, subject: set, details }, { signal });
+      await release(repository, set, write(reason, caller, signal));
     },
   };
 }

@@ -2,6 +2,7 @@ import { wipe } from '../api/identity.ts';
 import type { Operations as ApiOperations, ObjectiveStatus, OperationQuery, Page, Readiness, Service } from '../api/service.ts';
 import { scopeContains } from '../domain/namespace-scope.ts';
 import type { Operation } from '../domain/operation.ts';
+import { verifyLedger } from '../repository/ledger-verify.ts';
 import { backupsOf } from './backups.ts';
 import { prepare } from './jobs.ts';
 import { planFor } from './restore-jobs.ts';
@@ -38,6 +39,7 @@ export function createService(world: World, { readiness, objectives }: ServiceOp
       const page = items.slice(0, limit);
       return { items: page, ...(items.length > limit && { next: String(page.at(-1)!.seq) }) };
     },
+    verifyLedger: (expected, signal) => verifyLedger(world.repository, { trusted: world.keys.trusted, expected, signal }),
     subscribe: world.events.subscribe,
     refused: ({ actor, request, code, reason, count }) => {
       world.log.warn({ actor: actor.name, request, code, reason, count }, 'a request was refused');

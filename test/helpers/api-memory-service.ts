@@ -1,8 +1,8 @@
 import type { Refusal, Service, ServiceEvent, Work } from '../../src/api/service.ts';
-import type { Manifest } from '../../src/domain/backup-set.ts';
+import type { IndexEntry, Manifest } from '../../src/domain/backup-set.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import type { LedgerEntry } from '../../src/domain/ledger.ts';
-import { selectionReaches } from '../../src/domain/namespace-scope.ts';
+import { scopeContains, selectionReaches } from '../../src/domain/namespace-scope.ts';
 import type { Policy } from '../../src/domain/policy.ts';
 import { noActions } from '../../src/domain/restore-plan.ts';
 import type { Runtime } from '../../src/domain/runtime.ts';
@@ -37,6 +37,7 @@ export const platformPolicy: Policy = {
 export interface MemoryService extends Service {
   readonly operations: MemoryOperations;
   readonly refusals: Refusal[];
+  readonly released: { readonly set: string; readonly reason: string }[];
   readonly sets: Manifest[];
   emit(event: ServiceEvent): void;
   ready: boolean;
@@ -52,6 +53,7 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
   const sets = [...(options.sets ?? ['20261121T020000Z-daily-aaaa', '20261122T020000Z-daily-bbbb'].map(id => manifestOf({ id })))];
   const listeners = new Set<(event: ServiceEvent) => void>();
   const holds = new Map<string, Hold>();
+  const released: { readonly set: string; readonly reason: string }[] = [];
   const emit = (event: ServiceEvent): void => {
     for (const listener of listeners) listener(event);
   };
@@ -88,6 +90,7 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
     ready: true,
     failure: undefined,
     refusals: [],
+    released,
     sets,
     emit,
     operations: createMemoryOperations({ runtime, emit, check }),
@@ -113,6 +116,11 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
           retention: { reasons: ['daily: younger than 30 days'] },
         };
       },
+      objects: async (text, { from, limit, within }) => {
+        const { id } = resolve(text);
+        const all = Array.from({ length: objectsOfASet }, (_, n) => entryOf(id, n));
+        return all.filter(({ namespace }) => within === undefined || scopeContains(within, namespace)).slice(from, from + limit);
+      },
     },
     retention: {
       plan: async () => plan(),
@@ -123,7 +131,8 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
         holds.set(set, hold);
         return hold;
       },
-      release: async set => {
+      release: async (set, reason) => {
+        released.push({ set, reason });
         if (!holds.delete(set)) throw new HoldfastError('HOLD_NOT_FOUND', `${set} is not held`);
       },
     },
@@ -145,6 +154,13 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
       },
     ],
     ledger: async query => pageOf(ledgerOf(service.refusals), ({ seq }) => String(seq), query),
+    verifyLedger: async expected => ({
+      ok: expected === undefined || expected.seq <= service.refusals.length,
+      entries: service.refusals.length,
+      head: { seq: service.refusals.length, sha256: digest },
+      problems: [],
+      notices: [],
+    }),
     subscribe: listener => {
       listeners.add(listener);
       return () => void listeners.delete(listener);
@@ -153,6 +169,22 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
     readiness: () => [{ name: 'repository', ok: service.ready }],
   };
   return service;
+}
+
+export const objectsOfASet = 7;
+
+/** Every other one in `team-a`, the rest in `team-b`. */
+function entryOf(set: string, n: number): IndexEntry {
+  const facts = {
+    group: '',
+    version: 'v1',
+    resource: 'configmaps',
+    kind: 'ConfigMap',
+    uid: `uid-${n}`,
+    digest: `sha256:${digest}`,
+    size: 10 + n,
+  };
+  return { ...facts, namespace: n % 2 === 0 ? 'team-a' : 'team-b', name: `${set.slice(0, 8)}-${n}`, shard: 'resources-0001.tar.zst.age' };
 }
 
 function ledgerOf(refusals: readonly Refusal[]): LedgerEntry[] {

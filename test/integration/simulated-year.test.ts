@@ -143,7 +143,7 @@ describe('a year of the default policy', () => {
     // Begun again when it is too late for the run of the night.
     await down('2026-04-30T20:00:00Z', '2026-05-01T12:00:00Z');
     await until('2026-06-01T12:00:00Z');
-    await life.service.retention.release(released, caller, AbortSignal.timeout(10_000));
+    await life.service.retention.release(released, 'the audit is over', caller, AbortSignal.timeout(10_000));
     await away('storeAway', '2026-06-10T01:30:00Z', '2026-06-10T05:00:00Z');
     await away('storeAway', '2026-06-20T01:00:00Z', '2026-06-20T11:00:00Z');
     await away('clusterAway', '2026-07-04T01:00:00Z', '2026-07-04T03:00:00Z');

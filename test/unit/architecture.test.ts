@@ -52,6 +52,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'schedule/retention-run.ts',
     'app.ts',
     'app/serve.ts',
+    'app/remote.ts',
   ],
   'app.ts': [
     'app',
@@ -67,7 +68,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'validate',
     'schedule',
   ],
-  app: ['app.ts', ...rooms],
+  app: ['app.ts', 'client', ...rooms],
   'main.ts': ['cli', 'config'],
 };
 

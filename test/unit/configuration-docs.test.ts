@@ -88,7 +88,18 @@ describe('the example in docs/configuration.md', () => {
     const written = Object.keys(parse(example));
     expect([...new Set(settingLeaves.map(({ path }) => path.split('.')[0] ?? ''))].filter(name => !written.includes(name))).toEqual([
       // Ways to name single keys, and what belongs on a command line.
-      ...['recipients', 'recipientsFile', 'signingKey', 'signingPublicKey', 'identity', 'kubeconfig', 'context', 'timeout', 'tier'],
+      ...[
+        'recipients',
+        'recipientsFile',
+        'signingKey',
+        'signingPublicKey',
+        'identity',
+        'kubeconfig',
+        'context',
+        'server',
+        'timeout',
+        'tier',
+      ],
       ...['insecurePlaintext'],
     ]);
   });

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
-import { backup, backupSummary } from '../schemas/backup.ts';
+import { backup, backupSummary, indexEntry } from '../schemas/backup.ts';
 import { label, pageOf, pageQuery, selectionRequest, setId, setRef } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 
@@ -32,6 +32,29 @@ export const backupEndpoints = {
     success: { status: 200, schema: backup, description: 'The set' },
     problems: [404, 409, 422, 502, 503],
     etag: true,
+  }),
+  objects: endpoint({
+    method: 'GET',
+    path: '/backups/:set/objects',
+    id: 'listBackupObjects',
+    summary: 'List the objects of a set in the order of its archive: names, digests and sizes, never contents',
+    description: 'Not possible where the index is sealed: IDENTITY_MISSING.',
+    access: { resource: 'backups', verb: 'get' },
+    tenants: true,
+    params: z.strictObject({ set: setRef }),
+    query: z.strictObject({
+      from: z.coerce.number<number | string>().int().min(0).max(100_000_000).default(0).describe('objects to pass over'),
+      limit: z.coerce.number<number | string>().int().min(1).max(5_000).default(1_000),
+    }),
+    success: {
+      status: 200,
+      schema: z
+        .object({ items: z.array(indexEntry), next: z.int().min(0).describe('the `from` of what follows') })
+        .meta({ id: 'ObjectPage' }),
+      description: 'One page',
+    },
+    problems: [404, 409, 422, 502, 503],
+    slow: true,
   }),
   create: endpoint({
     method: 'POST',

@@ -67,6 +67,9 @@ export const holdEndpoints = {
     access: { resource: 'holds', verb: 'delete' },
     tenants: false,
     params,
+    query: z.strictObject({
+      reason: z.string().min(1).max(1_000).exactOptional().describe('why it need not be held any more; the ledger keeps it'),
+    }),
     success: { status: 204, schema: z.undefined(), description: 'Released' },
     problems: [404, 502, 503],
   }),

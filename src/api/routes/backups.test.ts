@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { withApi } from '../../../test/helpers/api-context.ts';
-import { createMemoryService } from '../../../test/helpers/api-memory-service.ts';
+import { createMemoryService, objectsOfASet } from '../../../test/helpers/api-memory-service.ts';
 import { manifestOf } from '../../../test/helpers/api-sets.ts';
 
 const ids = Array.from({ length: 7 }, (_, day) => `2026110${day + 1}T020000Z-${day % 2 === 0 ? 'daily' : 'weekly'}-aaaa`);
@@ -72,6 +72,31 @@ describe('one backup', () => {
       status: 404,
       body: { code: 'BACKUP_NOT_FOUND' },
     });
+  });
+});
+
+describe('the objects of a backup', () => {
+  it('come page by page, each with its name, digest and size', async () => {
+    const names: string[] = [];
+    for (let from = 0, pages = 0; pages < 4; pages++) {
+      const { body } = await api().ask('viewer', 'GET', `backups/latest/objects?limit=3&from=${from}`);
+      for (const { name, digest, size } of body.items) {
+        names.push(name);
+        expect({ digest, size }).toEqual({ digest: expect.stringMatching(/^sha256:/), size: expect.any(Number) });
+      }
+      if (body.next === from) break;
+      from = body.next;
+    }
+    expect(names).toEqual(Array.from({ length: objectsOfASet }, (_, n) => `${ids[6]!.slice(0, 8)}-${n}`));
+  });
+
+  it.each(['limit=5001', 'from=-1', 'from=x', 'continue=1'])('are not asked for by %s', async query => {
+    expect((await api().ask('viewer', 'GET', `backups/latest/objects?${query}`)).status).toBe(400);
+  });
+
+  it('of none are 404, and not for who may not see it', async () => {
+    expect((await api().ask('viewer', 'GET', 'backups/1999/objects')).status).toBe(404);
+    expect((await api().ask('nobody', 'GET', 'backups/latest/objects')).status).toBe(403);
   });
 });
 

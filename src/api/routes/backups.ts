@@ -27,9 +27,20 @@ export function backupRoutes(api: Api): void {
   mount(api, backupEndpoints.get, async ({ params, caller, signal }) => {
     const details = await service.backups.get(params.set, signal);
     // To whom nothing of it can belong it is not there.
-    if (caller.namespaces !== undefined && !selectionReaches(details.manifest.selection, caller.namespaces))
-      throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${params.set}`);
+    if (caller.namespaces !== undefined && !selectionReaches(details.manifest.selection, caller.namespaces)) throw noSuchBackup(params.set);
     return backupView(details, caller);
+  });
+
+  mount(api, backupEndpoints.objects, async ({ params, query, caller, signal }) => {
+    let { set } = params;
+    if (caller.namespaces !== undefined) {
+      const { manifest } = await service.backups.get(set, signal);
+      if (!selectionReaches(manifest.selection, caller.namespaces)) throw noSuchBackup(set);
+      set = manifest.id;
+    }
+    const within = caller.namespaces === undefined ? {} : { within: caller.namespaces };
+    const items = await service.backups.objects(set, { ...query, ...within }, signal);
+    return { items: items.map(({ gone: _, ...entry }) => entry), next: query.from + items.length };
   });
 
   mount(api, backupEndpoints.create, call => {
@@ -43,4 +54,8 @@ export function backupRoutes(api: Api): void {
       ...(own && { selection: selectionFor(call.caller, selection) }),
     });
   });
+}
+
+function noSuchBackup(set: string): HoldfastError {
+  return new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${set}`);
 }

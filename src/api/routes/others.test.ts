@@ -99,7 +99,8 @@ describe('retention', () => {
     expect((await api().ask('operator', 'PUT', `holds/${set}`, { reason: 'other' })).body).toEqual(held.body);
     expect((await api().ask('viewer', 'GET', 'holds')).body.items).toEqual([held.body]);
     expect((await api().ask('viewer', 'GET', `backups/${set}`)).body.hold).toEqual(held.body);
-    expect(await api().ask('operator', 'DELETE', `holds/${set}`)).toMatchObject({ status: 204, text: '' });
+    expect(await api().ask('operator', 'DELETE', `holds/${set}?reason=over`)).toMatchObject({ status: 204, text: '' });
+    expect(api().service.released).toEqual([{ set, reason: 'over' }]);
     expect(await api().ask('operator', 'DELETE', `holds/${set}`)).toMatchObject({ status: 404, body: { code: 'HOLD_NOT_FOUND' } });
   });
 });
@@ -113,5 +114,15 @@ describe('the ledger', () => {
     expect((await api().ask('viewer', 'GET', `ledger?limit=1&continue=${next}`)).body.items).toMatchObject([
       { seq: 1, actor: { name: 'nobody' } },
     ]);
+  });
+
+  it('is followed to its end, against a head that was noted', async () => {
+    await api().ask('nobody', 'GET', 'ledger');
+    const { body } = await api().ask('viewer', 'GET', 'ledger/verification');
+    expect(body).toMatchObject({ ok: true, entries: 1, head: { seq: 1 } });
+    const held = (seq: number) => api().ask('viewer', 'GET', `ledger/verification?expect=${seq}:${body.head.sha256}`);
+    expect((await held(1)).body.ok).toBe(true);
+    expect((await held(2)).body.ok).toBe(false);
+    expect((await api().ask('viewer', 'GET', 'ledger/verification?expect=1')).status).toBe(400);
   });
 });

@@ -8,6 +8,11 @@ export function ledgerRoutes(api: Api): void {
     const wanted = { ...pageQueryOf(query), ...(action !== undefined && { action }) };
     return pageView(await api.service.ledger(wanted, signal), entry => entry);
   });
+  mount(api, ledgerEndpoints.verify, ({ query, signal }) => {
+    const [seq, sha256] = query.expect?.split(':') ?? [];
+    const expected = seq === undefined || sha256 === undefined ? undefined : { seq: Number(seq), sha256 };
+    return api.service.verifyLedger(expected, signal);
+  });
 }
 
 export function versionRoutes(api: Api): void {

@@ -80,6 +80,24 @@ const manifest = z
   .describe('As docs/format.md describes it.')
   .meta({ id: 'Manifest' });
 
+export const indexEntry = z
+  .object({
+    group: z.string(),
+    version: z.string(),
+    resource: z.string(),
+    kind: z.string(),
+    namespace: z.string().describe('empty for cluster-scoped objects'),
+    name: z.string(),
+    uid: z.string(),
+    owners: z.array(z.string()).exactOptional(),
+    digest: z.string().describe('of its JSON; keyed for Secrets'),
+    size: count.describe('bytes of JSON'),
+    shard: z.string(),
+    attempt: count.exactOptional(),
+    fix: z.literal(true).exactOptional(),
+  })
+  .meta({ id: 'IndexEntry' });
+
 export const hold = z.object({ set: z.string(), reason: z.string(), by: z.string(), at: time }).meta({ id: 'Hold' });
 
 export const backup = z

@@ -25,6 +25,8 @@ export const operationId = shortText(64)
 
 export const ledgerSeq = shortText(15).regex(/^[1-9]\d*$/);
 
+export const ledgerHead = shortText(80).regex(/^\d{1,8}:[0-9a-f]{64}$/);
+
 export const label = shortText(63).regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/);
 
 /** RFC 1123 label. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { ledgerActions } from '../../domain/ledger.ts';
-import { time } from './common.ts';
+import { count, sha256, time } from './common.ts';
 import { actor } from './operation.ts';
 
 export const ledgerEntry = z
@@ -16,3 +16,13 @@ export const ledgerEntry = z
     repository: z.string(),
   })
   .meta({ id: 'LedgerEntry' });
+
+export const ledgerReport = z
+  .object({
+    ok: z.boolean(),
+    entries: count,
+    head: z.object({ seq: count, sha256: z.union([sha256, z.literal('')]) }).describe('where the chain ends'),
+    problems: z.array(z.string()).describe('at most 100'),
+    notices: z.array(z.string()).describe('strange, but no sign of alteration'),
+  })
+  .meta({ id: 'LedgerReport' });

@@ -25,7 +25,7 @@ export const backupCreate: CommandSpec = {
     [exitCodes.timeout]: 'not done within --timeout; nothing was committed',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
-  uses: ['keys', 'repository', 'cluster', 'output', 'general'],
+  uses: ['keys', 'repository', 'cluster', 'server', 'output', 'general'],
   flags: [
     { flags: '--tier <name>', text: 'label of the backup, such as daily (default manual)', setting: 'tier' },
     ...backupSelectionFlags,

@@ -25,7 +25,7 @@ export const backupDescribe: CommandSpec<Options> = {
     [exitCodes.notFound]: 'no such backup, repository or bucket',
     [exitCodes.wrongKey]: 'with --objects: the index is sealed, and the identity is missing or wrong',
   },
-  uses: ['identity', 'keys', 'repository', 'output', 'general'],
+  uses: ['identity', 'keys', 'repository', 'server', 'output', 'general'],
   flags: [{ flags: '--objects', text: 'list its objects instead; -o json gives one line an object' }],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {

@@ -19,7 +19,7 @@ export const backupGet: CommandSpec<Options> = {
     [exitCodes.failed]: 'the location cannot be read',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
-  uses: ['keys', 'repository', 'output', 'general'],
+  uses: ['keys', 'repository', 'server', 'output', 'general'],
   flags: [{ flags: '--tier <name>', text: 'only backups of this tier' }],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {

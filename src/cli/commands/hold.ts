@@ -20,7 +20,7 @@ export const hold: CommandSpec<ReasonValue> = {
     [exitCodes.failed]: 'the location cannot be written',
     [exitCodes.notFound]: 'no such backup, repository or bucket, or retention is deleting it just now',
   },
-  uses: ['keys', 'repository', 'output', 'general'],
+  uses: ['keys', 'repository', 'server', 'output', 'general'],
   flags: [reasonFlag('why it is held; needed'), signingKeyFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {

@@ -24,7 +24,7 @@ export const ledgerGet: CommandSpec<Options> = {
     [exitCodes.verification]: 'an entry is missing, damaged or not signed by the expected key',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
-  uses: ['keys', 'repository', 'output', 'general'],
+  uses: ['keys', 'repository', 'server', 'output', 'general'],
   flags: [
     { flags: '--limit <n>', text: `entries at most; ${defaultLimit} unless given` },
     { flags: '--action <action>', text: 'only entries of this action', choices: ledgerActions },

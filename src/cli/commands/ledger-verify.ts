@@ -24,7 +24,7 @@ export const ledgerVerify: CommandSpec<Options> = {
     [exitCodes.timeout]: 'not done within --timeout',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
-  uses: ['keys', 'repository', 'output', 'general'],
+  uses: ['keys', 'repository', 'server', 'output', 'general'],
   flags: [{ flags: '--expect <seq:sha256>', text: 'a head that was noted: the ledger must still hold it' }],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {

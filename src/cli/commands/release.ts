@@ -19,7 +19,7 @@ export const release: CommandSpec<ReasonValue> = {
     [exitCodes.failed]: 'the location cannot be written',
     [exitCodes.notFound]: 'it was not held, or there is no such backup, repository or bucket',
   },
-  uses: ['keys', 'repository', 'output', 'general'],
+  uses: ['keys', 'repository', 'server', 'output', 'general'],
   flags: [reasonFlag('why it need not be held any more; needed'), signingKeyFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {

@@ -1,6 +1,6 @@
+import type { OpenedSet } from '../../app.ts';
 import { exitCodes, HoldfastError } from '../../domain/errors.ts';
 import type { RestoreOutcome } from '../../domain/restore-plan.ts';
-import type { SetReader } from '../../repository/set-reader.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, confirmed, presentSummary } from '../output.ts';
 import { restoreFlags, restoreOptions } from '../restore-flags.ts';
@@ -43,7 +43,7 @@ export const restoreCreate: CommandSpec<Options> = {
     [exitCodes.notFound]: 'no such backup, repository or bucket',
     [exitCodes.wrongKey]: 'the identity is missing, or opens another backup',
   },
-  uses: ['identity', 'keys', 'repository', 'cluster', 'output', 'general'],
+  uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
   flags: [
     ...restoreFlags,
     { flags: '--dry-run', text: 'the same as restore plan: write nothing' },
@@ -76,7 +76,7 @@ export const restoreCreate: CommandSpec<Options> = {
 };
 
 /** Shows the plan on stderr, where the question is too: stdout is for the result. */
-async function agreed(call: Call<Options>, set: SetReader): Promise<boolean> {
+async function agreed(call: Call<Options>, set: OpenedSet): Promise<boolean> {
   const { planLines, writesOf } = await import('../render/restore-plan.ts');
   const plan = await makePlan(call, set);
   const { diff = false, objects = false } = call.options;
@@ -86,7 +86,7 @@ async function agreed(call: Call<Options>, set: SetReader): Promise<boolean> {
   return confirmed(call, `Restore into ${plan.server}?`);
 }
 
-async function restore(call: Call<Options>, set: SetReader): Promise<number> {
+async function restore(call: Call<Options>, set: OpenedSet): Promise<number> {
   const [app, { settings }] = await Promise.all([call.app(), call.config()]);
   const options = restoreOptions(call.options, settings.concurrency);
   const run = { signal: call.signal, progress: call.reporter.progress };

@@ -1,6 +1,6 @@
+import type { OpenedSet } from '../../app.ts';
 import { exitCodes } from '../../domain/errors.ts';
 import type { RestorePlan } from '../../domain/restore-plan.ts';
-import type { SetReader } from '../../repository/set-reader.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, present } from '../output.ts';
 import { type RestoreFlagValues, restoreFlags, restoreOptions } from '../restore-flags.ts';
@@ -37,7 +37,7 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
     [exitCodes.notFound]: 'no such backup, repository or bucket',
     [exitCodes.wrongKey]: 'the identity is missing, or opens another backup',
   },
-  uses: ['identity', 'keys', 'repository', 'cluster', 'output', 'general'],
+  uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
   flags: [...restoreFlags, ...planFlags],
   outputs: ['table', 'json', 'yaml', 'name'],
   reports: () => 'document',
@@ -50,12 +50,12 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
 };
 
 /** The backup that the line names. Opened once, so that `latest` means the same one from the plan to the end. */
-export async function openForRestore(call: Call<PlanFlagValues>): Promise<SetReader> {
+export async function openForRestore(call: Call<PlanFlagValues>): Promise<OpenedSet> {
   const app = await call.app();
   return app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
 }
 
-export async function makePlan(call: Call<PlanFlagValues>, set: SetReader): Promise<RestorePlan> {
+export async function makePlan(call: Call<PlanFlagValues>, set: OpenedSet): Promise<RestorePlan> {
   const [app, { settings }] = await Promise.all([call.app(), call.config()]);
   return app.planRestore(set, restoreOptions(call.options, settings.concurrency), {
     signal: call.signal,

@@ -30,7 +30,7 @@ export const retentionPlan: CommandSpec<RetentionPlanFlags> = {
     [exitCodes.timeout]: 'not done within --timeout',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
-  uses: ['keys', 'repository', 'output', 'general'],
+  uses: ['keys', 'repository', 'server', 'output', 'general'],
   flags: [allFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {

@@ -28,7 +28,7 @@ export const validate: CommandSpec<Options> = {
     [exitCodes.notFound]: 'no such backup, repository or bucket',
     [exitCodes.wrongKey]: 'the identity is missing, or opens another backup',
   },
-  uses: ['identity', 'keys', 'repository', 'cluster', 'output', 'general'],
+  uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
   flags: [
     ...restoreSelectionFlags,
     { ...mappingFlag, text: 'namespaces that were restored under another name (repeatable)' },

@@ -22,7 +22,7 @@ export const verify: CommandSpec = {
     [exitCodes.notFound]: 'no such backup, repository or bucket',
     [exitCodes.wrongKey]: 'the identity opens none of it',
   },
-  uses: ['identity', 'keys', 'repository', 'output', 'general'],
+  uses: ['identity', 'keys', 'repository', 'server', 'output', 'general'],
   outputs: ['table', 'json', 'yaml', 'name'],
   reports: () => 'lines',
   whenStopped: 'Nothing is written by a verification.',

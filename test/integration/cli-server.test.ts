@@ -1,0 +1,173 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { apiJson, apiRequest } from '../cluster/api-request.ts';
+import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { holdfast, type Ran } from '../helpers/command.ts';
+import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
+
+const namespace = 'server-agents';
+const configMap = (name: string) => `/api/v1/namespaces/${namespace}/configmaps/${name}`;
+
+/** The same commands twice: on the repository itself, and by a service that has it. */
+describe('the command line with --server', () => {
+  let dir: string;
+  let cluster: TestCluster;
+  let service: Served;
+  let identity: string;
+
+  /** By this process. */
+  const here = (line: string) =>
+    holdfast(line.split(' '), {
+      env: {
+        HOLDFAST_LOCATION: join(dir, 'repository'),
+        HOLDFAST_KEYS_DIR: join(dir, 'keys'),
+        HOLDFAST_KUBECONFIG: cluster.kubeconfig,
+        HOLDFAST_IDENTITY: identity,
+      },
+    });
+  /** By the service; what it needs is in the environment, as it would be in a pipeline. */
+  const there = (line: string, env: NodeJS.ProcessEnv = {}) =>
+    holdfast(line.split(' '), {
+      env: { HOLDFAST_SERVER_URL: service.url, HOLDFAST_SERVER_TOKEN_FILE: join(dir, 'alice'), HOLDFAST_IDENTITY: identity, ...env },
+    });
+  const ok = (ran: Ran): Ran => {
+    expect(ran.exit, ran.stderr).toBe(0);
+    return ran;
+  };
+  const last = ({ stdout }: Ran) => JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
+  /** The same text, or the same document: fields of JSON and YAML have no order. */
+  const same = (its: Ran, mine: Ran, line: string): void => {
+    if (/-o (?:json|yaml)/.test(line)) expect(documents(its.stdout), line).toEqual(documents(mine.stdout));
+    else expect(comparable(its.stdout), line).toBe(comparable(mine.stdout));
+  };
+  const documents = (text: string) => (text.startsWith('{"') ? text.trim().split('\n') : [text]).map(each => parse(each) as unknown);
+  const errorOf = ({ exit, stdout, stderr }: Ran) => [exit, /"code":\s*"(\w+)"/.exec(stdout)?.[1] ?? stderr] as const;
+  /** Without what each run has of its own. */
+  const comparable = (text: string) => text.replaceAll(/\d+(?:\.\d+)?(?:ms|s)\b/g, '…s').replaceAll(/ +/g, ' ');
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'holdfast-cli-server-'));
+    identity = join(dir, 'keys', 'operator.identity');
+    cluster = await startCluster({ name: 'cli-server', controllers: false, unsafeNoFsync: true });
+    await apiJson(cluster, '/api/v1/namespaces', {
+      method: 'POST',
+      body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+    });
+    for (const name of ['settings', 'tools']) {
+      const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { key: name } };
+      await apiJson(cluster, `/api/v1/namespaces/${namespace}/configmaps`, { method: 'POST', body });
+    }
+    ok(await here(`keys generate --out ${join(dir, 'keys')}`));
+    ok(await here('init'));
+    const parts = {
+      dir,
+      name: 'cli-server',
+      kubeconfig: cluster.kubeconfig,
+      location: join(dir, 'repository'),
+      keysDir: join(dir, 'keys'),
+    };
+    service = await startServe({ ...parts, more: 'policies: {}\n' });
+    await service.said('leading');
+    await writeFile(join(dir, 'alice'), `${tokens.alice}\n`);
+    await writeFile(join(dir, 'victor'), tokens.victor);
+  });
+  afterAll(async () => {
+    service?.signal('SIGTERM');
+    await service?.exited;
+    await cluster?.destroy();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  it('takes a backup, and shows it as the one who made it would', async () => {
+    const made = last(ok(await there(`backup create --tier upgrade --include-namespaces ${namespace} -o json`)));
+    expect(made).toMatchObject({ message_type: 'summary', phase: 'Completed', tier: 'upgrade', location: service.url });
+    expect(made['selection']).toMatchObject({ includeNamespaces: [namespace] });
+    for (const line of ['backup get', 'backup get -o json', 'backup describe latest --objects -o json', 'backup describe latest -o yaml']) {
+      same(ok(await there(line)), ok(await here(line)), line);
+    }
+    expect((await there('backup describe latest --objects -o name')).stdout).toContain(`${namespace}/configmaps/settings`);
+    expect((await readFile(join(dir, 'repository', 'backups', String(made['id']), 'manifest.json'), 'utf8')).length).toBeGreaterThan(100);
+  });
+
+  it('verifies, with the same report and verdict', async () => {
+    for (const line of ['verify', 'verify latest -o json']) {
+      const [mine, its] = [ok(await here(line)), ok(await there(line))];
+      if (line.endsWith('json')) expect(last(its)).toEqual(last(mine));
+      else same(its, mine, line);
+    }
+  });
+
+  it('plans a restore, carries it out with the identity sent along, and compares', async () => {
+    expect(last(ok(await there('restore create latest --yes -o json')))).toMatchObject({ phase: 'Completed', writes: 0 });
+    await apiRequest(cluster, configMap('tools'), { method: 'DELETE' });
+    const plan = `restore plan latest -n ${namespace} --objects`;
+    expect(ok(await there(plan)).stdout).toBe(ok(await here(plan)).stdout);
+    const validated = `validate latest -n ${namespace} --no-platform`;
+    const [mine, its] = [await here(validated), await there(validated)];
+    expect([mine.exit, its.exit]).toEqual([4, 4]);
+    expect(comparable(its.stdout)).toBe(comparable(mine.stdout));
+    const restored = ok(await there('restore create latest --yes --validate -o json'));
+    expect(last(restored)).toMatchObject({
+      message_type: 'summary',
+      phase: 'Completed',
+      totals: { create: 1 },
+      validation: { state: 'passed' },
+    });
+    expect((await apiRequest(cluster, configMap('tools'))).status).toBe(200);
+  });
+
+  it('names an identity that the service has, and says where none opens the set', async () => {
+    const secret = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'identity' },
+      stringData: { age: await readFile(identity, 'utf8') },
+    };
+    await apiJson(cluster, '/api/v1/namespaces/default/secrets', { method: 'POST', body: secret });
+    ok(await there('restore plan latest --server-identity secret:default/identity/age', { HOLDFAST_IDENTITY: '' }));
+    const without = await there('restore plan latest -o json', { HOLDFAST_IDENTITY: '' });
+    expect(errorOf(without)).toEqual([12, 'IDENTITY_MISSING']);
+    const strange = await there('restore plan latest --server-identity vault:x', { HOLDFAST_IDENTITY: '' });
+    expect([strange.exit, strange.stderr]).toEqual([2, expect.stringContaining('secret:NAMESPACE/NAME/KEY')]);
+  });
+
+  it('plans retention, holds and releases, and the ledger has who did it and why', async () => {
+    ok(await there('hold latest --reason audit'));
+    const plan = await there('retention plan --all -o json');
+    expect(ok(plan).stdout).toContain('held by alice: audit');
+    expect((await there('retention run --yes -o json')).exit).toBe(0);
+    ok(await there('release latest --reason over'));
+    const again = await there('release latest --reason over');
+    expect([again.exit, again.stderr]).toEqual([10, expect.stringContaining('is not held')]);
+    for (const line of ['ledger get -o json', 'ledger get --action set.released', 'ledger verify -o json']) {
+      same(ok(await there(line)), ok(await here(line)), line);
+    }
+    const { entries } = JSON.parse((await there('ledger get --action set.released -o json')).stdout);
+    expect(entries[0]).toMatchObject({ actor: { name: 'alice', via: 'api' }, details: { reason: 'over' } });
+    const head = (await there('ledger verify -o name')).stdout.trim();
+    ok(await there(`ledger verify --expect ${head}`));
+    expect((await there(`ledger verify --expect ${head.replace(/.{8}$/, '00000000')}`)).exit).toBe(4);
+  });
+
+  it('has the exit codes and errors of the service', async () => {
+    const refused = await there('backup create -o json', { HOLDFAST_SERVER_TOKEN_FILE: join(dir, 'victor') });
+    expect(errorOf(refused)).toEqual([1, 'REQUEST_FORBIDDEN']);
+    expect((await there('backup describe 1999')).exit).toBe(10);
+    await writeFile(join(dir, 'nobody'), 'no-token-that-anybody-knows');
+    const unknown = await there('backup get -o json', { HOLDFAST_SERVER_TOKEN_FILE: join(dir, 'nobody') });
+    expect(errorOf(unknown)).toEqual([1, 'REQUEST_UNAUTHENTICATED']);
+    const away = await there('backup get -o json', { HOLDFAST_SERVER_URL: 'http://127.0.0.1:1' });
+    expect(errorOf(away)).toEqual([1, 'SERVICE_UNREACHABLE']);
+    expect((await there('version')).exit).toBe(0);
+  });
+
+  it('refuses a line that says where things are, and also who has them', async () => {
+    const both = await there(`backup get --location ${join(dir, 'repository')}`);
+    expect([both.exit, both.stderr]).toEqual([2, expect.stringContaining('--location means nothing to the service')]);
+    const local = await there('init --server https://holdfast.example.org');
+    expect([local.exit, local.stderr]).toEqual([2, expect.stringContaining('init is not done by a service')]);
+  });
+});
