@@ -25,6 +25,8 @@ export interface ListOptions extends CallOptions {
   /** Only this namespace. */
   readonly namespace?: string;
   readonly labelSelector?: string;
+  /** `metadata.name=workspace`: every kind knows `metadata.name` and `metadata.namespace`. */
+  readonly fieldSelector?: string;
   /** Read at this revision exactly; CLUSTER_EXPIRED when it is gone. */
   readonly exactRevision?: string;
   /** At least this revision. */
@@ -100,6 +102,7 @@ export interface ClusterApi {
       readonly timeoutSeconds: number;
       readonly namespace?: string;
       readonly labelSelector?: string;
+      readonly fieldSelector?: string;
       readonly onEvent: (event: WatchEvent) => boolean;
     },
   ): Promise<void>;

@@ -145,6 +145,7 @@ function pageQuery(
   return {
     limit,
     labelSelector: options.labelSelector === '' ? undefined : options.labelSelector,
+    fieldSelector: options.fieldSelector,
     continue: continueToken,
     resourceVersion: at,
     resourceVersionMatch: at === undefined ? undefined : options.exactRevision === undefined ? 'NotOlderThan' : 'Exact',

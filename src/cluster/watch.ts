@@ -21,6 +21,7 @@ export async function watchKind(transport: Transport, kind: ResourceKind, option
     resourceVersion: options.revision,
     timeoutSeconds: options.timeoutSeconds,
     labelSelector: options.labelSelector === '' ? undefined : options.labelSelector,
+    fieldSelector: options.fieldSelector,
   });
   const silenceMs = options.timeoutSeconds * 1000 + slackMs;
   let delivered = 0;

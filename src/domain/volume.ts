@@ -69,8 +69,10 @@ export function claimName({ namespace, claim }: Pick<VolumeRecord, 'namespace' |
 export const volumeNames = {
   /** On everything that is made for a while or kept: its value is the set's id, or the restore's. */
   workLabel: 'holdfast.dev/work',
-  /** What an object is for: `snapshot`, `mover`, `upkeep`, `restore`. */
+  /** What an object is for: `snapshot`, `mover`, `upkeep`, `restore`; `repository` on a Secret that holds a repository's password. */
   roleLabel: 'holdfast.dev/role',
+  /** On movers: digest of the repository's key, 16 hex digits. */
+  repositoryLabel: 'holdfast.dev/repository',
   /** Digest of namespace and claim, 16 hex digits: names are longer than a label may be. */
   claimLabel: 'holdfast.dev/claim',
   /** `<namespace>/<claim>` in full. */

@@ -45,6 +45,30 @@ export function isSealed(name: string): boolean {
 /** First entry of every secrets shard: the key under which the index digests Secrets. No object can have this path. */
 export const digestKeyPath = '_holdfast/digest-key';
 
+/** Below it one restic repository a claim, and beside its files the sealed password. */
+export const volumesPrefix = 'volumes/';
+
+/**
+ * Key of the restic repository of a claim: `volumes/agents/workspace/`. `suffix`, four hex digits, tells repositories of one claim apart, of
+ * which the first has none; no claim has a `~` in its name.
+ */
+export function volumeKey({ namespace, claim }: { readonly namespace: string; readonly claim: string }, suffix = ''): string {
+  return `${volumesPrefix}${namespace}/${claim}${suffix === '' ? '' : `~${suffix}`}/`;
+}
+
+const volumeKeyPattern = /^volumes\/([a-z0-9.-]+)\/([a-z0-9.-]+)(?:~[0-9a-f]{4})?\/$/;
+
+/** Whose data a repository holds; undefined where the text is no key of one. */
+export function claimOfVolumeKey(key: string): { readonly namespace: string; readonly claim: string } | undefined {
+  const [, namespace, claim] = volumeKeyPattern.exec(key) ?? [];
+  return namespace === undefined || claim === undefined ? undefined : { namespace, claim };
+}
+
+/** The password of a claim's restic repository, sealed to the recipients; `password` in the clear where there are none. */
+export function volumePasswordKey(key: string, sealed: boolean): string {
+  return `${key}password${sealed ? '.age' : ''}`;
+}
+
 /** Is this text a set id, and so safe to become part of a key? */
 export function isSetId(text: string): boolean {
   return setIdPattern.test(text);

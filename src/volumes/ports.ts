@@ -1,5 +1,6 @@
 import type { MoverRequest, MoverResult } from '../domain/mover.ts';
 import type { Progress } from '../domain/runtime.ts';
+import type { VolumeMode } from '../domain/volume.ts';
 
 /** What a pod needs to work in one repository, and in no other. */
 export interface RepositoryAccess {
@@ -51,7 +52,7 @@ export interface MoverTask {
   /** Where the pod runs: the service's namespace, or that of a claim that can be had nowhere else. */
   readonly namespace: string;
   /** PersistentVolumeClaim of that namespace to mount at `/data`, or as the device `/dev/holdfast-volume`; none for upkeep. */
-  readonly claim?: { readonly name: string; readonly readOnly: boolean };
+  readonly claim?: { readonly name: string; readonly mode: VolumeMode; readonly readOnly: boolean };
   /** A node that it must run on: that of a pod which has the volume. */
   readonly node?: string;
   readonly request: (access: RepositoryAccess) => MoverRequest;

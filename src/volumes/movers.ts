@@ -1,0 +1,143 @@
+import type { Lease } from '../cluster/lease.ts';
+import type { PodApi } from '../cluster/pod-api.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import { at } from '../domain/json.ts';
+import type { Runtime } from '../domain/runtime.ts';
+import type { VolumeSettings } from '../domain/volume-settings.ts';
+import { leases, nodes } from './kinds.ts';
+import { shortDigest } from './labels.ts';
+import { moverJob, moverSecret } from './mover-job.ts';
+import { endLeftovers, removeMover, startMover } from './mover-objects.ts';
+import type { MoverSuccess } from './mover-pod.ts';
+import { watchMover } from './mover-watch.ts';
+import type { Objects } from './objects.ts';
+import type { AccessIssuer, Movers, MoverTask, RepositoryAccess } from './ports.ts';
+import { holdRepository } from './repository-lease.ts';
+import { createSlots, type Slot } from './slots.ts';
+
+export interface MoversOptions {
+  readonly objects: Objects;
+  readonly pods: PodApi;
+  readonly access: AccessIssuer;
+  /** A Lease of the service's namespace. */
+  readonly lease: (name: string) => Lease;
+  readonly settings: Pick<VolumeSettings, 'namespace' | 'mover' | 'parallel' | 'parallelPerNode'>;
+  readonly runtime: Runtime;
+  readonly monotonic: () => number;
+  /** Of what could not be removed, and is left to the cluster or to the next run. */
+  readonly onWarning: (text: string) => void;
+  /** How long a pod may take to begin: to be placed, to have its image and its volume. Five minutes unless told. */
+  readonly startMs?: number;
+  /** How long to wait for a repository in which somebody else works. A quarter of an hour unless told. */
+  readonly lockMs?: number;
+}
+
+const defaultStartMs = 300_000;
+const defaultLockMs = 900_000;
+/** For removing what was made, whatever the caller's signal says. */
+const cleanUpMs = 60_000;
+
+const noAccess: RepositoryAccess = { url: '', options: [], accessKeyId: '', secretAccessKey: '' };
+
+interface Context extends MoversOptions {
+  readonly startMs: number;
+  readonly lockMs: number;
+}
+
+type RunOptions = Parameters<Movers['run']>[1];
+
+export function createMovers(options: MoversOptions): Movers {
+  const context: Context = { ...options, startMs: options.startMs ?? defaultStartMs, lockMs: options.lockMs ?? defaultLockMs };
+  const slots = createSlots(options.settings);
+  return {
+    run: async (task, run) => {
+      const slot = await slots.take({ node: task.node, nodes: await countNodes(context, run.signal) }, run.signal);
+      try {
+        return await guarded(context, task, run, (signal, avoid) => attempts(context, task, { ...run, signal }, slot, avoid), slots.full());
+      } finally {
+        slot.release();
+      }
+    },
+  };
+}
+
+/** Nodes that take pods; an account that may not look at nodes has movers spread by the scheduler alone. */
+async function countNodes({ objects }: Context, signal: AbortSignal): Promise<number> {
+  try {
+    const all = await objects.list(nodes, {}, signal);
+    return all.filter(node => at(node, 'spec', 'unschedulable') !== true).length;
+  } catch {
+    signal.throwIfAborted();
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Alone in the repository: by its lease, and after what an earlier life left there was ended. */
+async function guarded<T>(
+  context: Context,
+  task: MoverTask,
+  { signal }: RunOptions,
+  work: (signal: AbortSignal, avoid: readonly string[]) => Promise<T>,
+  avoid: readonly string[],
+): Promise<T> {
+  const { repository } = task;
+  if (repository === undefined) return work(signal, avoid);
+  const name = `holdfast-volume-${shortDigest(repository.key)}`;
+  const { runtime, monotonic } = context;
+  const hold = await holdRepository({
+    ...{ runtime, monotonic, signal, waitMs: context.lockMs, lease: context.lease(name) },
+    identity: `${task.work}/${Buffer.from(runtime.random(4)).toString('hex')}`,
+  });
+  try {
+    const either = AbortSignal.any([signal, hold.signal]);
+    await endLeftovers(context.objects, repository.key, { patient: task.role !== 'upkeep', signal: either });
+    return await work(either, avoid);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    hold.signal.throwIfAborted();
+    throw thrown;
+  } finally {
+    if (await hold.stop())
+      await cleanUp(context, `lease ${name}`, bound => context.objects.remove(leases, context.settings.namespace, name, bound));
+  }
+}
+
+/** Twice where the first failed for the node's sake. */
+async function attempts(context: Context, task: MoverTask, run: RunOptions, slot: Slot, avoid: readonly string[]): Promise<MoverSuccess> {
+  const first = await attempt(context, task, run, slot, avoid);
+  if (first.state === 'ended') return first.result;
+  if (!first.elsewhere) throw first.error;
+  const second = await attempt(context, task, run, slot, first.node === '' ? avoid : [...avoid, first.node]);
+  if (second.state === 'ended') return second.result;
+  throw new HoldfastError(second.error.code, `${second.error.message}; before that, ${first.error.message}`, { cause: first.error });
+}
+
+async function attempt(context: Context, task: MoverTask, run: RunOptions, slot: Slot, avoid: readonly string[]) {
+  const { objects, settings, startMs, runtime } = context;
+  const name = `holdfast-mover-${Buffer.from(runtime.random(5)).toString('hex')}`;
+  const seconds = Math.ceil((settings.mover.timeoutMs + startMs) / 1000);
+  const write = task.role !== 'restore';
+  const access =
+    task.repository === undefined ? noAccess : await context.access.issue(task.repository.key, { write, seconds, signal: run.signal });
+  const job = { name, task, avoid, startMs, pod: settings.mover, request: task.request(access) };
+  const secret = task.repository === undefined ? undefined : (uid: string) => moverSecret(job, uid, access);
+  let podEnded = false;
+  try {
+    await startMover(objects, { namespace: task.namespace, name, job: moverJob(job), secret, signal: run.signal });
+    const end = await watchMover(context, { name, task, onPlaced: node => slot.placed(node) }, run);
+    podEnded = end.state === 'ended';
+    return end;
+  } finally {
+    await cleanUp(context, `job ${task.namespace}/${name}`, bound =>
+      removeMover(objects, { namespace: task.namespace, name, podEnded }, bound),
+    );
+  }
+}
+
+async function cleanUp({ onWarning }: Context, what: string, remove: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  try {
+    await remove(AbortSignal.timeout(cleanUpMs));
+  } catch (thrown) {
+    onWarning(`${what} could not be removed: ${(thrown as Error).message}`);
+  }
+}
