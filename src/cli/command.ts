@@ -15,6 +15,8 @@ export interface CommandSpec<Options extends object = object> {
   readonly name: string;
   /** `<set>`, `[set]`; with what it means. */
   readonly arguments?: readonly { readonly term: string; readonly text: string; readonly choices?: readonly string[] }[];
+  /** For other programs of ours: no help and no completion lists it. */
+  readonly hidden?: true;
   /** One line, without full stop. */
   readonly summary: string;
   /** A paragraph or two below it. */

@@ -72,7 +72,7 @@ export function buildProgram(tree: readonly (CommandSpec | CommandBranch)[], opt
 
 function addCommand(parent: Command, spec: CommandSpec, options: ProgramOptions): void {
   const command = parent
-    .command(spec.name)
+    .command(spec.name, { hidden: spec.hidden === true })
     .description(spec.summary)
     .usage(`${(spec.arguments ?? []).map(argument => `${argument.term} `).join('')}[flags]`);
   for (const { term, text, choices } of spec.arguments ?? []) {

@@ -11,6 +11,7 @@ import { init } from './commands/init.ts';
 import { keysGenerate } from './commands/keys-generate.ts';
 import { ledgerGet } from './commands/ledger-get.ts';
 import { ledgerVerify } from './commands/ledger-verify.ts';
+import { mover } from './commands/mover.ts';
 import { release } from './commands/release.ts';
 import { restoreCreate } from './commands/restore-create.ts';
 import { restorePlan } from './commands/restore-plan.ts';
@@ -37,4 +38,5 @@ export const tree: readonly (CommandSpec | CommandBranch)[] = [
   { name: 'config', summary: 'Look at settings, and check a file of them', commands: [configView, configCheck, configSchema] },
   version,
   completion,
+  mover,
 ];

@@ -53,6 +53,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'app.ts',
     'app/serve.ts',
     'app/remote.ts',
+    'mover/run.ts',
   ],
   'app.ts': [
     'app',

@@ -90,9 +90,11 @@ describe('every command’s help', () => {
 });
 
 describe('the program’s help', () => {
-  it('names every command with its purpose', () => {
+  it('names every command with its purpose, but for those that only our own programs call', () => {
     const help = helpOf('').replace(/\s+/g, ' ');
-    for (const { line, spec } of commands) expect(help).toContain(`${line} ${spec.summary}`);
+    const hidden = commands.filter(({ spec }) => spec.hidden === true).map(({ line }) => line);
+    for (const { line, spec } of commands) expect(help.includes(`${line} ${spec.summary}`), line).toBe(!hidden.includes(line));
+    expect(hidden).toEqual(['mover']);
   });
 });
 
@@ -184,6 +186,10 @@ describe('completion', () => {
     const zsh = zshScript(places);
     const fish = fishScript(places);
     for (const { line, spec } of commands) {
+      if (spec.hidden === true) {
+        expect(`${zsh}${fish}`).not.toContain(spec.summary);
+        continue;
+      }
       expect(zsh).toContain(`_holdfast_${line.replaceAll(' ', '_')}()`);
       for (const flag of spec.flags ?? []) {
         expect(zsh).toContain(`${longName(flag)}[`);

@@ -25,7 +25,8 @@ export type FlagValueKind = 'none' | 'any' | 'file' | 'directory' | readonly str
 const help: PlaceFlag = { names: ['-h', '--help'], text: 'help', repeats: false, value: 'none' };
 
 /** The tree of commands as a completion needs it: the program, its branches, its commands. */
-export function placesOf(tree: readonly (CommandSpec | CommandBranch)[]): Place[] {
+export function placesOf(all: readonly (CommandSpec | CommandBranch)[]): Place[] {
+  const tree = all.filter(node => 'commands' in node || node.hidden !== true);
   const listed = (nodes: readonly { name: string; summary: string }[]) => nodes.map(({ name, summary }) => ({ name, text: summary }));
   return [
     { words: '', commands: listed(tree), flags: [help], values: [] },

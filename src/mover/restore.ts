@@ -1,0 +1,8 @@
+import type { MoverRequest } from '../domain/mover.ts';
+
+export type RestoreRequest = Extract<MoverRequest, { action: 'restore' }>;
+
+export interface Restored {
+  readonly files: number;
+  readonly bytes: number;
+}
