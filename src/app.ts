@@ -126,10 +126,7 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
       const { planRestore } = await import('./restore/plan.ts');
       return planRestore({ ...run, reader, options, runtime, cluster: await cluster() });
     },
-    restore: async (reader: SetReader, options, run) => {
-      const { runRestore } = await import('./restore/run.ts');
-      return runRestore({ ...run, reader, options, runtime, cluster: await cluster() });
-    },
+    restore: (reader: SetReader, options, run) => restore(parts, reader, options, run),
     validate: async (reader: SetReader, options, run) => {
       const [{ runValidation }, { platformChecks }] = await Promise.all([
         import('./validate/run.ts'),
@@ -149,15 +146,20 @@ async function openRepository({ store }: Parts, signal: AbortSignal): Promise<Re
   return repository.openRepository(await store(), { signal });
 }
 
-async function init({ settings, keys, runtime, store }: Parts, signal: AbortSignal): Promise<Repository> {
+async function init(parts: Parts, signal: AbortSignal): Promise<Repository> {
+  const { settings, keys, runtime, store } = parts;
   const { initRepository } = await import('./repository/repository.ts');
   const [recipients, signingPublicKey] = [await keys.recipients(), await keys.ownPublicKey()];
   const insecurePlaintext = settings.insecurePlaintext === true;
-  return initRepository(await store(), { recipients, signingPublicKey, runtime, insecurePlaintext, signal });
+  const made = await initRepository(await store(), { recipients, signingPublicKey, runtime, insecurePlaintext, signal });
+  const { createdFact, tellLedger } = await import('./app/ledger.ts');
+  await tellLedger({ ...parts, repository: made }, () => [createdFact(made)]);
+  return made;
 }
 
 async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
   const { settings, keys, runtime, cluster } = parts;
+  const { tier = 'manual' } = settings;
   const recipients = await keys.recipients();
   if (recipients.length === 0 && settings.insecurePlaintext !== true) {
     throw new HoldfastError('RECIPIENT_MISSING', 'no recipient is configured: the backup could not be sealed, so it was not started');
@@ -169,15 +171,35 @@ async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
       hint: 'leave --insecure-plaintext away, or make another repository with holdfast init --insecure-plaintext',
     });
   }
-  return runBackup({
+  const outcome = await runBackup({
     ...run,
     ...{ repository, recipients, signingKey, runtime },
     cluster: await cluster(),
     selection: selectionOf(settings),
-    tier: settings.tier ?? 'manual',
+    tier,
     sealIndex: settings.sealIndex === true,
     producerVersion: programVersion(),
   });
+  const { backupFacts, tellLedger } = await import('./app/ledger.ts');
+  await tellLedger({ ...parts, repository }, () => backupFacts({ ...parts, repository }, outcome, tier, run.signal));
+  return outcome;
+}
+
+async function restore(parts: Parts, reader: SetReader, options: RestoreOptions, run: Run): Promise<RestoreOutcome> {
+  const [{ runRestore }, { restoreEnded, restoreStarted, tellLedger }] = await Promise.all([
+    import('./restore/run.ts'),
+    import('./app/ledger.ts'),
+  ]);
+  const told = { ...parts, repository: await openRepository(parts, run.signal) };
+  const { id } = reader.manifest;
+  await tellLedger(told, () => [restoreStarted(id, options)]);
+  let outcome: RestoreOutcome | undefined;
+  try {
+    outcome = await runRestore({ ...run, reader, options, runtime: parts.runtime, cluster: await parts.cluster() });
+    return outcome;
+  } finally {
+    await tellLedger(told, () => [restoreEnded(id, outcome)]);
+  }
 }
 
 async function listSets(parts: Parts, signal: AbortSignal): Promise<readonly SetSummary[]> {

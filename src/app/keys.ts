@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { recipientSources, signingKeyPath, signingPublicKeyPath } from '../config/keys.ts';
 import type { Settings } from '../config/schema.ts';
 import { HoldfastError } from '../domain/errors.ts';
@@ -5,6 +6,8 @@ import { once } from './adapters.ts';
 
 /** The configured keys, each read from its file when first asked for. */
 export interface Keys {
+  /** Is a signing key configured, or does one lie in the keys folder? */
+  canSign(): boolean;
   recipients(): Promise<string[]>;
   signingKey(): Promise<string>;
   /** The public half of the key that signs here. */
@@ -28,6 +31,7 @@ export function openKeys(settings: Settings, onWarning: (text: string) => void):
     return told(await (await files()).readSigningKeyFile(path));
   });
   return {
+    canSign: () => settings.signingKey !== undefined || existsSync(signingKeyPath(settings) ?? ''),
     signingKey,
     recipients: async () => {
       const { listed, file } = recipientSources(settings);
@@ -37,13 +41,13 @@ export function openKeys(settings: Settings, onWarning: (text: string) => void):
     },
     ownPublicKey: async () => {
       const path = signingPublicKeyPath(settings);
-      if (path !== undefined) return (await files()).readPublicKeyFile(path);
+      if (path !== undefined) return (await (await files()).readPublicKeyFile(path))[0];
       const { publicKeyOf } = await import('../crypto/signing.ts');
       return publicKeyOf(await signingKey());
     },
     trusted: once(async () => {
       const path = signingPublicKeyPath(settings);
-      return path === undefined ? [] : [await (await files()).readPublicKeyFile(path)];
+      return path === undefined ? [] : (await files()).readPublicKeyFile(path);
     }),
     identities: once(async () => (settings.identity === undefined ? [] : told(await (await files()).readIdentityFile(settings.identity)))),
   };

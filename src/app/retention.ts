@@ -1,8 +1,6 @@
-import { userInfo } from 'node:os';
 import type { Run } from '../app.ts';
 import type { Config } from '../config/load.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
-import type { Actor } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { type Hold, hold, holdOf, release } from '../repository/holds.ts';
 import { openLedger } from '../repository/ledger.ts';
@@ -11,6 +9,7 @@ import type { Repository } from '../repository/repository.ts';
 import type { BusySets, RetentionPlan } from '../schedule/retention.ts';
 import { type PlanOptions, type RetentionOutcome, readRetentionPlan, runRetention } from '../schedule/retention-run.ts';
 import type { Keys } from './keys.ts';
+import { actorHere } from './user.ts';
 
 export interface RetentionParts {
   readonly config: Pick<Config, 'policies' | 'settings'>;
@@ -42,7 +41,7 @@ export interface RetentionCommands {
 export async function openRetention(parts: RetentionParts, signal: AbortSignal): Promise<RetentionCommands> {
   const { config, keys, runtime, repository } = parts;
   const trusted = await keys.trusted();
-  const actor: Actor = { name: userName(), via: 'cli' };
+  const actor = actorHere();
   const planning = (yes: boolean): PlanOptions => ({
     ...{ repository, trusted, runtime, signal },
     policies: config.policies,
@@ -95,13 +94,4 @@ async function busySets(repository: Repository, signal: AbortSignal): Promise<Bu
     if (request !== undefined && what !== undefined) busy.set(request.subject, `${what} (operation ${id})`);
   }
   return busy;
-}
-
-/** As the system has it; a container may run as a user without a name. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
-  }
 }

@@ -69,7 +69,9 @@ export const Settings = z
       recipients: list.describe('age recipients that backups are sealed to.'),
       recipientsFile: path.describe('File with age recipients, one a line.'),
       signingKey: path.describe('File with the private key that signs manifests.'),
-      signingPublicKey: path.describe('File with the public key that manifests must be signed with.'),
+      signingPublicKey: path.describe(
+        'File with the public keys of which one must have signed a manifest: usually one, and after a change those of before too.',
+      ),
       identity: path.describe('File with the age identity that opens backups; never taken from `keysDir`.'),
       kubeconfig: path.describe('kubeconfig; unless told `KUBECONFIG`, `~/.kube/config`, then in-cluster.'),
       context: text.describe('Context of the kubeconfig.'),

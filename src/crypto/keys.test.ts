@@ -44,7 +44,7 @@ describe('reading key files', () => {
     expect(await readIdentityFile(join(dir, 'id'))).toEqual({ value: [identity], warnings: [] });
     expect(await readRecipientFile(join(dir, 'rec'))).toEqual([recipient]);
     expect(await readSigningKeyFile(join(dir, 'sign'))).toEqual({ value: signing.privatePem, warnings: [] });
-    expect(await readPublicKeyFile(join(dir, 'sign.pub'))).toBe(signing.publicPem);
+    expect(await readPublicKeyFile(join(dir, 'sign.pub'))).toEqual([signing.publicPem]);
   });
 
   it('warns of a private key that everybody can read', async () => {

@@ -28,9 +28,14 @@ export function readSigningKeyFile(path: string): Promise<KeyFile<string>> {
   return readPrivate(path, text => pemIn(path, text, loadPrivateKey));
 }
 
-/** The PEM text of an Ed25519 public key. KEY_INVALID when it cannot be read or is none. */
-export async function readPublicKeyFile(path: string): Promise<string> {
-  return pemIn(path, (await readText(path)).text, loadPublicKey);
+/**
+ * The PEM texts of Ed25519 public keys: one, or after a change of the signing key the new one and those of before. KEY_INVALID when they cannot
+ * be read or one is none.
+ */
+export async function readPublicKeyFile(path: string): Promise<[string, ...string[]]> {
+  const { text } = await readText(path);
+  const [first = text, ...more] = text.split(/(?<=-----END PUBLIC KEY-----\r?\n)(?=\s*\S)/);
+  return [pemIn(path, first, loadPublicKey), ...more.map(pem => pemIn(path, pem, loadPublicKey))];
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { Work as AskedWork, Caller } from '../api/service.ts';
 import { runBackup } from '../backup/run.ts';
-import type { BackupOutcome, PartRecord } from '../domain/backup-set.ts';
+import { publicKeyOf, signingKeyId } from '../crypto/signing.ts';
+import type { BackupOutcome, Manifest, PartRecord } from '../domain/backup-set.ts';
 import { errorTable, HoldfastError } from '../domain/errors.ts';
 import type { LedgerAction } from '../domain/ledger.ts';
 import type { Actor } from '../domain/operation.ts';
 import { type Fire, isScheduled, type Part, type Policy, type Scope } from '../domain/policy.ts';
 import { everything, type Selection } from '../domain/selection.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
+import { keyChange } from '../repository/key-change.ts';
 import { commitClaimed } from '../repository/run-claim.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
 import type { Prepared } from './job.ts';
@@ -105,7 +107,20 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
     subject: setOf(outcome),
     details: detailsOf(outcome, wanted),
   });
+  if (outcome.phase !== 'Failed') await tellOfKeys(world, outcome.manifest, wanted.actor, signal);
   return resultOf(outcome, context);
+}
+
+/** Sets are sealed and signed with the keys that the service was started with: that others count from now on is found out here. */
+async function tellOfKeys(world: World, manifest: Manifest, actor: Actor, signal: AbortSignal): Promise<void> {
+  const { signingKey, trusted } = world.keys;
+  const before = world.catalog.sets().findLast(set => set.phase !== 'Unreadable' && set.id < manifest.id)?.id;
+  try {
+    const fact = await keyChange(world.repository, { manifest, before, trusted, signal, signedBy: signingKeyId(publicKeyOf(signingKey)) });
+    if (fact !== undefined) await record(world, { ...fact, actor });
+  } catch (thrown) {
+    world.log.warn({ err: thrown, set: manifest.id }, 'it could not be found out whether keys were changed');
+  }
 }
 
 function partRecord(part: Part): PartRecord {
