@@ -21,6 +21,10 @@ const unreadable =
   /input\/output error|structure needs cleaning|stale (?:NFS )?file handle|transport endpoint is not connected|read-only file system|no such device/i;
 const noSnapshot = /no matching ID found|no snapshot found|failed to find snapshot|snapshot .*(?:does not exist|not found)/i;
 
+/** The program that restic reads a device through gave up, which it does when it cannot read. */
+const readerFailed = /command failed: exit status/;
+const readerWords = /^subprocess \S+: (.*)/;
+
 /** Nothing that restic does later will help: who sees this ends it. */
 export function isHopeless(text: string): boolean {
   return hopeless.test(text) || missingBucket.test(text);
@@ -42,6 +46,7 @@ function codeOf(end: ResticEnd, action: MoverAction): MoverFailure {
   if (end.code === resticExits.wrongPassword) return 'wrong-password';
   if (end.code === resticExits.locked) return 'locked';
   if (writesVolume && end.items.some(item => full.test(item.text))) return 'volume-full';
+  if (readerFailed.test(end.exitText)) return 'volume-unreadable';
   if (end.items.length > 0 && end.items.every(item => unreadable.test(item.text))) return 'volume-unreadable';
   if (end.code === resticExits.incomplete) return 'incomplete';
   if (any(forbidden)) return 'store-forbidden';
@@ -59,6 +64,8 @@ function codeOf(end: ResticEnd, action: MoverAction): MoverFailure {
 const mostNames = 5;
 
 function messageOf(end: ResticEnd): string {
+  const reader = end.trouble.map(line => readerWords.exec(line)?.[1]).find(words => words !== undefined);
+  if (reader !== undefined && readerFailed.test(end.exitText)) return `the device cannot be read: ${reader}`;
   const named = end.items.slice(0, mostNames).map(({ item, text }) => (item === '' || text.includes(item) ? text : `${item}: ${text}`));
   const more = end.itemCount > named.length ? [`and ${end.itemCount - named.length} more`] : [];
   const words = [...(end.exitText === '' ? [] : [end.exitText]), ...named, ...more];

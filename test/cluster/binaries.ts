@@ -45,6 +45,7 @@ const programs = {
   restic: { module: 'restic', main: 'github.com/restic/restic/cmd/restic' },
   age: { module: 'age', main: 'filippo.io/age/cmd/age' },
   'age-keygen': { module: 'age', main: 'filippo.io/age/cmd/age-keygen' },
+  kopia: { module: 'kopia', main: 'github.com/kopia/kopia' },
   velero: { module: 'velero', main: 'github.com/vmware-tanzu/velero/cmd/velero' },
   'velero-plugin-for-aws': { module: 'velero', main: 'github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws' },
 } as const satisfies Record<string, Program>;

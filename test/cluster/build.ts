@@ -1,7 +1,7 @@
 import { type BinaryName, binary, binaryNames } from './binaries.ts';
 
 /** What the suites and the demo run on; the rest is for comparisons. */
-export const testBinaries = binaryNames.filter(name => !name.startsWith('velero'));
+export const testBinaries = binaryNames.filter(name => !/^(velero|kopia)/.test(name));
 
 /** Builds one after the other: each build uses all processors by itself. */
 export async function buildAll(names: readonly BinaryName[], onProgress: (line: string) => void): Promise<void> {
