@@ -22,6 +22,8 @@ export interface ApiServerOptions {
   /** Member of system:masters, one of `users`. */
   readonly adminToken: string;
   readonly args?: readonly string[] | undefined;
+  /** Where it listens, default loopback; what pods use is another one, by which the `kubernetes` service leads to it. */
+  readonly address?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress | undefined;
 }
@@ -44,16 +46,19 @@ export async function prepareApiServer(options: ApiServerOptions): Promise<void>
   await writeFile(join(options.dir, 'tokens.csv'), `${options.users.map(line).join('\n')}\n`, { mode: 0o600 });
 }
 
-/** Starts it on a loopback port (a new one unless `port` is given) and waits for /readyz. */
+/** Starts it on a port (a new one unless `port` is given) and waits for /readyz. */
 export async function startApiServer(options: ApiServerOptions, port?: number): Promise<ApiServer> {
   const command = await binary('kube-apiserver', options.onProgress);
   return retryOnTakenPort(() => startOnce(command, options, port), port === undefined ? 5 : 1);
 }
 
+const loopback = '127.0.0.1';
+
 async function startOnce(command: string, options: ApiServerOptions, fixedPort: number | undefined): Promise<ApiServer> {
-  const port = fixedPort ?? (await freePort());
+  const address = options.address ?? loopback;
+  const port = fixedPort ?? (await freePort(address));
   // The server makes itself a certificate on its first start; the file also carries the authority that signed it.
-  const access = { server: `https://127.0.0.1:${port}`, token: options.adminToken, caFile: join(options.dir, 'pki', 'apiserver.crt') };
+  const access = { server: `https://${address}:${port}`, token: options.adminToken, caFile: join(options.dir, 'pki', 'apiserver.crt') };
   const server = await startGuarded({
     name: 'kube-apiserver',
     command,
@@ -70,12 +75,13 @@ async function startOnce(command: string, options: ApiServerOptions, fixedPort: 
   }
 }
 
-function apiServerArgs({ dir, etcdUrl }: ApiServerOptions, port: number): string[] {
+function apiServerArgs({ dir, etcdUrl, address = loopback }: ApiServerOptions, port: number): string[] {
   return [
     `--etcd-servers=${etcdUrl}`,
-    '--bind-address=127.0.0.1',
-    '--advertise-address=127.0.0.1',
-    '--endpoint-reconciler-type=none', // endpoints of the kubernetes service may not be loopback addresses
+    `--bind-address=${address}`,
+    `--advertise-address=${address}`,
+    // Endpoints of the kubernetes service may not be loopback addresses.
+    ...(address === loopback ? ['--endpoint-reconciler-type=none'] : []),
     `--secure-port=${port}`,
     `--cert-dir=${join(dir, 'pki')}`,
     `--token-auth-file=${join(dir, 'tokens.csv')}`,

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { access, constants, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,7 +17,7 @@ const stamps = { gitVersion: kubernetesVersion, gitMajor: kubernetesMajor, gitMi
 const kubernetesStamps = Object.entries(stamps).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
 
 interface Program {
-  /** The folder in tools/ whose go.mod pins it. */
+  /** The folder whose go.mod pins it, seen from tools/; Go files in it are its own source. */
   readonly module: string;
   readonly main: string;
   readonly linkerFlags?: readonly string[];
@@ -39,6 +39,14 @@ const programs = {
     linkerFlags: kubernetesStamps,
     accept: /Kubernetes v1\.37\./,
   },
+  kubelet: { module: 'node', main: 'k8s.io/kubernetes/cmd/kubelet', linkerFlags: kubernetesStamps },
+  'kube-scheduler': { module: 'node', main: 'k8s.io/kubernetes/cmd/kube-scheduler', linkerFlags: kubernetesStamps },
+  'kube-proxy': { module: 'node', main: 'k8s.io/kubernetes/cmd/kube-proxy', linkerFlags: kubernetesStamps },
+  'snapshot-controller': { module: 'csi', main: 'github.com/kubernetes-csi/external-snapshotter/v8/cmd/snapshot-controller' },
+  'csi-snapshotter': { module: 'csi', main: 'github.com/kubernetes-csi/external-snapshotter/v8/cmd/csi-snapshotter' },
+  'csi-provisioner': { module: 'csi', main: 'github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner' },
+  'csi-driver': { module: '../csi-driver', main: '.' },
+  'csi-sanity': { module: 'csi-sanity', main: 'github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity' },
   'workflow-controller': { module: 'argo', main: 'github.com/argoproj/argo-workflows/v3/cmd/workflow-controller' },
   minio: { module: 'minio', main: 'github.com/minio/minio' },
   versitygw: { module: 'versitygw', main: 'github.com/versity/versitygw/cmd/versitygw' },
@@ -95,7 +103,9 @@ async function installedProgram(name: string, accept: RegExp | undefined): Promi
 
 async function cacheKey(program: Program, flags: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of ['go.mod', 'go.sum']) hash.update(await readFile(join(tools, program.module, file)));
+  const folder = join(tools, program.module);
+  const sources = (await readdir(folder)).filter(file => file.endsWith('.go')).sort();
+  for (const file of ['go.mod', 'go.sum', ...sources]) hash.update(await readFile(join(folder, file)));
   return hash
     .update(JSON.stringify([program.main, flags, await goVersion()]))
     .digest('hex')

@@ -3,8 +3,9 @@ import { type Argo, startArgo } from './argo.ts';
 import { takeExistingCluster } from './existing-cluster.ts';
 import { startK3sCluster } from './k3s-cluster.ts';
 import { startNativeCluster } from './native-cluster.ts';
+import type { TestNode } from './node.ts';
 
-/** A real Kubernetes control plane without nodes: nothing runs in pods, everything else is as in production. */
+/** A real Kubernetes control plane. Without a node nothing runs in pods, everything else is as in production. */
 export interface TestCluster {
   /** An `existing` cluster refuses to stop its API server, and destroying it leaves it as it is. */
   readonly kind: 'native' | 'k3s' | 'existing';
@@ -18,6 +19,8 @@ export interface TestCluster {
   readonly caFile: string;
   /** Data, logs and configuration of its servers. */
   readonly dir: string;
+  /** Where one was asked for. */
+  readonly node?: TestNode;
   /** etcd keeps running; the address stays the same. */
   stopApiServer(): Promise<void>;
   startApiServer(): Promise<void>;
@@ -33,6 +36,8 @@ export interface ClusterOptions {
   readonly controllers?: boolean;
   /** Argo Workflows: its definitions, configuration and controller; default false. */
   readonly argo?: boolean;
+  /** A node that runs pods, with storage that takes snapshots; default false. Throws where `nodeSupport` says that none can run. */
+  readonly node?: boolean;
   /** Further flags of the API server. */
   readonly apiServerArgs?: readonly string[];
   /** Further users known by token, without any right until a binding gives them one. */
@@ -56,6 +61,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
     await cluster.destroy();
     throw thrown;
   }
+}
+
+/** A cluster that has its node. */
+export type ClusterWithNode = TestCluster & { readonly node: TestNode };
+
+/** `startCluster` with a node. */
+export async function startClusterWithNode(options: ClusterOptions = {}): Promise<ClusterWithNode> {
+  const cluster = await startCluster({ ...options, node: true });
+  if (cluster.node) return { ...cluster, node: cluster.node };
+  await cluster.destroy();
+  throw new Error('the cluster came without its node');
 }
 
 function withArgo(cluster: TestCluster, argo: Argo): TestCluster {

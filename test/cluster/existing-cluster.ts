@@ -13,7 +13,7 @@ const given = new Set<string>();
  * the list is used up, or when the options ask for what only a cluster of our own can give.
  */
 export async function takeExistingCluster(options: ClusterOptions): Promise<TestCluster | undefined> {
-  if (options.users || options.apiServerArgs || options.controllers === false) return undefined;
+  if (options.node || options.users || options.apiServerArgs || options.controllers === false) return undefined;
   const paths = (process.env.HOLDFAST_TEST_KUBECONFIG ?? '').split(delimiter).filter(Boolean);
   const path = paths.find(candidate => !given.has(candidate));
   if (path === undefined) return undefined;

@@ -28,7 +28,7 @@ export async function fetchK3sImage(onProgress: (line: string) => void): Promise
 
 /** Kubernetes in a container; undefined when none may be used, its image is missing, or the options ask for what it cannot give. */
 export async function startK3sCluster(options: ClusterOptions): Promise<TestCluster | undefined> {
-  if (options.users || options.apiServerArgs || options.controllers === false || options.unsafeNoFsync) return undefined;
+  if (options.node || options.users || options.apiServerArgs || options.controllers === false || options.unsafeNoFsync) return undefined;
   if (!(await containersAvailable()) || !(await hasImage())) return undefined;
   const dir = await makeGuardedDir('holdfast-k3s-');
   try {

@@ -8,17 +8,26 @@ import { type Etcd, startEtcd } from './etcd.ts';
 import { type GuardedDir, makeGuardedDir } from './guarded-dir.ts';
 import type { GuardedProcess } from './guarded-process.ts';
 import { type Access, writeKubeconfig } from './kubeconfig.ts';
+import { type KubeletClient, makeKubeletClient } from './kubelet.ts';
+import { startNode, type TestNode } from './node.ts';
+import { type NodeSpace, releaseNode, startNodeSpace } from './node-space.ts';
+import { nodeSupport } from './node-support.ts';
 import { waitFor } from './wait.ts';
 
-/** etcd, kube-apiserver and kube-controller-manager as processes of this machine, on loopback. */
+/** etcd, kube-apiserver and kube-controller-manager as processes of this machine, on loopback where there is no node. */
 export async function startNativeCluster(options: ClusterOptions): Promise<TestCluster> {
   const name = options.name ?? `test-${randomBytes(3).toString('hex')}`;
-  const dir = await makeGuardedDir(`holdfast-${name}-`);
-  const started: GuardedProcess[] = [];
+  const support = options.node ? await nodeSupport() : undefined;
+  if (support?.supported === false) throw new Error(`no node can run here: ${support.reason}`);
+  const dir = await makeGuardedDir(`holdfast-${name}-`, releaseNode);
+  const started: { stop(graceMs?: number): Promise<void> }[] = [];
   try {
+    const space = support ? await startNodeSpace(dir.path) : undefined;
+    if (space) started.push(space);
+    const kubeletClient = space ? await makeKubeletClient(dir.path) : undefined;
     const etcd = await startEtcd(dir.path, options);
     started.push(etcd.process);
-    const apiOptions = apiServerOptions(dir.path, etcd, options);
+    const apiOptions = apiServerOptions(dir.path, etcd, options, space, kubeletClient);
     await prepareApiServer(apiOptions);
     const api = await startApiServer(apiOptions);
     started.push(api.process);
@@ -27,7 +36,11 @@ export async function startNativeCluster(options: ClusterOptions): Promise<TestC
     const manager = options.controllers === false ? undefined : await startControllerManager(dir.path, api.access, options.onProgress);
     if (manager) started.push(manager);
     await waitUntilUsable(api.access, manager, options.signal);
-    return nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager });
+    const node =
+      support && space && kubeletClient
+        ? await startNode({ ...options, space, access: api.access, dir: dir.path, kubeletClient, pluginFolder: support.pluginFolder })
+        : undefined;
+    return nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, node });
   } catch (thrown) {
     for (const server of started.reverse()) await server.stop(0);
     await dir.remove();
@@ -35,17 +48,34 @@ export async function startNativeCluster(options: ClusterOptions): Promise<TestC
   }
 }
 
-function apiServerOptions(dir: string, etcd: Etcd, options: ClusterOptions): ApiServerOptions {
+function apiServerOptions(
+  dir: string,
+  etcd: Etcd,
+  options: ClusterOptions,
+  space: NodeSpace | undefined,
+  kubelet: KubeletClient | undefined,
+): ApiServerOptions {
   const adminToken = randomBytes(24).toString('hex');
   return {
     dir,
     etcdUrl: etcd.url,
     adminToken,
     users: [{ name: 'admin', token: adminToken, groups: ['system:masters'] }, ...(options.users ?? [])],
-    args: options.apiServerArgs,
+    args: [...(space && kubelet ? nodeArgs(space, kubelet) : []), ...(options.apiServerArgs ?? [])],
+    address: space?.hostAddress,
     signal: options.signal,
     onProgress: options.onProgress,
   };
+}
+
+/** Later flags win. */
+function nodeArgs(space: NodeSpace, kubelet: KubeletClient): string[] {
+  return [
+    `--service-cluster-ip-range=${space.serviceRange}`,
+    `--kubelet-client-certificate=${kubelet.certFile}`,
+    `--kubelet-client-key=${kubelet.keyFile}`,
+    '--kubelet-preferred-address-types=InternalIP',
+  ];
 }
 
 async function waitUntilUsable(access: Access, manager: GuardedProcess | undefined, signal: AbortSignal | undefined): Promise<void> {
@@ -64,11 +94,13 @@ interface Parts {
   readonly apiOptions: ApiServerOptions;
   readonly api: ApiServer;
   readonly manager: GuardedProcess | undefined;
+  readonly node: TestNode | undefined;
 }
 
-function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager }: Parts): TestCluster {
+function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, node }: Parts): TestCluster {
   let apiProcess = api.process;
   const stop = async () => {
+    await node?.stop();
     await manager?.stop();
     await apiProcess.stop();
     await etcd.process.stop();
@@ -81,6 +113,7 @@ function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager }
     token: api.access.token,
     caFile: api.access.caFile,
     dir: dir.path,
+    ...(node ? { node } : {}),
     stopApiServer: () => apiProcess.stop(),
     startApiServer: async () => {
       if (apiProcess.running()) return;

@@ -8,7 +8,7 @@ import { makeGuardedDir } from './guarded-dir.ts';
 import { startS3Container } from './s3-container.ts';
 import { minio, type S3Keys, type S3Launch, startS3Process, versitygw } from './s3-launch.ts';
 
-/** A real S3 server with versioning and object lock, on loopback, with data of its own. */
+/** A real S3 server with versioning and object lock, with data of its own. */
 export interface S3Server {
   /** http URL */
   readonly endpoint: string;
@@ -22,26 +22,29 @@ export interface S3Server {
   createBucket(name: string, options?: { objectLock?: boolean; versioning?: boolean }): Promise<void>;
 }
 
-export async function startMinio(onProgress?: Progress): Promise<S3Server> {
-  return start(minio, onProgress);
+export interface S3Options {
+  /** Where it listens, default loopback; pods reach a server at their node's `hostAddress`. */
+  readonly address?: string;
+  readonly onProgress?: Progress;
 }
 
-export async function startVersitygw(onProgress?: Progress): Promise<S3Server> {
-  return start(versitygw, onProgress);
+export async function startMinio(options: S3Options = {}): Promise<S3Server> {
+  return start(minio, options);
 }
 
-async function start(launch: S3Launch, onProgress?: Progress): Promise<S3Server> {
+export async function startVersitygw(options: S3Options = {}): Promise<S3Server> {
+  return start(versitygw, options);
+}
+
+async function start(launch: S3Launch, { address, onProgress }: S3Options): Promise<S3Server> {
   const program = await binary(launch.kind, onProgress);
   const keys = { accessKey: `test${randomBytes(4).toString('hex')}`, secretKey: randomBytes(20).toString('hex') };
   const dir = await makeGuardedDir(`holdfast-${launch.kind}-`);
   try {
     for (const folder of ['data', 'versions', 'meta']) await mkdir(join(dir.path, folder));
-    const started = await containerOr(
-      launch.kind,
-      () => startS3Container(launch, program, dir.path, keys),
-      () => startS3Process(launch, program, dir.path, keys),
-      onProgress,
-    );
+    const native = () => startS3Process(launch, program, dir.path, keys, address);
+    const container = () => startS3Container(launch, program, dir.path, keys);
+    const started = address ? await native() : await containerOr(launch.kind, container, native, onProgress);
     const stop = onceOnly(async () => {
       await started.stop();
       await dir.remove();

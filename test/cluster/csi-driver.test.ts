@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { binary } from './binaries.ts';
+import { nodeSupport } from './node-support.ts';
+
+const run = promisify(execFile);
+const support = await nodeSupport();
+const name = 'the CSI driver of the tests passes the CSI project’s own suite';
+
+/** Both in namespaces of their own, so that mounts and the driver end with the suite. */
+const script = `
+"$1" -data "$3/data" -endpoint "$3/csi.sock" -capacity 1099511627776 &
+until [ -S "$3/csi.sock" ]; do sleep 0.05; done
+"$2" --csi.endpoint "$3/csi.sock" --csi.stagingdir "$3/staging" --csi.mountdir "$3/target" \\
+  --csi.testvolumeaccesstype "$4" --ginkgo.no-color`;
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'holdfast-sanity-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+describe.skipIf(!support.supported)(support.supported ? name : `${name} (skipped: ${support.reason})`, () => {
+  test.each(['mount', 'block'])('for volumes of the access type %s', async type => {
+    const programs = [await binary('csi-driver'), await binary('csi-sanity')];
+    const alone = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
+    const { stdout } = await run('unshare', [...alone, '/bin/sh', '-c', script, 'sanity', ...programs, dir, type]).catch(thrown => {
+      throw new Error((thrown as { stdout: string }).stdout, { cause: thrown });
+    });
+    const [, passed, failed] = /(\d+) Passed \| (\d+) Failed/.exec(stdout) ?? [];
+    expect(Number(failed)).toBe(0);
+    expect(Number(passed)).toBeGreaterThan(50);
+    expect((await run('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'])).stdout).not.toContain(dir);
+  });
+});
