@@ -15,8 +15,9 @@ export interface ServeOptions {
   readonly kubeconfig: string;
   readonly location: string;
   readonly keysDir: string;
-  /** More of the file, YAML. */
+  /** More of the file, YAML; indented by two, of `service`. */
   readonly more?: string;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** `holdfast serve` as a process of its own. */
@@ -62,7 +63,7 @@ ${options.more ?? ''}`,
 export async function startServe(options: ServeOptions): Promise<Served> {
   const configFile = await writeServeConfig(options);
   const child = spawn(process.execPath, [mainFile, 'serve', '--config', configFile], {
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1', POD_NAME: options.name },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1', POD_NAME: options.name, ...options.env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const lines: string[] = [];
