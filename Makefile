@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test unit bench lint build binaries clean
+.PHONY: help demo test unit bench lint build image binaries clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -39,6 +39,9 @@ lint: node_modules/.installed ## format, lint and type check
 build: node_modules/.installed ## compile to dist/
 	@rm -rf dist && tsc -p tsconfig.build.json
 	@echo "built dist/; start it with bin/holdfast"
+
+image: node_modules/.installed ## an OCI image in .demo/, without a Docker daemon
+	@node test/cluster/holdfast-image.ts
 
 clean: ## remove what was built here; the cache outside the tree stays
 	@rm -rf dist node_modules .demo coverage
