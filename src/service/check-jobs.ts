@@ -1,6 +1,7 @@
 import { wipe } from '../api/identity.ts';
 import type { Work as AskedWork, Caller } from '../api/service.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import type { Selection } from '../domain/selection.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
 import type { SetReader } from '../repository/set-reader.ts';
 import { type VerifyReport, verifyRepository, verifySet } from '../repository/verify.ts';
@@ -80,11 +81,11 @@ export async function validateJob(
   const set = await findSet(world, asked.set, signal);
   const identities = await openIdentities(world, asked.identity, signal);
   await openContents(world, set, identities, signal);
-  const { selection, namespaceMapping, storageClasses = {}, platform } = asked;
+  const { selection, namespaceMapping, platform } = asked;
   return {
     submission: {
       ...{ kind: 'validate', subject: set, actor: caller.actor, lane: 'validate' },
-      parameters: { set, selection, namespaceMapping, storageClasses, platform, ...(from !== undefined && { identity: from }) },
+      parameters: { set, selection, namespaceMapping, platform, ...(from !== undefined && { identity: from }) },
       ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
     },
     work: async context => {
@@ -98,16 +99,15 @@ export async function validateJob(
 export async function validateSet(
   world: World,
   reader: SetReader,
-  asked: Omit<Extract<AskedWork, { kind: 'validate' }>, 'kind' | 'set' | 'identity'>,
+  asked: { readonly selection: Selection; readonly namespaceMapping: Readonly<Record<string, string>>; readonly platform: boolean },
   { operation, signal, progress, log }: WorkContext,
 ): Promise<WorkResult> {
   const { cluster } = currentTerm(world);
   const checks = asked.platform ? await world.rules().platformChecks() : [];
-  const { selection, namespaceMapping, storageClasses = {}, platform } = asked;
+  const { selection, namespaceMapping, platform } = asked;
   const report = await runValidation({
     selection,
     namespaceMapping,
-    storageClasses,
     platform,
     checks,
     reader,
