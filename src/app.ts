@@ -68,6 +68,7 @@ export interface App {
 export interface ValidationOptions {
   readonly selection: Selection;
   readonly namespaceMapping: Readonly<Record<string, string>>;
+  readonly storageClasses?: Readonly<Record<string, string>>;
   /** Also run something small on the platform. */
   readonly platform: boolean;
 }

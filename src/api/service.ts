@@ -91,6 +91,7 @@ export type Work =
       readonly set: string;
       readonly selection: Selection;
       readonly namespaceMapping: Readonly<Record<string, string>>;
+      readonly storageClasses?: Readonly<Record<string, string>>;
       /** Also run something small on the platform. */
       readonly platform: boolean;
       readonly identity?: IdentitySource;

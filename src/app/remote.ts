@@ -168,8 +168,8 @@ function restoreBody(set: OpenedSet, { concurrency: _c, waitMs: _w, ...asked }: 
   return { set: idOf(set), ...asked };
 }
 
-function validationBody(set: OpenedSet, { selection, namespaceMapping, platform }: ValidationOptions) {
-  return { set: idOf(set), selection, namespaceMapping, platform };
+function validationBody(set: OpenedSet, { selection, namespaceMapping, storageClasses = {}, platform }: ValidationOptions) {
+  return { set: idOf(set), selection, namespaceMapping, storageClasses, platform };
 }
 
 async function readLedger({ client }: Connection, { limit, before, action }: LedgerQuery, signal: AbortSignal): Promise<LedgerEntry[]> {

@@ -23,9 +23,16 @@ export const mappingFlag: Flag = {
   many: true,
 };
 
+export const storageClassFlag: Flag = {
+  flags: '--storage-class-mapping <from=to>',
+  text: 'give claims of one storage class another one (repeatable)',
+  many: true,
+};
+
 export const restoreFlags: readonly Flag[] = [
   ...restoreSelectionFlags,
   mappingFlag,
+  storageClassFlag,
   {
     flags: '--existing <policy>',
     text: 'objects that are there and differ: skip leaves them (the default), update writes the backup’s fields, recreate deletes them first',
@@ -35,6 +42,11 @@ export const restoreFlags: readonly Flag[] = [
     flags: '--node-ports <policy>',
     text: 'keep asks for the backup’s node ports (the default), reassign lets the cluster choose',
     choices: ['keep', 'reassign'],
+  },
+  {
+    flags: '--volumes <what>',
+    text: 'data fills claims before they are used (the default), none creates them empty',
+    choices: ['data', 'none'],
   },
 ];
 
@@ -50,6 +62,8 @@ export interface RestoreFlagValues {
   readonly mapNamespace?: readonly string[];
   readonly existing?: RestoreOptions['existing'];
   readonly nodePorts?: NonNullable<RestoreOptions['nodePorts']>;
+  readonly storageClassMapping?: readonly string[];
+  readonly volumes?: NonNullable<RestoreOptions['volumes']>;
 }
 
 /** What a restore is asked to do. USAGE for a mapping that makes no sense. */
@@ -60,7 +74,25 @@ export function restoreOptions(flags: RestoreFlagValues, concurrency: number | u
     existing: flags.existing ?? 'skip',
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(flags.nodePorts === undefined ? {} : { nodePorts: flags.nodePorts }),
+    ...(flags.storageClassMapping === undefined ? {} : { storageClasses: storageClassMapping(flags.storageClassMapping) }),
+    ...(flags.volumes === undefined ? {} : { volumes: flags.volumes }),
   };
+}
+
+/** `a=b` pairs; several classes may become one. USAGE. */
+export function storageClassMapping(pairs: readonly string[]): Record<string, string> {
+  const mapping: Record<string, string> = {};
+  for (const pair of pairs) {
+    const [, from, to] = /^([a-z0-9][-a-z0-9.]*)=([a-z0-9][-a-z0-9.]*)$/.exec(pair) ?? [];
+    if (from === undefined || to === undefined) {
+      throw new HoldfastError('USAGE', `--storage-class-mapping ${JSON.stringify(pair)} is not of the form from=to`);
+    }
+    if (mapping[from] !== undefined && mapping[from] !== to) {
+      throw new HoldfastError('USAGE', `--storage-class-mapping gives ${from} two names: ${mapping[from]} and ${to}`);
+    }
+    mapping[from] = to;
+  }
+  return mapping;
 }
 
 export function selectionOf(flags: RestoreFlagValues): Selection {

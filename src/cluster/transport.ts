@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici';
+import { type Dispatcher, WebSocket } from 'undici';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { Connection, Credentials } from './connection.ts';
@@ -37,6 +37,8 @@ export interface Transport {
   readonly server: string;
   /** Sends the request and has its 2xx answer read, again where that is right and within the policy. Fails with HoldfastErrors, and with what `read` throws. */
   exchange<T>(request: ApiRequest, read: (answer: Answer) => Promise<T>): Promise<T>;
+  /** A WebSocket to the path, with the same certificates, proxy and credentials; it may still fail to open. */
+  socket(path: string, protocols: string[]): Promise<WebSocket>;
   close(): Promise<void>;
 }
 
@@ -103,7 +105,21 @@ export function createTransport(connection: Connection, options: TransportOption
     }
   }
 
-  return { server: connection.server, exchange, close: () => pools.close() };
+  async function socket(path: string, protocols: string[]): Promise<WebSocket> {
+    const credentials = await connection.credentials();
+    const { origin, prefix, long } = pools.for(credentials);
+    const url = `${origin.replace(/^http/, 'ws')}${prefix}${path}`;
+    const headers = { 'user-agent': options.userAgent, ...credentials.headers };
+    return new WebSocket(url, { protocols, dispatcher: long, headers: headersOf(headers) });
+  }
+
+  return { server: connection.server, exchange, socket, close: () => pools.close() };
+}
+
+function headersOf(all: Readonly<Record<string, string | string[]>>): [string, string][] {
+  return Object.entries(all).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map((one): [string, string] => [name, one]),
+  );
 }
 
 /** The pools of the credentials in use; when a plugin hands out another client certificate, new connections must be made with it. */

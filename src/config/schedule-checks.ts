@@ -1,5 +1,5 @@
+import { formatDuration } from '../domain/duration.ts';
 import { isScheduled, type Period, type Policy, type ScheduledTier, type Tier } from '../domain/policy.ts';
-import { formatDuration } from './duration.ts';
 import type { Finding } from './problems.ts';
 import type { Settings } from './schema.ts';
 import { formatPeriod } from './values.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatDuration, parseDuration } from '../domain/duration.ts';
 import type { Period } from '../domain/policy.ts';
-import { formatDuration, parseDuration } from './duration.ts';
 import { address, formatPeriod, oneOf, parseAddress, period, secretUrl, share, size, valueKinds } from './values.ts';
 
 describe('durations', () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { formatDuration, parseDuration } from '../domain/duration.ts';
 import type { Period, PeriodUnit } from '../domain/policy.ts';
-import { formatDuration, parseDuration } from './duration.ts';
 
 /** What else is known of a kind of value: for the reference, for editors, and for what belongs to the folder of its file. */
 export interface ValueKind {

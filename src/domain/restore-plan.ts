@@ -1,5 +1,6 @@
 import type { ErrorCode } from './errors.ts';
 import type { Selection } from './selection.ts';
+import type { PlannedVolume, VolumeOutcome } from './volume-restore.ts';
 
 /** What happens to an object that is already on the target and differs from the set's. Equal objects are never written. */
 export type ExistingPolicy = 'skip' | 'update' | 'recreate';
@@ -15,6 +16,10 @@ export interface RestoreOptions {
   readonly waitMs?: number;
   /** `keep` asks for the set's node ports and takes others where they are in use; `reassign` always lets the target choose. */
   readonly nodePorts?: 'keep' | 'reassign';
+  /** StorageClass in the set to StorageClass on the target; one that is not named keeps its name. */
+  readonly storageClasses?: Readonly<Record<string, string>>;
+  /** `none` creates claims empty, on purpose; `data` unless told. */
+  readonly volumes?: 'data' | 'none';
 }
 
 /** The steps of a restore in their order. */
@@ -103,6 +108,8 @@ export interface RestorePlan {
   /** Only steps with objects. */
   readonly steps: readonly PlannedStep[];
   readonly totals: ActionCounts;
+  /** The data of claims, where the set says anything of them. */
+  readonly volumes: readonly PlannedVolume[];
   readonly problems: readonly RestoreProblem[];
   /** SHA-256 of all decisions: two plans with the same one do the same. */
   readonly digest: string;
@@ -129,6 +136,8 @@ export interface RestoreOutcome {
   readonly bytes: number;
   readonly objects: number;
   readonly durationMs: number;
+  /** The data of claims, where the set says anything of them. */
+  readonly volumes: readonly VolumeOutcome[];
   /** At most `problemLimit`; the rest are counted in `problemsOmitted`. */
   readonly problems: readonly RestoreProblem[];
   readonly problemsOmitted: number;

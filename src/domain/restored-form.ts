@@ -4,6 +4,7 @@ import { mapNamespaces, type NamespaceMapping } from './namespace-mapping.ts';
 import type { ResourceKind } from './resource.ts';
 import { kindName } from './resource.ts';
 import { jobFinished, ownersOf, restoreExclusion } from './restore-policy.ts';
+import { mapStorageClasses } from './storage-classes.ts';
 
 /** On objects of an interrupted restore that are not whole yet; taken away by the last write. */
 export const restoringAnnotation = 'holdfast.dev/restoring';
@@ -77,6 +78,8 @@ function keptStatus(kind: ResourceKind, object: JsonObject): Json | undefined {
 
 export interface RestoredFormOptions extends ClusterOwnedOptions {
   readonly mapping: NamespaceMapping;
+  /** StorageClass in the set to StorageClass on the target. */
+  readonly storageClasses?: Readonly<Record<string, string>>;
   readonly now: Date;
 }
 
@@ -91,6 +94,7 @@ export function restoredForm(kind: ResourceKind, object: JsonObject, options: Re
   if (at(object, 'metadata', 'deletionTimestamp') !== undefined)
     notes.push('was being deleted when it was backed up; comes back as a living object');
   mapNamespaces(kind, object, options.mapping);
+  mapStorageClasses(kind, object, options.storageClasses ?? {});
   if (kindName(kind) === 'jobs.batch') suspendUnfinished(object, notes);
   if (kindName(kind) === 'workflows.argoproj.io') notes.push(...workflowNotes(object));
   return { ...objectForm(kind, object, options), notes };

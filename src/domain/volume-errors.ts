@@ -67,6 +67,12 @@ export function volumeErrors(exit: ExitCodes) {
       retryable: false,
       hint: 'use an older set or a copy of the repository, and repair this one with restic repair',
     },
+    VOLUME_DATA_MISSING: {
+      status: 422,
+      exit: exit.partial,
+      retryable: false,
+      hint: 'use a set that has the claim’s data in the repository, or create the claim empty with --volumes none',
+    },
     MOVER_FAILED: {
       status: 502,
       exit: exit.partial,

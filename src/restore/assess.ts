@@ -5,7 +5,7 @@ import { mappedPlace } from '../domain/namespace-mapping.ts';
 import { kindName, type ResourceKind } from '../domain/resource.ts';
 import type { RestoreAction, RestoreOptions } from '../domain/restore-plan.ts';
 import { workflowFinished } from '../domain/restore-policy.ts';
-import { type ObjectForm, restoredForm, type StatusPlace, statusPlace } from '../domain/restored-form.ts';
+import { type ObjectForm, type RestoredFormOptions, restoredForm, type StatusPlace, statusPlace } from '../domain/restored-form.ts';
 import type { Found } from './live.ts';
 import { fieldManagers, type ObjectOwnership, ownershipOf, withUids } from './managers.ts';
 import type { Owners } from './owners.ts';
@@ -52,7 +52,7 @@ export async function assess(
   const { options, owners } = context;
   const managers = fieldManagers(object);
   const unfinishedRun = kindName(kind) === 'workflows.argoproj.io' && !workflowFinished(object);
-  const form = restoredForm(kind, object, { mapping: options.namespaceMapping, now: context.now, ...ownedOptions(options) });
+  const form = restoredForm(kind, object, formOptions(options, context.now));
   if ('excluded' in form) return form;
   const place = statusPlace(kind);
   const linked = await owners.relink(form.owners, entry.namespace);
@@ -72,6 +72,11 @@ export async function assess(
     ...(linked.failed === undefined ? {} : { failedOwner: linked.failed }),
     unfinishedRun,
   };
+}
+
+export function formOptions(options: RestoreOptions, now: Date): RestoredFormOptions {
+  const { namespaceMapping: mapping, storageClasses = {} } = options;
+  return { mapping, storageClasses, now, ...ownedOptions(options) };
 }
 
 export function ownedOptions(options: RestoreOptions): { readonly ignoreNodePorts: boolean } {

@@ -10,6 +10,7 @@ import { LiveObjects, readLive } from './live.ts';
 import { Owners } from './owners.ts';
 import { findScope, type Scope } from './scope.ts';
 import { findTarget, kindToCome, type Target } from './targets.ts';
+import type { VolumeTools } from './volumes/tools.ts';
 
 export interface RestoreInput {
   readonly reader: SetReader;
@@ -18,6 +19,8 @@ export interface RestoreInput {
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
   readonly progress: Progress;
+  /** What brings the data of claims back; without it, claims whose data is in the set fail, unless they are to be empty. */
+  readonly volumes?: VolumeTools;
 }
 
 /** What is known before the first object is looked at: what the set has to give, and what the target has already. */

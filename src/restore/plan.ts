@@ -14,12 +14,16 @@ import {
   restoreSteps,
 } from '../domain/restore-plan.ts';
 import { objectForm } from '../domain/restored-form.ts';
+import type { PlannedVolume } from '../domain/volume-restore.ts';
+import { claims as claimKind } from '../volumes/kinds.ts';
 import { assess, decide, ownedOptions, type Wanted } from './assess.ts';
 import { Feed } from './feed.ts';
 import { type Ground, type RestoreInput, surveyGround } from './ground.ts';
 import { Lanes } from './lanes.ts';
 import { stepOfRank } from './order.ts';
 import { defaultConcurrency } from './run.ts';
+import { classesToCome, readStorageClasses } from './volumes/survey.ts';
+import { planVolumes } from './volumes/volumes.ts';
 
 type StepObjects = Map<RestoreStep, PlannedObject[]>;
 
@@ -43,7 +47,29 @@ export async function planRestore(input: RestoreInput): Promise<RestorePlan> {
     );
     await lanes.drain();
   }
-  return assemble(input, objects, [...problems.values()]);
+  const volumes = await volumesOf(input, ground);
+  refuse(objects, volumes);
+  return assemble(input, objects, [...problems.values()], volumes);
+}
+
+async function volumesOf(input: RestoreInput, ground: Ground): Promise<readonly PlannedVolume[]> {
+  const { cluster, signal, reader } = input;
+  if (reader.manifest.volumes.length === 0) return [];
+  const classes = await readStorageClasses(cluster, signal, await classesToCome(input, ground));
+  const planned = (await planVolumes(input, ground, classes)).map(({ plan }) => plan);
+  return planned.sort((a, b) => (`${a.namespace}/${a.claim}` < `${b.namespace}/${b.claim}` ? -1 : 1));
+}
+
+/** A claim whose data cannot be brought back is not created. */
+function refuse(objects: StepObjects, volumes: readonly PlannedVolume[]): void {
+  const refused = new Map(volumes.filter(({ action }) => action === 'fail').map(plan => [`${plan.namespace}/${plan.claim}`, plan]));
+  if (refused.size === 0) return;
+  for (const planned of objects.values()) {
+    for (const [i, object] of planned.entries()) {
+      const plan = object.kind === kindName(claimKind) ? refused.get(`${object.namespace}/${object.name}`) : undefined;
+      if (plan !== undefined) planned[i] = { ...object, action: 'fail', reason: plan.reason };
+    }
+  }
 }
 
 function push(objects: StepObjects, step: RestoreStep, object: PlannedObject): void {
@@ -109,7 +135,12 @@ async function differencesOf({ cluster, options, signal }: RestoreInput, wanted:
   return [...compared, ...differences({ status: wanted.form.status }, { ...(live.status !== undefined && { status: live.status }) })];
 }
 
-function assemble({ reader, cluster, options }: RestoreInput, objects: StepObjects, problems: readonly RestoreProblem[]): RestorePlan {
+function assemble(
+  { reader, cluster, options }: RestoreInput,
+  objects: StepObjects,
+  problems: readonly RestoreProblem[],
+  volumes: readonly PlannedVolume[],
+): RestorePlan {
   const hash = createHash('sha256').update(`${reader.manifest.id} ${options.existing}\n`);
   const totals = noActions();
   const steps = restoreSteps.flatMap(step => {
@@ -122,6 +153,7 @@ function assemble({ reader, cluster, options }: RestoreInput, objects: StepObjec
     }
     return planned.length === 0 ? [] : [{ step, counts, objects: planned }];
   });
+  for (const { namespace, claim, action, source } of volumes) hash.update(`volumes ${namespace} ${claim} ${action} ${source}\n`);
   const { existing, namespaceMapping } = options;
   return {
     backup: reader.manifest.id,
@@ -130,6 +162,7 @@ function assemble({ reader, cluster, options }: RestoreInput, objects: StepObjec
     namespaceMapping,
     steps,
     totals,
+    volumes,
     problems,
     digest: hash.digest('hex'),
   };

@@ -16,6 +16,7 @@ import { fieldManagers } from './managers.ts';
 import { stepOfRank } from './order.ts';
 import { Patience, waitUntil } from './patience.ts';
 import type { Tally } from './tally.ts';
+import type { Volumes } from './volumes/volumes.ts';
 import { AlreadyThere, addOwners, completeWanted, createWanted, getLive, updateWanted, type WriteContext } from './write.ts';
 
 const mostAttempts = 6;
@@ -35,18 +36,20 @@ export class Restorer {
   readonly #patience: Patience;
   readonly #writing: WriteContext;
   readonly #lanes: Lanes;
+  readonly #volumes: Volumes;
   readonly #later: Later[] = [];
   /** What failed for a reason that may go away, by key. */
   readonly failures = new Map<string, { readonly item: string; readonly thrown: unknown; readonly rank: number }>();
   /** Namespaces of the target that cannot be written to, and why. */
   readonly blocked = new Map<string, string>();
 
-  constructor(input: RestoreInput, ground: Ground, tally: Tally, lanes: Lanes) {
+  constructor(input: RestoreInput, ground: Ground, tally: Tally, lanes: Lanes, volumes: Volumes) {
     const { cluster, runtime, signal, options } = input;
     this.#input = input;
     this.#ground = ground;
     this.#tally = tally;
     this.#lanes = lanes;
+    this.#volumes = volumes;
     this.#patience = new Patience(cluster, { runtime, signal, waitMs: options.waitMs ?? defaultWaitMs });
     this.#writing = { cluster, signal, owned: ownedOptions(options), onWrite: () => tally.writes++ };
   }
@@ -79,6 +82,8 @@ export class Restorer {
     if (why !== undefined && (place.namespace !== '' || entry.resource === 'namespaces')) {
       return this.#failTogether(entry, `namespaces ${place.namespace === '' ? place.name : place.namespace}`, 'CLUSTER_CONFLICT', why);
     }
+    const refusal = this.#volumes.refusal(entry, place);
+    if (refusal !== undefined) throw refusal;
     const wanted = await assess(target.kind, entry, json, this.#ground.assessing);
     if ('excluded' in wanted) {
       owners.settle(entry.uid, 'none');

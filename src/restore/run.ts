@@ -1,20 +1,24 @@
 import { type IndexEntry, indexKey } from '../domain/backup-set.ts';
 import { asHoldfastError } from '../domain/errors.ts';
 import type { RestoreOutcome, RestorePhase } from '../domain/restore-plan.ts';
+import { claims as claimKind } from '../volumes/kinds.ts';
 import { awaitDefinitions } from './definitions.ts';
 import { Feed } from './feed.ts';
 import { type Ground, type RestoreInput, surveyGround } from './ground.ts';
 import { Lanes } from './lanes.ts';
 import { awaitNamespaces, makeUnknownNamespaces } from './namespaces.ts';
-import { stepOfRank } from './order.ts';
+import { baseRank, stepOfRank } from './order.ts';
 import { Restorer } from './restorer.ts';
 import { Tally } from './tally.ts';
+import { Volumes } from './volumes/volumes.ts';
 
 export const defaultConcurrency = 40;
 
 /** Failures are tried again while that helps, at most so often. */
 const mostWaves = 5;
 const betweenWavesMs = 1_000;
+/** Storage classes are there by then. */
+const claimRank = baseRank(claimKind);
 
 /**
  * Brings a set back. Run again after any interruption it completes what is missing; run once more it writes nothing. Single objects that
@@ -25,10 +29,11 @@ export async function runRestore(input: RestoreInput): Promise<RestoreOutcome> {
   const ground = await surveyGround(input);
   const tally = new Tally();
   const lanes = new Lanes({ most: input.options.concurrency ?? defaultConcurrency, clock: () => performance.now() });
-  const restorer = new Restorer(input, ground, tally, lanes);
+  const volumes = new Volumes(input, tally);
+  const restorer = new Restorer(input, ground, tally, lanes, volumes);
   let broken: unknown;
   try {
-    await restoreAll({ input, ground, tally, lanes, restorer });
+    await restoreAll({ input, ground, tally, lanes, restorer, volumes });
   } catch (thrown) {
     if (input.signal.aborted) throw asHoldfastError(input.signal.reason ?? thrown);
     broken = thrown;
@@ -48,6 +53,7 @@ export async function runRestore(input: RestoreInput): Promise<RestoreOutcome> {
     bytes: tally.bytes,
     objects: tally.objects,
     durationMs: input.runtime.now().getTime() - startedAt,
+    volumes: volumes.outcomes,
     problems: tally.problems,
     problemsOmitted: tally.problemsOmitted,
   };
@@ -59,10 +65,11 @@ interface Work {
   readonly tally: Tally;
   readonly lanes: Lanes;
   readonly restorer: Restorer;
+  readonly volumes: Volumes;
 }
 
 async function restoreAll(work: Work): Promise<void> {
-  const { input, ground, tally, lanes, restorer } = work;
+  const { input, ground, tally, lanes, restorer, volumes } = work;
   const { scope } = ground;
   const feed = new Feed(input.reader, scope, input.signal);
   await awaitNamespaces(input, ground, restorer);
@@ -74,6 +81,7 @@ async function restoreAll(work: Work): Promise<void> {
       step = stepOfRank(rank);
     }
     const startedAt = performance.now();
+    if (rank >= claimRank) await volumes.fill(ground, restorer.blocked);
     await feed.rank(rank, objects, (entry, json) => submit(work, entry, json));
     await lanes.drain();
     tally.took(step, performance.now() - startedAt);
@@ -81,11 +89,14 @@ async function restoreAll(work: Work): Promise<void> {
   await endStep(work, step);
   await tryAgain(work, feed);
   await restorer.linkLater(true);
+  await volumes.confirm(true);
 }
 
-async function endStep({ input, ground, restorer }: Work, step: string): Promise<void> {
+async function endStep({ input, ground, restorer, volumes }: Work, step: string): Promise<void> {
   if (step === 'custom-resource-definitions' && ground.awaited().length > 0) await awaitDefinitions(input, ground);
   await restorer.linkLater(false);
+  // What runs next may use them.
+  await volumes.confirm(false);
 }
 
 async function submit({ input, ground, tally, lanes, restorer }: Work, entry: IndexEntry, json: string): Promise<void> {

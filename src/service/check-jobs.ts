@@ -1,7 +1,6 @@
 import { wipe } from '../api/identity.ts';
 import type { Work as AskedWork, Caller } from '../api/service.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import type { Selection } from '../domain/selection.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
 import type { SetReader } from '../repository/set-reader.ts';
 import { type VerifyReport, verifyRepository, verifySet } from '../repository/verify.ts';
@@ -81,11 +80,11 @@ export async function validateJob(
   const set = await findSet(world, asked.set, signal);
   const identities = await openIdentities(world, asked.identity, signal);
   await openContents(world, set, identities, signal);
-  const { selection, namespaceMapping, platform } = asked;
+  const { selection, namespaceMapping, storageClasses = {}, platform } = asked;
   return {
     submission: {
       ...{ kind: 'validate', subject: set, actor: caller.actor, lane: 'validate' },
-      parameters: { set, selection, namespaceMapping, platform, ...(from !== undefined && { identity: from }) },
+      parameters: { set, selection, namespaceMapping, storageClasses, platform, ...(from !== undefined && { identity: from }) },
       ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
     },
     work: async context => {
@@ -99,15 +98,16 @@ export async function validateJob(
 export async function validateSet(
   world: World,
   reader: SetReader,
-  asked: { readonly selection: Selection; readonly namespaceMapping: Readonly<Record<string, string>>; readonly platform: boolean },
+  asked: Omit<Extract<AskedWork, { kind: 'validate' }>, 'kind' | 'set' | 'identity'>,
   { operation, signal, progress, log }: WorkContext,
 ): Promise<WorkResult> {
   const { cluster } = currentTerm(world);
   const checks = asked.platform ? await world.rules().platformChecks() : [];
-  const { selection, namespaceMapping, platform } = asked;
+  const { selection, namespaceMapping, storageClasses = {}, platform } = asked;
   const report = await runValidation({
     selection,
     namespaceMapping,
+    storageClasses,
     platform,
     checks,
     reader,

@@ -19,6 +19,8 @@ export interface EqualityInput {
   readonly cluster: ClusterApi;
   readonly selection: Selection;
   readonly namespaceMapping: Readonly<Record<string, string>>;
+  /** As the restore mapped them. */
+  readonly storageClasses?: Readonly<Record<string, string>>;
   /** The moment of the validation: what is past its time to live is not missed. */
   readonly now: Date;
   readonly signal: AbortSignal;
@@ -93,7 +95,11 @@ interface Comparison {
 async function compareOne(comparison: Comparison, entry: IndexEntry, json: string): Promise<void> {
   const { input, live, tally, kind } = comparison;
   const object = parseJson(json);
-  const form = restoredForm(kind ?? asKind(entry), object as JsonObject, { mapping: input.namespaceMapping, now: input.now });
+  const form = restoredForm(kind ?? asKind(entry), object as JsonObject, {
+    mapping: input.namespaceMapping,
+    storageClasses: input.storageClasses ?? {},
+    now: input.now,
+  });
   if ('excluded' in form) return tally.leftOut(form.excluded);
   const place = mappedPlace(input.namespaceMapping, entry);
   const item = refName({ ...entry, ...place });

@@ -140,7 +140,7 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
       const { id, cluster } = resolve(set);
       if (identity === undefined) throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and no identity was given`);
       const totals = { ...noActions(), create: 2 };
-      return { backup: id, server: cluster.server, existing, namespaceMapping, steps: [], totals, problems: [], digest };
+      return { backup: id, server: cluster.server, existing, namespaceMapping, steps: [], totals, volumes: [], problems: [], digest };
     },
     policies: () => [platformPolicy],
     objectives: async () => [

@@ -30,13 +30,14 @@ export function plan(reader: SetReader, cluster: ClusterApi, options: Partial<Re
 }
 
 export function compareWith(reader: SetReader, cluster: ClusterApi, options: Partial<RestoreOptions> = {}): Promise<ValidationReport> {
-  const { selection, namespaceMapping } = { ...usual, ...options };
+  const { selection, namespaceMapping, storageClasses = {} } = { ...usual, ...options };
   const signal = AbortSignal.timeout(150_000);
   return runValidation({
     reader,
     cluster,
     selection,
     namespaceMapping,
+    storageClasses,
     platform: false,
     runtime: testRuntime,
     signal,

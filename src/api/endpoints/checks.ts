@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
-import { identity, namespaceMapping, selectionRequest, setRef } from '../schemas/common.ts';
+import { identity, namespaceMapping, selectionRequest, setRef, storageClasses } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 
 export const verificationEndpoints = {
@@ -34,6 +34,7 @@ export const validationEndpoints = {
       set: setRef,
       selection: selectionRequest.exactOptional(),
       namespaceMapping: namespaceMapping.exactOptional(),
+      storageClasses: storageClasses.exactOptional(),
       platform: z.boolean().default(false).describe('also run something small on the platform; not for callers restricted to namespaces'),
       identity: identity.exactOptional(),
     }),

@@ -36,12 +36,14 @@ export function restoreRoutes(api: Api): void {
 
 /** Kept to the caller’s namespaces. REQUEST_FORBIDDEN, USAGE. */
 function restoreRequest(caller: Caller, body: RestoreFields): Omit<RestoreRequest, 'identity'> {
-  const { set, existing, nodePorts } = body;
+  const { set, existing, nodePorts, storageClasses, volumes } = body;
   const options = {
     selection: selectionFor(caller, body.selection),
     namespaceMapping: mappingFor(caller, body.namespaceMapping),
     existing,
     ...(nodePorts !== undefined && { nodePorts }),
+    ...(storageClasses !== undefined && { storageClasses }),
+    ...(volumes !== undefined && { volumes }),
   };
   return { set, options };
 }

@@ -79,6 +79,9 @@ export const namespaceMapping = z
   .record(namespaceName, namespaceName)
   .describe('Namespace in the set to namespace on the target. No two may become one.');
 
+const className = shortText(253).regex(/^[a-z0-9][-a-z0-9.]*$/);
+export const storageClasses = z.record(className, className).describe('Storage class in the set to storage class on the target.');
+
 /** The API server of the service takes the bytes of `value` out before the body becomes text: what is parsed here is blank. */
 export const identity = z
   .union([

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { restoreActions, restoreSteps } from '../../domain/restore-plan.ts';
-import { count, identity, namespaceMapping, selectionRequest, setRef } from './common.ts';
+import { count, identity, namespaceMapping, selectionRequest, setRef, storageClasses } from './common.ts';
 
 /** What a plan and a restore have in common. */
 export const restoreFields = {
@@ -12,6 +12,8 @@ export const restoreFields = {
     .default('skip')
     .describe('objects that are there and differ: leave them, write the set’s fields, or delete them first'),
   nodePorts: z.enum(['keep', 'reassign']).exactOptional(),
+  storageClasses: storageClasses.exactOptional(),
+  volumes: z.enum(['data', 'none']).exactOptional().describe('`none` creates claims empty, on purpose'),
   identity: identity.exactOptional(),
 };
 export type RestoreFields = z.output<z.ZodObject<typeof restoreFields>>;
@@ -45,6 +47,19 @@ export const restorePlan = z
       }),
     ),
     totals: counts,
+    volumes: z
+      .array(
+        z.object({
+          namespace: z.string(),
+          claim: z.string(),
+          source: z.enum(['snapshot', 'repository', 'none']),
+          action: z.enum(['fill', 'empty', 'keep', 'fail']),
+          reason: z.string(),
+          code: z.string().exactOptional(),
+          bytes: count,
+        }),
+      )
+      .describe('the data of claims, where the set says anything of them'),
     problems: z.array(
       z.object({
         severity: z.enum(['failed', 'warning']),

@@ -1,7 +1,15 @@
 import { exitCodes } from '../../domain/errors.ts';
 import type { CommandSpec } from '../command.ts';
 import { presentSummary } from '../output.ts';
-import { mappingFlag, namespaceMapping, type RestoreFlagValues, restoreSelectionFlags, selectionOf } from '../restore-flags.ts';
+import {
+  mappingFlag,
+  namespaceMapping,
+  type RestoreFlagValues,
+  restoreSelectionFlags,
+  selectionOf,
+  storageClassFlag,
+  storageClassMapping,
+} from '../restore-flags.ts';
 import { setArgument } from '../set-argument.ts';
 
 interface Options extends RestoreFlagValues {
@@ -32,6 +40,7 @@ export const validate: CommandSpec<Options> = {
   flags: [
     ...restoreSelectionFlags,
     { ...mappingFlag, text: 'namespaces that were restored under another name (repeatable)' },
+    { ...storageClassFlag, text: 'storage classes that claims were given others of (repeatable)' },
     { flags: '--no-platform', text: 'only compare; submit nothing', setting: 'validation.platform' },
     {
       flags: '--workflow <file>',
@@ -58,10 +67,11 @@ export const validate: CommandSpec<Options> = {
       call.config(),
       import('../render/validation.ts'),
     ]);
-    const { junit, mapNamespace = [] } = call.options;
+    const { junit, mapNamespace = [], storageClassMapping: classes = [] } = call.options;
     const platform = settings.validation?.platform !== false;
     const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
-    const options = { selection: selectionOf(call.options), namespaceMapping: namespaceMapping(mapNamespace), platform };
+    const storageClasses = storageClassMapping(classes);
+    const options = { selection: selectionOf(call.options), namespaceMapping: namespaceMapping(mapNamespace), storageClasses, platform };
     const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
     if (junit !== undefined) await (await import('../write-report.ts')).writeJUnit(junit, environment.directory, report);
     for (const check of report.checks) call.reporter.message({ message_type: check.state === 'failed' ? 'error' : 'check', ...check });

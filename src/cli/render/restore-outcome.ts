@@ -2,7 +2,9 @@ import type { RestoreOutcome, RestorePhase } from '../../domain/restore-plan.ts'
 import { count, counted, duration, printable, size } from '../format.ts';
 import type { Style } from '../style.ts';
 import { facts } from '../table.ts';
+import { block } from './block.ts';
 import { problemBlocks, stepTable, writesOf } from './restore-plan.ts';
+import { volumeOutcomeLines } from './restore-volumes.ts';
 
 /** What `restore create` ends with. */
 export function restoreOutcome(outcome: RestoreOutcome, style: Style): string[] {
@@ -30,6 +32,7 @@ export function restoreOutcome(outcome: RestoreOutcome, style: Style): string[] 
     ...stepTable(outcome.steps, outcome.totals, style, [
       { title: 'TOOK', cell: i => duration(outcome.steps[i]?.durationMs ?? 0), align: 'right' },
     ]).map(line => `  ${line}`),
+    ...block('Volumes', volumeOutcomeLines(outcome.volumes, style), style),
     ...problemBlocks(outcome.problems, style),
     ...(outcome.problemsOmitted === 0 ? [] : [style.dim(`  and ${counted(outcome.problemsOmitted, 'more problem')}`)]),
   ];

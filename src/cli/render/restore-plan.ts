@@ -11,6 +11,7 @@ import { count, counted, printable, shortened } from '../format.ts';
 import type { Style } from '../style.ts';
 import { type Column, table } from '../table.ts';
 import { block } from './block.ts';
+import { volumeLines } from './restore-volumes.ts';
 
 interface ActionWords {
   readonly title: string;
@@ -66,6 +67,7 @@ export function planLines(plan: RestorePlan, { style, diff = false, objects = fa
     ...mappingLines(plan),
     '',
     ...stepTable(plan.steps, plan.totals, style).map(line => `  ${line}`),
+    ...block('Volumes', volumeLines(plan.volumes, style), style),
     ...block('Objects', objectLines(listed, diff, style), style),
     ...block('Left as it is', leftLines(planned, style), style),
     ...problemBlocks(plan.problems, style),

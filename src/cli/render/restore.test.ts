@@ -39,6 +39,7 @@ function plan(change: Partial<RestorePlan> = {}): RestorePlan {
       { step: 'secrets', counts: { ...noActions(), recreate: 1 }, objects: [secret] },
     ],
     totals: { ...counts, recreate: 1 },
+    volumes: [],
     problems: [],
     digest: 'd',
     ...change,
@@ -101,6 +102,16 @@ describe('a restore plan', () => {
     expect(text(plan({ namespaceMapping: { a: 'b' } }))).toContain('Namespaces: a → b');
   });
 
+  it('says of each claim where its data comes from, or why from nowhere', () => {
+    const volumes: RestorePlan['volumes'] = [
+      { namespace: 'agents', claim: 'workspace', source: 'repository', action: 'fill', reason: 'the snapshot was not kept', bytes: 2048 },
+      { namespace: 'agents', claim: 'cache', source: 'none', action: 'fail', reason: 'it was gone', code: 'VOLUME_DATA_MISSING', bytes: 0 },
+    ];
+    const shown = text(plan({ volumes }));
+    expect(shown).toMatch(/agents\/workspace +fill +repository +2.00 KiB +the snapshot was not kept/);
+    expect(shown).toMatch(/agents\/cache +fail +none +- +it was gone/);
+  });
+
   it('lists what would be written by name', () => {
     expect(plannedNames(plan())).toEqual(['agents/configmaps/new', 'agents/configmaps/settings', 'agents/secrets/app']);
     expect(writesOf(plan().totals)).toBe(3);
@@ -118,6 +129,7 @@ describe('the outcome of a restore', () => {
     bytes: 2048,
     objects: 8,
     durationMs: 2000,
+    volumes: [],
     problems: [{ severity: 'failed', item: 'configmaps a/b', code: 'CLUSTER_REJECTED', message: 'exceeded quota' }],
     problemsOmitted: 3,
   };

@@ -1,0 +1,43 @@
+import { at, isObject, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
+import { quantityBytes } from '../../domain/quantity.ts';
+import type { RestoreOptions } from '../../domain/restore-plan.ts';
+import { restoredForm } from '../../domain/restored-form.ts';
+import type { VolumeMode, VolumeRecord } from '../../domain/volume.ts';
+import { claims as claimKind } from '../../volumes/kinds.ts';
+import { formOptions } from '../assess.ts';
+
+export interface ClaimPlace {
+  readonly namespace: string;
+  readonly claim: string;
+}
+
+/** A claim of the set, as the target shall have it, and what the set has of its data. */
+export interface VolumeClaim {
+  readonly place: ClaimPlace;
+  readonly record: VolumeRecord;
+  /** `spec` of the claim on the target. */
+  readonly spec: JsonObject;
+  readonly uid: string;
+}
+
+/** `json`: the claim as it is in the set. */
+export function claimOnTarget(json: string, record: VolumeRecord, options: RestoreOptions, now: Date): VolumeClaim | undefined {
+  const object = parseJson(json);
+  if (!isObject(object)) return undefined;
+  const uid = stringAt(object, 'metadata', 'uid') ?? '';
+  const form = restoredForm(claimKind, object, formOptions(options, now));
+  if ('excluded' in form) return undefined;
+  const spec = at(form.main, 'spec');
+  const namespace = stringAt(form.main, 'metadata', 'namespace') ?? '';
+  return { place: { namespace, claim: record.claim }, record, spec: isObject(spec) ? spec : {}, uid };
+}
+
+export function modeOf(spec: JsonObject): VolumeMode {
+  return spec['volumeMode'] === 'Block' ? 'Block' : 'Filesystem';
+}
+
+/** Bytes. */
+export function requestOf(spec: JsonObject): number {
+  const asked = at(spec, 'resources', 'requests', 'storage');
+  return quantityBytes(typeof asked === 'number' ? String(asked) : typeof asked === 'string' ? asked : '') ?? 0;
+}

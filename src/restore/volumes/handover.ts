@@ -1,0 +1,135 @@
+import type { ClusterApi } from '../../cluster/cluster-api.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import { at, isObject, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
+import { volumeNames } from '../../domain/volume.ts';
+import { claims as claimKind, volumes as volumeKind } from '../../volumes/kinds.ts';
+import type { ClaimPlace } from './claim.ts';
+import { restoreLabels } from './temporary-claim.ts';
+
+/** On a volume that is full, JSON of `Filled`; and what its reclaim policy was before it was made safe. Gone once its claim is bound. */
+const filledAnnotation = 'holdfast.dev/filled';
+const reclaimAnnotation = 'holdfast.dev/reclaim-policy';
+
+/** What was written to a volume. */
+export interface Filled {
+  readonly source: 'snapshot' | 'repository';
+  readonly bytes: number;
+  readonly files: number;
+  readonly durationMs: number;
+}
+
+/** A volume that was filled and waits for its claim. */
+export interface FilledVolume {
+  readonly name: string;
+  /** The set that its data is from. */
+  readonly set: string;
+  /** `<namespace>/<claim>`, as its annotation says. */
+  readonly claim: string;
+  readonly filled: Filled;
+  /** No claim of another name has it any more. */
+  readonly handedOver: boolean;
+  readonly phase: string;
+}
+
+export interface HandoverContext {
+  readonly cluster: ClusterApi;
+  readonly signal: AbortSignal;
+  /** Called once per write request. */
+  readonly onWrite: () => void;
+}
+
+/** Undefined for a volume that is none of ours. */
+export function readFilled(volume: JsonObject): FilledVolume | undefined {
+  const text = stringAt(volume, 'metadata', 'annotations', filledAnnotation);
+  const claim = stringAt(volume, 'metadata', 'annotations', volumeNames.claimAnnotation);
+  if (text === undefined || claim === undefined) return undefined;
+  const holder = `${stringAt(volume, 'spec', 'claimRef', 'namespace')}/${stringAt(volume, 'spec', 'claimRef', 'name')}`;
+  return {
+    name: stringAt(volume, 'metadata', 'name') ?? '',
+    set: stringAt(volume, 'metadata', 'labels', volumeNames.workLabel) ?? '',
+    claim,
+    filled: JSON.parse(text) as Filled,
+    handedOver: holder === claim,
+    phase: stringAt(volume, 'status', 'phase') ?? '',
+  };
+}
+
+/** Marks the volume as full and keeps it from being deleted along with the temporary claim: one write, so that it is never half so. */
+export async function secureVolume(name: string, set: string, place: ClaimPlace, filled: Filled, context: HandoverContext): Promise<void> {
+  const volume = await readVolume(name, context);
+  const policy = stringAt(volume, 'spec', 'persistentVolumeReclaimPolicy') ?? 'Delete';
+  await patchVolume(
+    name,
+    {
+      metadata: {
+        labels: { ...restoreLabels(set, place) },
+        annotations: {
+          [volumeNames.claimAnnotation]: `${place.namespace}/${place.claim}`,
+          [filledAnnotation]: JSON.stringify(filled),
+          [reclaimAnnotation]: policy,
+        },
+      },
+      spec: { persistentVolumeReclaimPolicy: 'Retain' },
+    },
+    context,
+  );
+}
+
+/**
+ * Reserves the volume for a claim that need not be there yet: a reference without UID, which the volume controller completes when it comes
+ * (kubernetes.io, "Reserving a PersistentVolume"). It says Available once that controller has seen it; the claim must not come earlier, or a
+ * provisioner could make it another volume.
+ */
+export async function reserveVolume(name: string, { namespace, claim }: ClaimPlace, context: HandoverContext): Promise<void> {
+  const claimRef = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name: claim, uid: null, resourceVersion: null };
+  const annotations = { 'pv.kubernetes.io/bound-by-controller': null };
+  await patchVolume(name, { metadata: { annotations }, spec: { claimRef } }, context);
+}
+
+/** After the claim is bound: nothing on the volume tells of the restore any more. */
+export async function releaseVolume(name: string, context: HandoverContext): Promise<void> {
+  const volume = await readVolume(name, context);
+  const policy = stringAt(volume, 'metadata', 'annotations', reclaimAnnotation);
+  const labels = [volumeNames.workLabel, volumeNames.roleLabel, volumeNames.claimLabel];
+  const annotations = [volumeNames.claimAnnotation, filledAnnotation, reclaimAnnotation];
+  const none = (names: readonly string[]) => Object.fromEntries(names.map(key => [key, null]));
+  await patchVolume(
+    name,
+    {
+      metadata: { labels: none(labels), annotations: none(annotations) },
+      ...(policy !== undefined && { spec: { persistentVolumeReclaimPolicy: policy } }),
+    },
+    context,
+  );
+}
+
+/**
+ * Gives up a volume that was filled for a claim and is not wanted any more: it gets its reclaim policy back and a claim that does not exist,
+ * so that its provisioner deletes it where that is the policy.
+ */
+export async function discardVolume(name: string, namespace: string, context: HandoverContext): Promise<void> {
+  const volume = await readVolume(name, context);
+  const persistentVolumeReclaimPolicy = stringAt(volume, 'metadata', 'annotations', reclaimAnnotation) ?? 'Delete';
+  const gone = { namespace, name, uid: stringAt(volume, 'metadata', 'uid') ?? '', resourceVersion: null };
+  const claimRef = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...gone };
+  await patchVolume(name, { spec: { persistentVolumeReclaimPolicy, claimRef } }, context);
+}
+
+export async function readVolume(name: string, { cluster, signal }: HandoverContext): Promise<JsonObject> {
+  const text = await cluster.get(volumeKind, '', name, { signal });
+  const volume = text === undefined ? undefined : parseJson(text);
+  if (!isObject(volume)) throw new HoldfastError('VOLUME_GONE', `the volume ${name} was deleted while it was being restored`);
+  return volume;
+}
+
+/** Where a claim is bound to; undefined while it is not, or is not there. */
+export async function boundVolume({ namespace, claim }: ClaimPlace, { cluster, signal }: HandoverContext): Promise<string | undefined> {
+  const text = await cluster.get(claimKind, namespace, claim, { signal });
+  const object = text === undefined ? undefined : parseJson(text);
+  return at(object, 'status', 'phase') === 'Bound' ? stringAt(object, 'spec', 'volumeName') : undefined;
+}
+
+async function patchVolume(name: string, patch: JsonObject, { cluster, signal, onWrite }: HandoverContext): Promise<void> {
+  onWrite();
+  await cluster.patch(volumeKind, '', name, { type: 'merge', body: JSON.stringify(patch) }, { fieldManager: 'holdfast', signal });
+}

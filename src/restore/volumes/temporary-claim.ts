@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import type { JsonObject } from '../../domain/json.ts';
+import { volumeNames } from '../../domain/volume.ts';
+import { neededBytes } from '../../domain/volume-restore.ts';
+import { claimAnnotations, claimDigest, labelValue, workLabels } from '../../volumes/labels.ts';
+import { type ClaimPlace, requestOf, type VolumeClaim } from './claim.ts';
+
+/** What tells the volume of one claim of one restore from all others: the same restore, run again, finds it. */
+export function restoreLabels(set: string, place: ClaimPlace): Readonly<Record<string, string>> {
+  return { [volumeNames.workLabel]: labelValue(set), [volumeNames.roleLabel]: 'restore', [volumeNames.claimLabel]: claimDigest(place) };
+}
+
+/** The same at every run, so that no claim is ever filled twice at once. */
+export function temporaryName(set: string, { namespace, claim }: ClaimPlace): string {
+  return `holdfast-restore-${createHash('sha256').update(`${set} ${namespace}/${claim}`).digest('hex').slice(0, 20)}`;
+}
+
+/**
+ * A claim in the service's namespace whose volume will be that of `claim`: of the same class, mode and access modes, which the binding asks
+ * for, and large enough for the data. `snapshot`: a VolumeSnapshot of the same namespace that it is made of.
+ */
+export function temporaryClaim(
+  claim: VolumeClaim,
+  where: { readonly set: string; readonly namespace: string },
+  snapshot?: { readonly name: string; readonly restoreSizeBytes: number },
+): JsonObject {
+  const { spec, place, record } = claim;
+  const bytes = neededBytes(requestOf(spec), record, snapshot?.restoreSizeBytes);
+  const kept = ['storageClassName', 'volumeMode', 'volumeAttributesClassName'].filter(name => spec[name] !== undefined);
+  const group = 'snapshot.storage.k8s.io';
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: {
+      name: temporaryName(where.set, place),
+      namespace: where.namespace,
+      labels: workLabels(where.set, 'restore', place),
+      annotations: claimAnnotations(place),
+    },
+    spec: {
+      ...Object.fromEntries(kept.map(name => [name, spec[name]])),
+      accessModes: accessModes(spec),
+      resources: { requests: { storage: String(bytes) } },
+      ...(snapshot !== undefined && { dataSource: { apiGroup: group, kind: 'VolumeSnapshot', name: snapshot.name } }),
+    },
+  };
+}
+
+/** A claim that is only ever read must be written once. */
+function accessModes(spec: JsonObject): string[] {
+  const asked = Array.isArray(spec['accessModes']) ? spec['accessModes'].filter(mode => typeof mode === 'string') : [];
+  const writable = asked.some(mode => mode !== 'ReadOnlyMany');
+  return writable ? asked : [...asked, 'ReadWriteOnce'];
+}

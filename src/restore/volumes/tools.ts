@@ -1,0 +1,11 @@
+import type { VolumeSettings } from '../../domain/volume-settings.ts';
+import type { Movers, VolumeRepositories } from '../../volumes/ports.ts';
+
+/** What bringing the data of volumes back takes. */
+export interface VolumeTools {
+  readonly settings: VolumeSettings;
+  readonly movers: Movers;
+  readonly repositories: VolumeRepositories;
+  /** For passwords of repositories that another cluster made. */
+  readonly identities: readonly string[];
+}

@@ -1,0 +1,225 @@
+import type { IndexEntry } from '../../domain/backup-set.ts';
+import { asHoldfastError, HoldfastError } from '../../domain/errors.ts';
+import { kindName } from '../../domain/resource.ts';
+import { claimName } from '../../domain/volume.ts';
+import { type PlannedVolume, planVolume, type TargetClass, type VolumeOutcome } from '../../domain/volume-restore.ts';
+import { eachConcurrently } from '../../repository/concurrency.ts';
+import { claims as claimKind } from '../../volumes/kinds.ts';
+import type { Ground, RestoreInput } from '../ground.ts';
+import { waitUntil } from '../patience.ts';
+import type { Tally } from '../tally.ts';
+import { modeOf, type VolumeClaim } from './claim.ts';
+import { type FillContext, fillVolume, handOver } from './fill.ts';
+import { boundVolume, discardVolume, type Filled, type FilledVolume, releaseVolume } from './handover.ts';
+import { findClaims, readFilledVolumes, readStorageClasses, type StorageClasses, snapshotState } from './survey.ts';
+
+/** A claim, what is to be done about its data, and what that takes. */
+export interface PlannedClaim {
+  readonly claim: VolumeClaim;
+  readonly plan: PlannedVolume;
+  readonly storage: TargetClass | string;
+  readonly snapshot: Awaited<ReturnType<typeof snapshotState>>;
+  /** An earlier life of the same restore has filled its volume. */
+  readonly filled?: FilledVolume;
+}
+
+/** Says where the data of each claim comes from. Writes nothing. */
+export async function planVolumes(
+  input: RestoreInput,
+  ground: Pick<Ground, 'scope' | 'live'>,
+  classes?: StorageClasses,
+): Promise<readonly PlannedClaim[]> {
+  const { cluster, options, signal, volumes: tools, reader } = input;
+  const claims = await findClaims(input, ground);
+  if (claims.length === 0) return [];
+  const known = classes ?? (await readStorageClasses(cluster, signal));
+  const filled = await readFilledVolumes(cluster, signal);
+  return Promise.all(
+    claims.map(async claim => {
+      const { place, record, spec } = claim;
+      const storage = known.of(spec);
+      const namespace = tools?.settings.namespace ?? '';
+      const snapshot = await snapshotState(record, { cluster, namespace, signal });
+      const planned = planVolume({
+        ...place,
+        ...{ record, storage, snapshot, volumeMode: modeOf(spec), wanted: options.volumes ?? 'data' },
+        exists: ground.live.get(claimKind, place.namespace, place.claim) !== undefined,
+        ...(typeof spec['volumeName'] === 'string' && spec['volumeName'] !== '' && { volumeName: spec['volumeName'] }),
+      });
+      const earlier = filled.find(one => one.claim === nameOf(place) && one.set === reader.manifest.id);
+      // A claim that somebody else made meanwhile is not ours to touch.
+      if (earlier !== undefined && (planned.action !== 'keep' || earlier.handedOver)) {
+        const { source, bytes } = earlier.filled;
+        const reason = 'an earlier run of this restore has filled its volume';
+        return { claim, plan: { ...place, source, bytes, action: 'fill', reason }, storage, snapshot, filled: earlier };
+      }
+      return { claim, plan: planned.action === 'fill' && tools === undefined ? withoutTools(planned) : planned, storage, snapshot };
+    }),
+  );
+}
+
+function withoutTools(planned: PlannedVolume): PlannedVolume {
+  const reason = 'nothing is configured that could move its data: see volumes.mover, or create it empty with --volumes none';
+  return { ...planned, action: 'fail', source: 'none', reason, code: 'CONFIG_INVALID', bytes: 0 };
+}
+
+function nameOf({ namespace, claim }: { readonly namespace: string; readonly claim: string }): string {
+  return `${namespace}/${claim}`;
+}
+
+const boundMs = 120_000;
+
+/** The data of the claims of one restore. A claim appears once its volume is full, and not at all where that cannot be. */
+export class Volumes {
+  readonly #input: RestoreInput;
+  readonly #tally: Tally;
+  readonly #context: FillContext | undefined;
+  readonly #outcomes = new Map<string, VolumeOutcome>();
+  /** Reserved for claims that have not been seen bound. */
+  readonly #reserved = new Map<string, { readonly claim: VolumeClaim; readonly volume: string; readonly filled: Filled }>();
+  #planned: readonly PlannedClaim[] | undefined;
+
+  constructor(input: RestoreInput, tally: Tally) {
+    const { cluster, signal, progress, runtime, reader, volumes: tools } = input;
+    const onWrite = () => void tally.writes++;
+    this.#input = input;
+    this.#tally = tally;
+    this.#context = tools === undefined ? undefined : { cluster, signal, progress, runtime, onWrite, tools, set: reader.manifest.id };
+  }
+
+  get outcomes(): readonly VolumeOutcome[] {
+    return [...this.#outcomes.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  }
+
+  /** Fills what is to be filled, several at a time; once. `blocked`: namespaces that cannot be written to. */
+  async fill(ground: Pick<Ground, 'scope' | 'live'>, blocked: ReadonlyMap<string, string>): Promise<void> {
+    if (this.#planned !== undefined || this.#input.reader.manifest.volumes.length === 0) return;
+    this.#planned = await planVolumes(this.#input, ground);
+    await this.#discardOthers();
+    const work = this.#planned.filter(({ claim }) => !blocked.has(claim.place.namespace));
+    const most = this.#input.volumes?.settings.parallel ?? 1;
+    await eachConcurrently(each(work), most, one => this.#one(one));
+  }
+
+  /** Why a claim must not be created. */
+  refusal(
+    entry: Pick<IndexEntry, 'group' | 'resource'>,
+    place: { readonly namespace: string; readonly name: string },
+  ): HoldfastError | undefined {
+    if (kindName(entry) !== kindName(claimKind)) return undefined;
+    const problem = this.#outcomes.get(`${place.namespace}/${place.name}`)?.problem;
+    return problem === undefined ? undefined : new HoldfastError(problem.code, problem.message);
+  }
+
+  /** Waits until the claims that were created are bound, each to the volume that was filled for it; `last`: there will be no more of them. */
+  async confirm(last: boolean): Promise<void> {
+    await Promise.all([...this.#reserved.values()].map(one => this.#bound(one, last)));
+  }
+
+  async #one(planned: PlannedClaim): Promise<void> {
+    const { claim, plan, filled } = planned;
+    const key = nameOf(claim.place);
+    const told = { ...claim.place, source: plan.source, reason: plan.reason, bytes: 0, files: 0, durationMs: 0 };
+    this.#input.progress({ phase: 'volumes', detail: key });
+    if (filled !== undefined && this.#context !== undefined) {
+      await this.#take(
+        claim,
+        key,
+        async context => {
+          if (!filled.handedOver || filled.phase !== 'Bound') await handOver(filled.name, claim, context);
+          return { volume: filled.name, filled: filled.filled };
+        },
+        plan.reason,
+      );
+      return;
+    }
+    if (plan.action === 'fail') {
+      const problem = { code: plan.code ?? ('RESTORE_PARTIAL' as const), message: plan.reason };
+      this.#outcomes.set(key, { ...told, state: 'failed', problem });
+      return;
+    }
+    if (plan.action !== 'fill' || this.#context === undefined || typeof planned.storage === 'string') {
+      this.#outcomes.set(key, { ...told, state: plan.action === 'keep' ? 'kept' : 'empty' });
+      return;
+    }
+    const { storage } = planned;
+    await this.#take(claim, key, context => fillVolume({ ...planned, storage }, context), told.reason);
+  }
+
+  /** A failure is that of one claim; others go on. */
+  async #take(
+    claim: VolumeClaim,
+    key: string,
+    work: (context: FillContext) => Promise<{ readonly volume: string; readonly filled: Filled }>,
+    reason = '',
+  ): Promise<void> {
+    const context = this.#context;
+    if (context === undefined) return;
+    const told = { ...claim.place, reason };
+    try {
+      const { volume, filled } = await work(context);
+      this.#reserved.set(key, { claim, volume, filled });
+      this.#outcomes.set(key, { ...told, ...filled, state: 'filled' });
+    } catch (thrown) {
+      context.signal.throwIfAborted();
+      this.#failed(claim, thrown);
+    }
+  }
+
+  /** Volumes that another restore filled for the same claims would be bound in the place of ours. */
+  async #discardOthers(): Promise<void> {
+    const { cluster, signal } = this.#input;
+    const context = this.#context;
+    const wanted = new Set(this.#planned?.filter(({ plan }) => plan.action !== 'keep').map(({ claim }) => nameOf(claim.place)));
+    if (context === undefined || wanted.size === 0) return;
+    const others = (await readFilledVolumes(cluster, signal)).filter(({ set, claim }) => set !== context.set && wanted.has(claim));
+    for (const { name, phase } of others) if (phase !== 'Bound') await discardVolume(name, context.tools.settings.namespace, context);
+  }
+
+  async #bound({ claim, volume }: { readonly claim: VolumeClaim; readonly volume: string }, last: boolean): Promise<void> {
+    const { cluster, runtime, signal } = this.#input;
+    const context = this.#context;
+    const { place } = claim;
+    if (context === undefined) return;
+    if ((await cluster.get(claimKind, place.namespace, place.claim, { signal })) === undefined) {
+      // Why it is not there is a problem of the object itself; its volume waits for the same restore to be run again.
+      if (last) this.#failed(claim, new HoldfastError('RESTORE_PARTIAL', 'its volume is full, but the claim was not created'));
+      return;
+    }
+    let bound: string | undefined;
+    try {
+      const seen = async () => {
+        bound = await boundVolume(place, context);
+        return bound !== undefined;
+      };
+      if (!(await waitUntil(seen, { runtime, signal, waitMs: boundMs }))) {
+        throw new HoldfastError('TIMEOUT', `it was created, but is not bound to its volume ${volume}`);
+      }
+      if (bound !== volume)
+        throw new HoldfastError('RESTORE_PARTIAL', `it is bound to ${bound}, and its data lies in the volume ${volume}`);
+      await releaseVolume(volume, context);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      this.#failed(claim, thrown);
+      this.#tally.failed(claimName(place), thrown);
+    }
+    this.#reserved.delete(nameOf(place));
+  }
+
+  #failed({ place, record }: VolumeClaim, thrown: unknown): void {
+    const { code, message } = asHoldfastError(thrown);
+    const none = {
+      source: record.data === undefined ? 'snapshot' : 'repository',
+      bytes: 0,
+      files: 0,
+      durationMs: 0,
+      reason: message,
+    } as const;
+    const before = this.#outcomes.get(nameOf(place)) ?? none;
+    this.#outcomes.set(nameOf(place), { ...place, ...none, source: before.source, state: 'failed', problem: { code, message } });
+  }
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
+}
