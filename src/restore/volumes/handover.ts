@@ -3,12 +3,12 @@ import { HoldfastError } from '../../domain/errors.ts';
 import { at, isObject, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
 import { volumeNames } from '../../domain/volume.ts';
 import { claims as claimKind, volumes as volumeKind } from '../../volumes/kinds.ts';
+import { discardPatch, reclaimAnnotation } from '../../volumes/reclaim.ts';
 import type { ClaimPlace } from './claim.ts';
 import { restoreLabels } from './temporary-claim.ts';
 
-/** On a volume that is full, JSON of `Filled`; and what its reclaim policy was before it was made safe. Gone once its claim is bound. */
+/** On a volume that is full, JSON of `Filled`; gone once its claim is bound. */
 const filledAnnotation = 'holdfast.dev/filled';
-const reclaimAnnotation = 'holdfast.dev/reclaim-policy';
 
 /** What was written to a volume. */
 export interface Filled {
@@ -103,16 +103,9 @@ export async function releaseVolume(name: string, context: HandoverContext): Pro
   );
 }
 
-/**
- * Gives up a volume that was filled for a claim and is not wanted any more: it gets its reclaim policy back and a claim that does not exist,
- * so that its provisioner deletes it where that is the policy.
- */
+/** Gives up a volume that was filled for a claim and is not wanted any more. */
 export async function discardVolume(name: string, namespace: string, context: HandoverContext): Promise<void> {
-  const volume = await readVolume(name, context);
-  const persistentVolumeReclaimPolicy = stringAt(volume, 'metadata', 'annotations', reclaimAnnotation) ?? 'Delete';
-  const gone = { namespace, name, uid: stringAt(volume, 'metadata', 'uid') ?? '', resourceVersion: null };
-  const claimRef = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...gone };
-  await patchVolume(name, { spec: { persistentVolumeReclaimPolicy, claimRef } }, context);
+  await patchVolume(name, discardPatch(await readVolume(name, context), namespace), context);
 }
 
 export async function readVolume(name: string, { cluster, signal }: HandoverContext): Promise<JsonObject> {

@@ -1,0 +1,166 @@
+import { asHoldfastError, type ErrorCode, isCode } from '../domain/errors.ts';
+import { at, type JsonObject, stringAt } from '../domain/json.ts';
+import { kindName, type ResourceKind } from '../domain/resource.ts';
+import { volumeNames } from '../domain/volume.ts';
+import { setFolders } from '../repository/catalog.ts';
+import { readManifest } from '../repository/read-manifest.ts';
+import type { Repository } from '../repository/repository.ts';
+import { claims, jobs, secrets, snapshotContents, volumeSnapshots, volumes } from './kinds.ts';
+import type { Objects } from './objects.ts';
+import { type Orphan, type OwnObject, orphanReason } from './orphan-rules.ts';
+import { discardPatch } from './reclaim.ts';
+
+export interface OrphansInput {
+  readonly objects: Objects;
+  readonly repository: Repository;
+  /** Public keys (PEM) of which one must have signed a set; the repository's own unless given. */
+  readonly trusted: readonly string[];
+  readonly now: Date;
+  /** Younger ones may still be worked with. */
+  readonly olderThanMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface OrphansFound {
+  /** By kind, namespace and name. */
+  readonly orphans: readonly Orphan[];
+  readonly notices: readonly string[];
+}
+
+export interface RemovedOrphan {
+  readonly orphan: Orphan;
+  readonly removed: boolean;
+  readonly reason: string;
+  readonly code?: ErrorCode;
+}
+
+/** In the order in which they are removed: who uses comes before what is used. */
+const kinds: readonly ResourceKind[] = [jobs, secrets, claims, volumes, volumeSnapshots, snapshotContents];
+
+/** What backups and restores of volumes have left in a cluster and nobody needs any more. Writes nothing. */
+export async function findOrphans(input: OrphansInput): Promise<OrphansFound> {
+  const { objects, now, olderThanMs, signal } = input;
+  const ours = new Map<ResourceKind, JsonObject[]>();
+  for (const kind of kinds) ours.set(kind, await listOurs(objects, kind, signal));
+  const old = [...ours.values()].flat().some(object => now.getTime() - createdAt(object).getTime() >= olderThanMs);
+  if (!old) return { orphans: [], notices: [] };
+  const { keptSnapshots, notices } = await keptBySets(input);
+  const snapshots = new Set((await listAll(objects, volumeSnapshots, signal)).map(placeOf));
+  const boundTo = new Map(
+    (ours.get(snapshotContents) ?? []).flatMap(content => {
+      const place = `${stringAt(content, 'spec', 'volumeSnapshotRef', 'namespace')}/${stringAt(content, 'spec', 'volumeSnapshotRef', 'name')}`;
+      return snapshots.has(place) ? [[stringAt(content, 'metadata', 'name') ?? '', place] as const] : [];
+    }),
+  );
+  const known = { keptSnapshots, boundTo, now, olderThanMs, whole: notices.length === 0 };
+  const orphans = kinds.flatMap(kind =>
+    (ours.get(kind) ?? []).flatMap(object => {
+      const whole = ownObject(kind, object);
+      const { createdAt: created, inUse: _, ...own } = whole;
+      const reason = orphanReason(whole, known);
+      return reason === undefined ? [] : [{ ...own, ageMs: now.getTime() - created.getTime(), reason }];
+    }),
+  );
+  return { orphans, notices };
+}
+
+/** Removes them, each by itself; what cannot be removed is told. */
+export async function removeOrphans(
+  objects: Objects,
+  orphans: readonly Orphan[],
+  options: { readonly namespace: string; readonly signal: AbortSignal },
+): Promise<readonly RemovedOrphan[]> {
+  const results: RemovedOrphan[] = [];
+  for (const orphan of orphans) {
+    try {
+      await removeOne(objects, orphan, options);
+      results.push({ orphan, removed: true, reason: '' });
+    } catch (thrown) {
+      options.signal.throwIfAborted();
+      const { code, message } = asHoldfastError(thrown);
+      results.push({ orphan, removed: false, reason: message, code });
+    }
+  }
+  return results;
+}
+
+async function removeOne(
+  objects: Objects,
+  { kind: called, namespace, name }: Orphan,
+  { namespace: home, signal }: { readonly namespace: string; readonly signal: AbortSignal },
+): Promise<void> {
+  const kind = kinds.find(one => kindName(one) === called);
+  if (kind === undefined) return;
+  if (kind === volumes) {
+    const volume = await objects.read(kind, '', name, signal);
+    if (volume !== undefined) await objects.merge(kind, '', name, discardPatch(volume, home), signal);
+    return;
+  }
+  if (kind === snapshotContents) await letGo(objects, name, signal);
+  await objects.remove(kind, namespace, name, signal);
+}
+
+/** The snapshot in the storage goes along, unless another content is of the same one. */
+async function letGo(objects: Objects, name: string, signal: AbortSignal): Promise<void> {
+  const all = await listAll(objects, snapshotContents, signal);
+  const handle = (content: JsonObject | undefined) =>
+    stringAt(content, 'status', 'snapshotHandle') ?? stringAt(content, 'spec', 'source', 'snapshotHandle');
+  const mine = all.find(content => stringAt(content, 'metadata', 'name') === name);
+  if (mine === undefined || all.some(other => other !== mine && handle(other) === handle(mine))) return;
+  await objects.merge(snapshotContents, '', name, { spec: { deletionPolicy: 'Delete' } }, signal);
+}
+
+/** Kept snapshots that sets name. */
+async function keptBySets({ repository, trusted, signal }: OrphansInput): Promise<{ keptSnapshots: Set<string>; notices: string[] }> {
+  const keptSnapshots = new Set<string>();
+  const notices: string[] = [];
+  for await (const id of setFolders(repository, { signal })) {
+    try {
+      const signed = await readManifest(repository, id, { trusted, signal });
+      for (const { snapshot } of signed?.manifest.volumes ?? []) {
+        if (snapshot?.kept !== undefined) keptSnapshots.add(`${snapshot.kept.namespace}/${snapshot.kept.name}`);
+      }
+    } catch (thrown) {
+      signal.throwIfAborted();
+      notices.push(`no snapshot counts as left over, since ${id} cannot be read: ${asHoldfastError(thrown).message}`);
+    }
+  }
+  return { keptSnapshots, notices };
+}
+
+function ownObject(kind: ResourceKind, object: JsonObject): OwnObject {
+  const label = (name: string) => stringAt(object, 'metadata', 'labels', name) ?? '';
+  const active = at(object, 'status', 'active');
+  return {
+    kind: kindName(kind),
+    namespace: stringAt(object, 'metadata', 'namespace') ?? '',
+    name: stringAt(object, 'metadata', 'name') ?? '',
+    role: label(volumeNames.roleLabel),
+    work: label(volumeNames.workLabel),
+    claim: stringAt(object, 'metadata', 'annotations', volumeNames.claimAnnotation) ?? '',
+    createdAt: createdAt(object),
+    inUse: (kind === volumes && stringAt(object, 'status', 'phase') === 'Bound') || (typeof active === 'number' && active > 0),
+  };
+}
+
+function createdAt(object: JsonObject): Date {
+  return new Date(stringAt(object, 'metadata', 'creationTimestamp') ?? 0);
+}
+
+function placeOf(object: JsonObject): string {
+  return `${stringAt(object, 'metadata', 'namespace')}/${stringAt(object, 'metadata', 'name')}`;
+}
+
+/** Nothing where the cluster does not know the kind: not every cluster takes snapshots. */
+async function listAll(objects: Objects, kind: ResourceKind, signal: AbortSignal, labelSelector?: string): Promise<JsonObject[]> {
+  try {
+    return await objects.list(kind, labelSelector === undefined ? {} : { labelSelector }, signal);
+  } catch (thrown) {
+    if (isCode(thrown, 'CLUSTER_NOT_FOUND')) return [];
+    throw thrown;
+  }
+}
+
+function listOurs(objects: Objects, kind: ResourceKind, signal: AbortSignal): Promise<JsonObject[]> {
+  return listAll(objects, kind, signal, volumeNames.roleLabel);
+}

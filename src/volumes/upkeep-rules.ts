@@ -1,0 +1,45 @@
+import { createHash } from 'node:crypto';
+
+const dayMs = 24 * 3_600_000;
+
+/** A running backup has made its restic snapshot before its set names it: younger ones are left alone. */
+export const youngestForgottenMs = dayMs;
+/** A check reads one part of so many, each week another: in a quarter of a year it has read everything. */
+export const checkParts = 12;
+
+/** A restic snapshot as it lies in the location. */
+export interface StoredSnapshot {
+  /** 64 hex digits. */
+  readonly id: string;
+  readonly modified: Date;
+}
+
+/** What the sets of the location name. */
+export interface NamedSnapshots {
+  readonly ids: ReadonlySet<string>;
+  /** Was every set read? */
+  readonly whole: boolean;
+}
+
+/**
+ * The restic snapshots of one repository that no set names any more: never one that is named, none while a set cannot be read, none younger than
+ * a day. In the order of their ids.
+ */
+export function forgettable(present: readonly StoredSnapshot[], named: NamedSnapshots, now: Date): readonly string[] {
+  if (!named.whole) return [];
+  const until = now.getTime() - youngestForgottenMs;
+  const old = present.filter(({ id, modified }) => !named.ids.has(id) && modified.getTime() < until);
+  return old.map(({ id }) => id).sort();
+}
+
+/**
+ * The part of a repository's data that a check reads on the day of `now`, as `--read-data-subset` takes it; undefined on the six other days of
+ * its week. Day and part come from the calendar and the repository's key alone, so that nothing has to be remembered.
+ */
+export function dueCheck(key: string, now: Date): string | undefined {
+  const digest = createHash('sha256').update(key).digest();
+  const day = Math.floor(now.getTime() / dayMs);
+  if ((day + digest.readUInt32BE(0)) % 7 !== 0) return undefined;
+  const week = Math.floor(day / 7);
+  return `${((week + digest.readUInt32BE(4)) % checkParts) + 1}/${checkParts}`;
+}
