@@ -26,5 +26,9 @@ export async function loopDevice(file: string, content: Buffer | number): Promis
     await truncate(file, content);
   } else await writeFile(file, content);
   const path = (await run('losetup', ['-f', '--show', file])).stdout.trim();
-  return { path, remove: async () => void (await run('losetup', ['-d', path])) };
+  const remove = async () => {
+    await run('blockdev', ['--setrw', path]); // a device that was made read-only stays so, for whoever gets it next
+    await run('losetup', ['-d', path]);
+  };
+  return { path, remove };
 }
