@@ -15,6 +15,8 @@ export const csiDriverName = 'csi.holdfast.test';
 export const storageClass = 'holdfast-test';
 /** Of the same driver, bound when a pod comes. */
 export const lateStorageClass = 'holdfast-test-late';
+/** Of the same driver, with volumes that can be full: each is an ext4 file system of the claim’s size. */
+export const sizedStorageClass = 'holdfast-test-sized';
 
 /** What happens to calls of one method of the driver. */
 export interface CsiFault {
@@ -73,6 +75,7 @@ const objects: readonly (readonly [string, KubeObject])[] = [
     storageClassObject(storageClass, 'Immediate', { 'storageclass.kubernetes.io/is-default-class': 'true' }),
   ],
   ['/apis/storage.k8s.io/v1/storageclasses', storageClassObject(lateStorageClass, 'WaitForFirstConsumer', {})],
+  ['/apis/storage.k8s.io/v1/storageclasses', { ...storageClassObject(sizedStorageClass, 'Immediate', {}), parameters: { sized: 'true' } }],
   [
     '/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses',
     {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { apiJson } from './api-request.ts';
+import { apiJson, apiRequest } from './api-request.ts';
 import { binary, type Progress } from './binaries.ts';
 import { containerRuntimeEndpoint } from './containerd.ts';
 import type { GuardedProcess } from './guarded-process.ts';
@@ -89,5 +89,7 @@ interface Node {
 
 async function isReady(access: Access): Promise<boolean> {
   const node = await apiJson<Node>(access, `/api/v1/nodes/${nodeName}`);
-  return node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+  const ready = node.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+  // The condition outlives a kubelet for a while; its answer does not.
+  return ready && (await apiRequest(access, `/api/v1/nodes/${nodeName}/proxy/healthz`, { timeoutMs: 5_000 })).status === 200;
 }

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type GuardedCommand, type GuardedProcess, startGuarded } from './guarded-process.ts';
-import { namespaces, nodeEnvironment } from './node-support.ts';
+import { controlGroupRoot, namespaces, nodeEnvironment } from './node-support.ts';
 import { waitForServer } from './wait.ts';
 
 const run = promisify(execFile);
@@ -54,11 +54,26 @@ setting "$1" kernel/keys/root_maxkeys 1000000
 setting "$1" kernel/keys/root_maxbytes 25000000
 echo 1 > /proc/sys/net/ipv4/ip_forward
 ip link set lo up
-for controller in "$3" "$3"/*/; do [ -e "$controller/cgroup.procs" ] && mkdir -p "$controller/$2"; done
+if [ -e "$3/cgroup.controllers" ]; then mkdir "$3/$2"
+else for controller in "$3"/*/; do [ -e "$controller/cgroup.procs" ] && mkdir -p "$controller/$2"; done; fi
 echo "$pid" > "$1/init.tmp"
 mv "$1/init.tmp" "$1/init"
 sleep infinity &
 while :; do wait; done`;
+
+/** The program itself, and not only the one that entered the space for it, is to get the signal to end. */
+const enteredScript = `
+echo $$ > "$0"
+exec setpriv --pdeathsig TERM "$@"`;
+
+/** Waits for the program's end, and brings it about. Fails where the space is gone, and the program with it. */
+const endScript = `
+n=0
+while kill -0 "$1" 2>/dev/null; do
+  [ $n -ge "$2" ] && kill -s KILL "$1"
+  n=$((n+1))
+  sleep 0.1
+done`;
 
 /** Loop devices are the whole machine's. Those that are attached in the space are noted, so that they can be given back. */
 const losetupWrapper = `#!/bin/sh
@@ -66,6 +81,9 @@ case "$1" in
   -f | --find)
     for file; do :; done
     device=$(REAL --find --show "$file") || exit
+    if [ "$(cat "/sys/block/\${device##*/}/ro")" = 1 ]; then # left behind by whoever had the device before
+      blockdev --setrw "$device" && REAL --detach "$device" && REAL "$device" "$file" || exit
+    fi
     touch "$NODE_DIR/loops/\${device##*/}"
     case " $* " in *" --show "*) echo "$device" ;; esac ;;
   -d | --detach)
@@ -74,8 +92,6 @@ case "$1" in
   *) exec REAL "$@" ;;
 esac
 `;
-
-const controlGroupRoot = '/sys/fs/cgroup';
 
 /**
  * Shell commands that give back what a node space holds of the machine beside its processes, once those are gone: to be run before the
@@ -106,7 +122,8 @@ fi`;
 /** Makes the space in `clusterDir`/node. The caller has checked that this machine can. */
 export async function startNodeSpace(clusterDir: string): Promise<NodeSpace> {
   const dir = join(clusterDir, 'node');
-  for (const folder of ['kubelet', 'cni-state', 'log', 'settings', 'loops', 'bin']) await mkdir(join(dir, folder), { recursive: true });
+  for (const folder of ['kubelet', 'cni-state', 'log', 'settings', 'loops', 'bin', 'pids'])
+    await mkdir(join(dir, folder), { recursive: true });
   const controlGroup = basename(clusterDir);
   const environment = await environmentIn(dir);
   const init = await startGuarded({
@@ -126,14 +143,24 @@ export async function startNodeSpace(clusterDir: string): Promise<NodeSpace> {
       ...addresses(number),
       controlGroup,
       dir,
-      // The program, and not only the one that entered the space, is to get the signal.
-      start: command =>
-        startGuarded({
+      start: async command => {
+        const pidFile = join(dir, 'pids', command.name);
+        const server = await startGuarded({
           ...command,
           command: 'nsenter',
-          args: [...enter, 'setpriv', '--pdeathsig', 'TERM', command.command, ...command.args],
+          args: [...enter, '/bin/sh', '-c', enteredScript, pidFile, command.command, ...command.args],
           env: { ...environment, ...command.env },
-        }),
+        });
+        const stop = async (graceMs = 15_000) => {
+          await server.stop(graceMs);
+          const pid = (await readFile(pidFile, 'utf8').catch(() => '')).trim();
+          if (pid)
+            await run('nsenter', [...enter, '/bin/sh', '-c', endScript, 'end', pid, `${graceMs / 100}`], { env: environment }).catch(
+              () => {},
+            );
+        };
+        return { ...server, stop };
+      },
       run: async (program, args, timeoutMs = 60_000) => {
         const { stdout } = await run('nsenter', [...enter, program, ...args], { env: environment, timeout: timeoutMs });
         return stdout;

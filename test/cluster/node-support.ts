@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -16,10 +16,13 @@ const packages = {
   ip: 'iproute2',
   losetup: 'mount',
   nsenter: 'util-linux',
+  'mkfs.ext4': 'e2fsprogs',
   openssl: 'openssl',
 } as const satisfies Record<string, string>;
 
 const pluginFolders = ['/usr/lib/cni', '/opt/cni/bin', '/usr/libexec/cni'];
+
+export const controlGroupRoot = '/sys/fs/cgroup';
 
 /** What a node does first, in namespaces that are gone with the command. */
 const trial = `
@@ -40,7 +43,8 @@ export async function nodeSupport(): Promise<NodeSupport> {
   const pluginFolder = await firstWith(pluginFolders, 'bridge');
   if (!pluginFolder) missing.add('containernetworking-plugins');
   if (missing.size > 0 || !pluginFolder) return no(`packages are missing: ${[...missing].join(', ')}`);
-  if (!(await exists('/sys/fs/cgroup', constants.W_OK))) return no('control groups cannot be written');
+  const groups = await controlGroupTrouble();
+  if (groups) return no(groups);
   try {
     await run('unshare', [...namespaces, '/bin/sh', '-c', trial], { timeout: 20_000, env: nodeEnvironment() });
   } catch (thrown) {
@@ -48,6 +52,18 @@ export async function nodeSupport(): Promise<NodeSupport> {
     return no(`namespaces or networks cannot be made: ${(stderr || message).trim()}`);
   }
   return { supported: true, pluginFolder };
+}
+
+/** With cgroup v2 the root has to hand its controllers on, which it refuses where it has processes itself, as in many containers. */
+async function controlGroupTrouble(): Promise<string | undefined> {
+  if (!(await exists(controlGroupRoot, constants.W_OK))) return 'control groups cannot be written';
+  if (!(await exists(join(controlGroupRoot, 'cgroup.controllers')))) return undefined;
+  try {
+    await writeFile(join(controlGroupRoot, 'cgroup.subtree_control'), '+cpu +memory +pids');
+    return undefined;
+  } catch (thrown) {
+    return `control groups cannot be handed on: ${(thrown as Error).message}`;
+  }
 }
 
 /** Arguments of `unshare` for what a node has of its own. */

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from 'vitest';
 import { apiJson, type KubeObject } from './api-request.ts';
 import { startClusterWithNode } from './cluster.ts';
-import { lateStorageClass, storageClass } from './csi.ts';
+import { lateStorageClass, sizedStorageClass, storageClass } from './csi.ts';
 import { programEntries } from './images.ts';
 import { createClaim, exec, podLog, runPod, startPod } from './pods.ts';
 import { startMinio } from './s3.ts';
@@ -32,6 +32,12 @@ describeOnNode('a node', cluster => {
   const statusOf = async (name: string) => (await apiJson<Snapshot>(cluster(), `${snapshots}/${name}`)).status;
   const untilReady = (name: string) =>
     waitFor(`snapshot ${name} ready`, async () => (await statusOf(name))?.readyToUse === true, { timeoutMs: 60_000, intervalMs: 100 });
+
+  test('is of the version of the API server', async () => {
+    const { gitVersion } = await apiJson<{ gitVersion: string }>(cluster(), '/version');
+    const node = await apiJson<{ status: { nodeInfo: unknown } }>(cluster(), `/api/v1/nodes/${cluster().node.name}`);
+    expect(node.status.nodeInfo).toMatchObject({ kubeletVersion: gitVersion });
+  });
 
   test('runs pods: their output, their exit code, and commands in them', async () => {
     expect(await runPod(cluster(), { name: 'ends', command: 'echo "I am $WHO"; exit 4', environment: { WHO: 'a pod' } })).toEqual({
@@ -110,6 +116,20 @@ describeOnNode('a node', cluster => {
     });
   });
 
+  test('has volumes that can be full, and a snapshot of one fills another, also a larger one', async () => {
+    await createClaim(cluster(), { name: 'small', storageClass: sizedStorageClass, size: '16Mi' });
+    const fill = 'echo kept > /data/kept; dd if=/dev/zero of=/data/rest bs=1M 2>&1 | grep "No space"; rm /data/rest';
+    const filled = await runPod(cluster(), { name: 'fills', command: fill, claims: { '/data': 'small' } });
+    expect(filled).toEqual({ exitCode: 0, log: expect.stringContaining('No space left on device') });
+    await startPod(cluster(), { name: 'uses-small', command: 'sleep 1000', claims: { '/data': 'small' } });
+    await takeSnapshot('small-before', 'small');
+    await untilReady('small-before');
+    await createClaim(cluster(), { name: 'larger', storageClass: sizedStorageClass, size: '64Mi', snapshot: 'small-before' });
+    const use = 'cat /data/kept; head -c 40000000 /dev/zero > /data/more && echo enough';
+    const used = await runPod(cluster(), { name: 'uses-larger', command: use, claims: { '/data': 'larger' } });
+    expect(used).toEqual({ exitCode: 0, log: 'kept\nenough\n' });
+  });
+
   test('binds a claim of the late class when a pod uses it', async () => {
     await createClaim(cluster(), { name: 'late', storageClass: lateStorageClass });
     expect((await runPod(cluster(), { name: 'uses-late', command: 'touch /data/x', claims: { '/data': 'late' } })).exitCode).toBe(0);
@@ -141,6 +161,23 @@ describeOnNode('a node', cluster => {
       exitCode: 0,
       log: 'still here\n',
     });
+  });
+
+  test('keeps its containers while its kubelet is gone, and commands reach them when it is back', async () => {
+    await startPod(cluster(), { name: 'runs-on', command: 'while :; do date +%s%N > /tmp/now; done' });
+    await cluster().node.stopKubelet();
+    await expect(exec(cluster(), { name: 'runs-on' }, ['cat', '/tmp/now'])).rejects.toThrow();
+    await cluster().node.startKubelet();
+    const restarts = async () => {
+      const pod = await apiJson<{ status: { containerStatuses: readonly { restartCount: number }[] } }>(
+        cluster(),
+        '/api/v1/namespaces/default/pods/runs-on',
+      );
+      return pod.status.containerStatuses[0]?.restartCount;
+    };
+    const reached = async () => (await exec(cluster(), { name: 'runs-on' }, ['test', '-e', '/tmp/now'])).exitCode === 0;
+    await waitFor('a command in the pod', reached, { timeoutMs: 60_000, intervalMs: 200 });
+    expect(await restarts()).toBe(0);
   });
 
   test('runs beside another cluster’s node', async () => {

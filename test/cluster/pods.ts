@@ -155,7 +155,9 @@ export async function exec(
         const bytes = Buffer.from(data as ArrayBuffer);
         channels[bytes[0] ?? 0]?.push(bytes.subarray(1));
       });
-      socket.addEventListener('error', event => reject(new Error(`exec in ${name}: ${event.message}`, { cause: event.error })));
+      socket.addEventListener('error', event => {
+        reject(new Error(`exec in ${name}: ${event.message || 'the API server refused, or could not reach the node'}`));
+      });
       socket.addEventListener('close', () => {
         const [, stdout = '', stderr = '', result = ''] = channels.map(parts => Buffer.concat(parts).toString());
         if (result === '') reject(new Error(`exec in ${name}: the connection ended without a result`));

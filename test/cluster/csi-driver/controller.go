@@ -50,10 +50,11 @@ func (c *controller) CreateVolume(_ context.Context, request *csi.CreateVolumeRe
 		Id:           idOf("vol", request.Name),
 		Name:         request.Name,
 		Capacity:     max(request.CapacityRange.GetRequiredBytes(), smallest),
-		Block:        request.VolumeCapabilities[0].GetBlock() != nil,
+		shape:        shape{Block: request.VolumeCapabilities[0].GetBlock() != nil},
 		FromSnapshot: request.VolumeContentSource.GetSnapshot().GetSnapshotId(),
 		FromVolume:   request.VolumeContentSource.GetVolume().GetVolumeId(),
 	}
+	wanted.Sized = !wanted.Block && request.Parameters["sized"] == "true"
 	if request.CapacityRange.GetRequiredBytes() == 0 {
 		wanted.Capacity = usual
 	}
@@ -85,7 +86,7 @@ func (c *controller) CreateVolume(_ context.Context, request *csi.CreateVolumeRe
 
 func (c *controller) sameVolume(known, wanted *volume, limit int64, source *csi.VolumeContentSource) (*csi.CreateVolumeResponse, error) {
 	fits := known.Capacity >= wanted.Capacity && (limit == 0 || known.Capacity <= limit)
-	if !fits || known.Block != wanted.Block || known.FromSnapshot != wanted.FromSnapshot || known.FromVolume != wanted.FromVolume {
+	if !fits || known.shape != wanted.shape || known.FromSnapshot != wanted.FromSnapshot || known.FromVolume != wanted.FromVolume {
 		return nil, status.Errorf(codes.AlreadyExists, "%s is there and is not as asked for", known.Name)
 	}
 	return &csi.CreateVolumeResponse{Volume: describe(known, source)}, nil
@@ -94,25 +95,25 @@ func (c *controller) sameVolume(known, wanted *volume, limit int64, source *csi.
 // checkSource holds what the volume is filled from to its mode and size.
 func (c *controller) checkSource(wanted *volume) error {
 	var size int64
-	var block bool
+	var had shape
 	switch {
 	case wanted.FromSnapshot != "":
 		source, err := read[snapshot](c.store, "snapshots", wanted.FromSnapshot)
 		if err != nil {
 			return status.Errorf(codes.NotFound, "snapshot %s: %v", wanted.FromSnapshot, err)
 		}
-		size, block = source.Size, source.Block
+		size, had = source.Size, source.shape
 	case wanted.FromVolume != "":
 		source, err := read[volume](c.store, "volumes", wanted.FromVolume)
 		if err != nil {
 			return status.Errorf(codes.NotFound, "volume %s: %v", wanted.FromVolume, err)
 		}
-		size, block = source.Capacity, source.Block
+		size, had = source.Capacity, source.shape
 	default:
 		return nil
 	}
-	if block != wanted.Block {
-		return status.Error(codes.InvalidArgument, "the source has another volume mode")
+	if had != wanted.shape {
+		return status.Error(codes.InvalidArgument, "the source has another volume mode, or another class")
 	}
 	if size > wanted.Capacity {
 		return status.Errorf(codes.OutOfRange, "the source has %d bytes, the volume only %d", size, wanted.Capacity)
@@ -196,7 +197,7 @@ func (c *controller) CreateSnapshot(ctx context.Context, request *csi.CreateSnap
 	if ready.Before(taken) {
 		ready = taken.AddDate(100, 0, 0)
 	}
-	made := &snapshot{Id: id, Name: request.Name, Source: source.Id, Size: source.Capacity, Block: source.Block, Taken: taken, ReadyAt: ready}
+	made := &snapshot{Id: id, Name: request.Name, Source: source.Id, Size: source.Capacity, shape: source.shape, Taken: taken, ReadyAt: ready}
 	if err := c.store.createSnapshot(made); err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
 	"golang.org/x/sys/unix"
@@ -47,13 +46,28 @@ func (n *nodeService) NodeStageVolume(_ context.Context, request *csi.NodeStageV
 	}
 	n.store.mutex.Lock()
 	defer n.store.mutex.Unlock()
-	content := n.store.volumePath(known.Id)
+	return &csi.NodeStageVolumeResponse{}, stage(known, n.store.volumePath(known.Id), request.StagingTargetPath)
+}
+
+func stage(known *volume, content, target string) error {
 	if known.Block {
-		_, err = attach(content)
-	} else if err = os.MkdirAll(request.StagingTargetPath, 0o755); err == nil {
-		err = bind(content, request.StagingTargetPath, false)
+		_, err := attach(content)
+		return err
 	}
-	return &csi.NodeStageVolumeResponse{}, err
+	if err := os.MkdirAll(target, 0o755); err != nil {
+		return err
+	}
+	if !known.Sized {
+		return bind(content, target, false)
+	}
+	device, err := attach(content)
+	if err != nil {
+		return err
+	}
+	if mounted, err := isMounted(target); mounted || err != nil {
+		return err
+	}
+	return unix.Mount(device, target, "ext4", 0, "")
 }
 
 func (n *nodeService) NodeUnstageVolume(_ context.Context, request *csi.NodeUnstageVolumeRequest) (*csi.NodeUnstageVolumeResponse, error) {
@@ -66,7 +80,7 @@ func (n *nodeService) NodeUnstageVolume(_ context.Context, request *csi.NodeUnst
 		return nil, err
 	}
 	known, err := read[volume](n.store, "volumes", request.VolumeId)
-	if err == nil && known.Block {
+	if err == nil && known.isFile() {
 		return &csi.NodeUnstageVolumeResponse{}, detach(n.store.volumePath(known.Id))
 	}
 	return &csi.NodeUnstageVolumeResponse{}, nil
@@ -167,7 +181,13 @@ func (n *nodeService) NodeGetVolumeStats(_ context.Context, request *csi.NodeGet
 		return nil, status.Error(codes.NotFound, err.Error())
 	}
 	usage := &csi.VolumeUsage{Unit: csi.VolumeUsage_BYTES, Total: known.Capacity}
-	if !known.Block {
+	if known.Sized {
+		var disk unix.Statfs_t
+		err = unix.Statfs(request.VolumePath, &disk)
+		usage.Total = int64(disk.Blocks) * disk.Bsize
+		usage.Available = int64(disk.Bavail) * disk.Bsize
+		usage.Used = int64(disk.Blocks-disk.Bfree) * disk.Bsize
+	} else if !known.Block {
 		usage.Used, err = usedBytes(n.store.volumePath(known.Id))
 		usage.Available = max(known.Capacity-usage.Used, 0)
 	}
@@ -204,65 +224,4 @@ func usedBytes(folder string) (int64, error) {
 		return err
 	})
 	return sum, err
-}
-
-// bind may be called twice.
-func bind(source, target string, readOnly bool) error {
-	if mounted, err := isMounted(target); mounted || err != nil {
-		return err
-	}
-	if err := unix.Mount(source, target, "", unix.MS_BIND, ""); err != nil {
-		return err
-	}
-	if !readOnly {
-		return nil
-	}
-	return unix.Mount("", target, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
-}
-
-func unmount(target string) error {
-	for {
-		if mounted, err := isMounted(target); !mounted || err != nil {
-			return err
-		}
-		if err := unix.Unmount(target, 0); err != nil {
-			return err
-		}
-	}
-}
-
-func isMounted(target string) (bool, error) {
-	table, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return false, err
-	}
-	for _, line := range strings.Split(string(table), "\n") {
-		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == filepath.Clean(target) {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// attach gives the loop device of the file, a new one where it has none.
-func attach(file string) (string, error) {
-	device, err := deviceOf(file)
-	if device != "" || err != nil {
-		return device, err
-	}
-	return output("losetup", "--find", "--show", file)
-}
-
-func detach(file string) error {
-	device, err := deviceOf(file)
-	if device == "" || err != nil {
-		return err
-	}
-	return run("losetup", "--detach", device)
-}
-
-func deviceOf(file string) (string, error) {
-	text, err := output("losetup", "--noheadings", "--output", "NAME", "--associated", file)
-	name, _, _ := strings.Cut(text, "\n")
-	return strings.TrimSpace(name), err
 }

@@ -20,12 +20,22 @@ var (
 	errNotFound = errors.New("not found")
 )
 
-// volume lies in `volumes/<id>`: `meta.json`, and `content`, a folder or, for block mode, a sparse file.
+// shape is what a volume has in common with its snapshots.
+type shape struct {
+	Block bool `json:"block"`
+	// Sized volumes are file systems of their own, so that they can be full; others end with the disk that they lie on.
+	Sized bool `json:"sized"`
+}
+
+// isFile tells whether the content is a sparse file and not a folder.
+func (s shape) isFile() bool { return s.Block || s.Sized }
+
+// volume lies in `volumes/<id>`: `meta.json`, and `content`, a folder or a sparse file.
 type volume struct {
+	shape
 	Id       string `json:"id"`
 	Name     string `json:"name"`
 	Capacity int64  `json:"capacity"`
-	Block    bool   `json:"block"`
 	// FromSnapshot and FromVolume are the ids of what it was filled from.
 	FromSnapshot string `json:"fromSnapshot"`
 	FromVolume   string `json:"fromVolume"`
@@ -33,11 +43,11 @@ type volume struct {
 
 // snapshot lies in `snapshots/<id>`, in the same way.
 type snapshot struct {
+	shape
 	Id      string    `json:"id"`
 	Name    string    `json:"name"`
 	Source  string    `json:"source"`
 	Size    int64     `json:"size"`
-	Block   bool      `json:"block"`
 	Taken   time.Time `json:"taken"`
 	ReadyAt time.Time `json:"readyAt"`
 }
@@ -128,27 +138,72 @@ func (s *store) createVolume(made *volume) error {
 		return errFull
 	}
 	return s.make("volumes", made.Id, made, func(content string) error {
-		switch {
-		case made.FromSnapshot != "":
-			err = copyContent(s.path("snapshots", made.FromSnapshot, "content"), content)
-		case made.FromVolume != "":
-			err = copyContent(s.volumePath(made.FromVolume), content)
-		case !made.Block:
-			err = os.Mkdir(content, 0o755)
-		default:
-			err = os.WriteFile(content, nil, 0o600)
+		if made.FromSnapshot != "" {
+			return fill(made, s.path("snapshots", made.FromSnapshot, "content"), content)
 		}
-		if err == nil && made.Block {
-			err = os.Truncate(content, made.Capacity)
+		if made.FromVolume == "" {
+			return fill(made, "", content)
 		}
-		return err
+		return s.frozen(made.FromVolume, func(source string) error { return fill(made, source, content) })
 	})
 }
 
 func (s *store) createSnapshot(made *snapshot) error {
 	return s.make("snapshots", made.Id, made, func(content string) error {
-		return copyContent(s.volumePath(made.Source), content)
+		return s.frozen(made.Source, func(source string) error { return copyContent(source, content) })
 	})
+}
+
+// fill makes a volume's content, from the source's where there is one.
+func fill(made *volume, source, content string) error {
+	if !made.isFile() {
+		if source != "" {
+			return copyContent(source, content)
+		}
+		return os.Mkdir(content, 0o755)
+	}
+	var err error
+	if source != "" {
+		err = copyContent(source, content)
+	} else {
+		err = os.WriteFile(content, nil, 0o600)
+	}
+	if err == nil {
+		err = os.Truncate(content, made.Capacity)
+	}
+	if err != nil || !made.Sized {
+		return err
+	}
+	if source == "" {
+		return run("mkfs.ext4", "-q", "-F", "-m", "0", content)
+	}
+	var failed *exec.ExitError
+	if err := run("e2fsck", "-f", "-p", content); err != nil && !(errors.As(err, &failed) && failed.ExitCode() == 1) { // 1: mended
+		return err
+	}
+	return run("resize2fs", content)
+}
+
+// frozen gives the volume's content to the work; a file system of its own is brought to rest before, where it is mounted.
+func (s *store) frozen(id string, work func(content string) error) error {
+	content := s.volumePath(id)
+	known, err := read[volume](s, "volumes", id)
+	if err != nil || !known.Sized {
+		return work(content)
+	}
+	device, err := deviceOf(content)
+	if err != nil || device == "" {
+		return work(content)
+	}
+	target, err := mountOf(device)
+	if err != nil || target == "" {
+		return work(content)
+	}
+	if err := run("fsfreeze", "--freeze", target); err != nil {
+		return err
+	}
+	defer run("fsfreeze", "--unfreeze", target)
+	return work(content)
 }
 
 func (s *store) make(folder, id string, meta any, fill func(content string) error) error {
