@@ -17,19 +17,19 @@ export interface VolumeClaim {
   readonly record: VolumeRecord;
   /** `spec` of the claim on the target. */
   readonly spec: JsonObject;
-  readonly uid: string;
+  /** All of it, in the form that it has on the target. */
+  readonly object: JsonObject;
 }
 
 /** `json`: the claim as it is in the set. */
 export function claimOnTarget(json: string, record: VolumeRecord, options: RestoreOptions, now: Date): VolumeClaim | undefined {
   const object = parseJson(json);
   if (!isObject(object)) return undefined;
-  const uid = stringAt(object, 'metadata', 'uid') ?? '';
   const form = restoredForm(claimKind, object, formOptions(options, now));
   if ('excluded' in form) return undefined;
   const spec = at(form.main, 'spec');
   const namespace = stringAt(form.main, 'metadata', 'namespace') ?? '';
-  return { place: { namespace, claim: record.claim }, record, spec: isObject(spec) ? spec : {}, uid };
+  return { place: { namespace, claim: record.claim }, record, spec: isObject(spec) ? spec : {}, object: form.main };
 }
 
 export function modeOf(spec: JsonObject): VolumeMode {

@@ -1,0 +1,152 @@
+import type { ClusterApi } from '../../cluster/cluster-api.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import { at, type JsonObject } from '../../domain/json.ts';
+import { kindName } from '../../domain/resource.ts';
+import type { RestoreOptions } from '../../domain/restore-plan.ts';
+import type { Progress, Runtime } from '../../domain/runtime.ts';
+import { everything } from '../../domain/selection.ts';
+import { claimName, type VolumeRecord } from '../../domain/volume.ts';
+import { planVolume, type VolumeOutcome } from '../../domain/volume-restore.ts';
+import type { SetReader } from '../../repository/set-reader.ts';
+import { claims } from '../../volumes/kinds.ts';
+import { createObjects } from '../../volumes/objects.ts';
+import { waitUntil } from '../patience.ts';
+import { type ClaimPlace, claimOnTarget, modeOf, type VolumeClaim } from './claim.ts';
+import { fillVolume } from './fill.ts';
+import { boundVolume, releaseVolume } from './handover.ts';
+import { restoreInPlace } from './in-place.ts';
+import { readFilledVolumes, readStorageClasses, snapshotState } from './survey.ts';
+import type { VolumeTools } from './tools.ts';
+
+/** What is asked for one claim. */
+export interface ClaimRequest {
+  /** In the set. */
+  readonly from: ClaimPlace;
+  /** On the cluster; the same unless told. */
+  readonly to?: ClaimPlace;
+  /** Write into the claim that is there. */
+  readonly inPlace: boolean;
+  /** Only these files and folders, absolute within the volume; everything when empty. */
+  readonly include: readonly string[];
+  /** Remove what the set does not have; only in place, and only where everything is restored. */
+  readonly deleteOthers: boolean;
+  /** Scale down what uses the claim, and up again; only in place. */
+  readonly scaleDown: boolean;
+  /** StorageClass in the set to StorageClass on the target. */
+  readonly storageClasses: Readonly<Record<string, string>>;
+}
+
+export interface ClaimRestoreInput {
+  readonly reader: SetReader;
+  readonly cluster: ClusterApi;
+  readonly tools: VolumeTools;
+  readonly request: ClaimRequest;
+  readonly runtime: Runtime;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+const boundMs = 120_000;
+
+/** What a set says of a claim. VOLUME_DATA_MISSING where it says nothing. */
+export function recordOf(reader: Pick<SetReader, 'manifest'>, { namespace, claim }: ClaimPlace): VolumeRecord {
+  const found = reader.manifest.volumes.find(one => one.namespace === namespace && one.claim === claim);
+  if (found !== undefined) return found;
+  throw new HoldfastError('VOLUME_DATA_MISSING', `${reader.manifest.id} says nothing of ${claimName({ namespace, claim })}`, {
+    hint: 'holdfast volumes ls names the claims of a set',
+  });
+}
+
+/** USAGE for wishes that contradict each other. */
+export function checkRequest({ inPlace, include, deleteOthers, scaleDown }: ClaimRequest): void {
+  if (deleteOthers && !inPlace)
+    throw new HoldfastError('USAGE', 'a new claim has nothing that could be deleted: --delete-others goes with --in-place');
+  if (deleteOthers && include.length > 0) throw new HoldfastError('USAGE', '--delete-others is for whole claims, and --include for parts');
+  if (scaleDown && !inPlace) throw new HoldfastError('USAGE', 'nothing uses a new claim: --scale-down goes with --in-place');
+  const relative = include.find(path => !path.startsWith('/') || path.split('/').includes('..'));
+  if (relative !== undefined)
+    throw new HoldfastError('USAGE', `--include ${JSON.stringify(relative)} is no path from the volume’s root, such as /src/main.ts`);
+}
+
+/** Brings one claim back: into a new claim, or in place. Throws what keeps it from that; run again, it goes on. */
+export async function restoreClaim(input: ClaimRestoreInput): Promise<VolumeOutcome> {
+  const { reader, cluster, request, runtime, signal, tools, progress } = input;
+  checkRequest(request);
+  const record = recordOf(reader, request.from);
+  const place = request.to ?? request.from;
+  const objects = createObjects(cluster, runtime);
+  const there = await objects.read(claims, place.namespace, place.claim, signal);
+  const set = reader.manifest.id;
+  if (request.inPlace) {
+    if (there === undefined) {
+      throw new HoldfastError('CLUSTER_NOT_FOUND', `there is no ${claimName(place)} to write into`, {
+        hint: 'leave --in-place away to make it',
+      });
+    }
+    const { include, deleteOthers, scaleDown } = request;
+    const task = { set, record, place, claim: there, include, deleteOthers, scaleDown };
+    const filled = await restoreInPlace(task, { objects, tools, signal, progress, onWrite: () => {} });
+    return { ...place, ...filled, state: 'filled', reason: '' };
+  }
+  return intoNew(input, record, place, there);
+}
+
+async function intoNew(
+  input: ClaimRestoreInput,
+  record: VolumeRecord,
+  place: ClaimPlace,
+  there: JsonObject | undefined,
+): Promise<VolumeOutcome> {
+  const { reader, cluster, tools, request, runtime, signal, progress } = input;
+  const set = reader.manifest.id;
+  const context = { cluster, set, tools, runtime, signal, progress, onWrite: () => {} };
+  const name = `${place.namespace}/${place.claim}`;
+  const earlier = (await readFilledVolumes(cluster, signal)).find(one => one.claim === name && one.set === set && one.handedOver);
+  if (there !== undefined && earlier === undefined) {
+    throw new HoldfastError('CLUSTER_CONFLICT', `${claimName(place)} is there already`, {
+      hint: 'write into it with --in-place, or make another one with --to namespace/claim',
+    });
+  }
+  const { claim, object } = await readClaim(input, record, place);
+  let [volume, filled] = [earlier?.name, earlier?.filled];
+  if (volume === undefined || filled === undefined) {
+    const storage = (await readStorageClasses(cluster, signal)).of(claim.spec);
+    const whole = request.include.length === 0;
+    const snapshot = whole
+      ? await snapshotState(record, { cluster, namespace: tools.settings.namespace, signal })
+      : 'single files come from the repository';
+    const volumeMode = modeOf(claim.spec);
+    const plan = planVolume({ ...place, record, storage, snapshot, volumeMode, exists: false, wanted: 'data' });
+    if (plan.action !== 'fill' || typeof storage === 'string') throw new HoldfastError(plan.code ?? 'VOLUME_DATA_MISSING', plan.reason);
+    ({ volume, filled } = await fillVolume({ claim, plan, storage, snapshot, include: request.include }, context));
+  }
+  if (there === undefined) await cluster.create(claims, place.namespace, JSON.stringify(object), { fieldManager: 'holdfast', signal });
+  const bound = await waitUntil(async () => (await boundVolume(place, context)) !== undefined, { runtime, signal, waitMs: boundMs });
+  if (!bound) throw new HoldfastError('TIMEOUT', `${claimName(place)} was made, but is not bound to its volume ${volume}`);
+  await releaseVolume(volume, context);
+  return { ...place, ...filled, state: 'filled', reason: '' };
+}
+
+/** The claim as it is in the set, under its new name. */
+async function readClaim(
+  { reader, request, runtime, signal }: ClaimRestoreInput,
+  record: VolumeRecord,
+  place: ClaimPlace,
+): Promise<{ readonly claim: VolumeClaim; readonly object: JsonObject }> {
+  const { from, storageClasses } = request;
+  const namespaceMapping = { [from.namespace]: place.namespace };
+  const options: RestoreOptions = { selection: everything, namespaceMapping, existing: 'skip', storageClasses };
+  let found: VolumeClaim | undefined;
+  await reader.read(
+    entry => kindName(entry) === kindName(claims) && entry.namespace === from.namespace && entry.name === from.claim,
+    (_entry, json) => {
+      found = claimOnTarget(json, record, options, runtime.now());
+    },
+    { signal },
+  );
+  if (found === undefined) throw new HoldfastError('VOLUME_DATA_MISSING', `${claimName(from)} itself is not in ${reader.manifest.id}`);
+  const { volumeName: _, ...spec } = found.spec;
+  const labels = at(found.object, 'metadata', 'labels');
+  const metadata = { name: place.claim, namespace: place.namespace, ...(labels !== undefined && { labels }) };
+  return { claim: { ...found, place, spec }, object: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec } };
+}
