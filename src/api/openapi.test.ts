@@ -35,6 +35,14 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  it('says what each group of endpoints is about', async () => {
+    const { tags, paths } = await document();
+    const used = Object.values<Record<string, { tags: string[] }>>(paths).flatMap(operations =>
+      Object.values(operations).flatMap(one => one.tags),
+    );
+    expect(tags.map(({ name }: { name: string }) => name).sort()).toEqual([...new Set(used)].sort());
+  });
+
   it('has no reference that leads nowhere', async () => {
     const { components, paths } = await document();
     const references = [...JSON.stringify({ components, paths }).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(

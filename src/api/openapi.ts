@@ -4,7 +4,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { createJsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { namespacesHeader, namespacesPattern } from './auth/guard.ts';
 import type { Endpoint } from './endpoint.ts';
-import { apiPrefix } from './endpoints.ts';
+import { apiPrefix, type endpoints } from './endpoints.ts';
 import { healthRoutes } from './health.ts';
 import { idempotencyPattern } from './idempotency.ts';
 import { allEndpoints } from './methods.ts';
@@ -13,6 +13,31 @@ import { routeOf } from './mount.ts';
 /** Everything from this server, nothing inline, in no frame. */
 const docsPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** Without what belongs to the page’s maker, or has only one choice. */
+const pageStyle =
+  '.swagger-ui .topbar, .swagger-ui .servers, .swagger-ui .servers-title { display: none } .swagger-ui .scheme-container { padding: 12px 0 }';
+
+/** What each group of endpoints is about, in the order of the page. */
+const groups: Readonly<Record<'health' | keyof typeof endpoints, string>> = {
+  health: 'Probes; they take no token',
+  backups: 'Sets: what was backed up, when, and how long it is kept',
+  restores: 'Bringing back what a set holds: planned first, then applied',
+  verifications: 'Is everything as it was written?',
+  validations: 'Is everything back, and does it work?',
+  operations: 'All that runs or ran',
+  policies: 'What is protected, when, and for how long: the configuration in force',
+  objectives: 'What would be lost now, against what was promised',
+  retention: 'What stays and what goes, and why',
+  holds: 'Sets that retention may not touch',
+  ledger: 'Who did, and was refused, what: a signed chain',
+  events: 'One stream of everything that happens',
+  version: 'Which version answers, and to whom',
+};
+
+function tags(): { name: string; description: string }[] {
+  return Object.entries(groups).map(([name, description]) => ({ name, description }));
+}
 
 interface Operation {
   operationId?: string;
@@ -35,10 +60,16 @@ export async function createDescription(): Promise<FastifyInstance> {
       info: {
         title: 'Holdfast',
         version: 'v1',
-        description: 'Kubernetes backup and disaster recovery that proves it can restore.',
+        description: [
+          'Kubernetes backup and disaster recovery that proves it can restore.',
+          '',
+          'Every request below `/api/v1` takes a bearer token: press **Authorize**. What takes long answers 202 with an operation; `GET /operations/{id}` follows it,',
+          'and one stream of events tells of all. Lists come newest first, page by page. Every error is a problem of RFC 9457 with a stable `code` and a hint.',
+        ].join('\n'),
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],
+      tags: tags(),
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', description: 'A service account’s token, an OIDC token, or one of the token file' },
@@ -51,8 +82,11 @@ export async function createDescription(): Promise<FastifyInstance> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: docsPolicy,
-    theme: { title: 'Holdfast API' },
-    uiConfig: { url: '/openapi.json', validatorUrl: 'none', deepLinking: true, persistAuthorization: false },
+    theme: { title: 'Holdfast API', css: [{ filename: 'holdfast.css', content: pageStyle }] },
+    uiConfig: {
+      ...{ url: '/openapi.json', validatorUrl: 'none', deepLinking: true, persistAuthorization: false },
+      ...{ defaultModelsExpandDepth: 0, displayRequestDuration: true },
+    },
   });
   healthRoutes(app, () => []);
   for (const endpoint of allEndpoints()) {
