@@ -8,8 +8,8 @@ import { HoldfastError } from '../../src/domain/errors.ts';
 import type { Policy } from '../../src/domain/policy.ts';
 import type { Runtime } from '../../src/domain/runtime.ts';
 import { createOperations } from '../../src/operations/operations.ts';
-import { openLedger } from '../../src/repository/ledger.ts';
-import { openLiveCatalog } from '../../src/repository/live-catalog.ts';
+import { type Ledger, openLedger } from '../../src/repository/ledger.ts';
+import { type LiveCatalog, openLiveCatalog } from '../../src/repository/live-catalog.ts';
 import { initRepository, openRepository } from '../../src/repository/repository.ts';
 import type { MissedFire } from '../../src/schedule/due.ts';
 import { createEventBus } from '../../src/service/event-bus.ts';
@@ -56,7 +56,7 @@ export interface LifeOptions {
   readonly onMissed: (missed: MissedFire) => void;
 }
 
-/** One life of the service, from its start to its end: as `serve` puts it together, without what listens. */
+/** One life of the service, from when it has begun to its end: as `serve` puts it together, without what listens. */
 export interface Life {
   readonly world: World;
   readonly service: ReturnType<typeof createService>;
@@ -80,11 +80,18 @@ export async function beginLife({ clock, location, cluster, clusterId, policies,
   running = () => operations.active().length;
   const { signingKey, recipients, signingPublicKey } = location;
   const keys = { recipients, signingKey, trusted: [signingPublicKey] };
+  const ledger = openLedger(repository, { signingKey, trusted: keys.trusted, runtime });
+  const begun = Promise.withResolvers<void>();
+  const append: Ledger['append'] = async (fact, call) => {
+    const entry = await ledger.append(fact, call);
+    if (fact.action === 'service.started') begun.resolve();
+    return entry;
+  };
   const world: World = {
     ...{ version: '0.0.0-test', runtime, repository, cluster: api, operations, keys },
     log: { info: () => {}, warn: () => {}, error: () => {} },
-    catalog: openLiveCatalog(repository, { trusted: keys.trusted }),
-    ledger: openLedger(repository, { signingKey, trusted: keys.trusted, runtime }),
+    catalog: catalogOf(openLiveCatalog(repository, { trusted: keys.trusted }), calls),
+    ledger: { ...ledger, append },
     events: createEventBus(),
     sealIndex: false,
     identityDir: undefined,
@@ -96,6 +103,7 @@ export async function beginLife({ clock, location, cluster, clusterId, policies,
   };
   term = { signal: ended.signal, fence: { check: () => {} }, cluster: api, repository };
   const led = leadTerm(world, term, { clusterId, onScheduler: () => {}, onMissed, stopping: stopping.signal });
+  await begun.promise;
   return {
     world,
     service: createService(world, { readiness: () => [], objectives: () => [] }),
@@ -143,6 +151,15 @@ async function* countedStream<T>(calls: Calls, open: () => AsyncIterable<T>): As
   } finally {
     await items.return?.();
   }
+}
+
+/** Compressing a snapshot is done by threads, between calls. */
+function catalogOf(inner: LiveCatalog, calls: Calls): LiveCatalog {
+  return {
+    ...inner,
+    refresh: options => counted(calls, () => inner.refresh(options)),
+    keepSnapshot: options => counted(calls, () => inner.keepSnapshot(options)),
+  };
 }
 
 interface StoreParts {
