@@ -1,10 +1,13 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyLedger } from '../../src/repository/ledger-verify.ts';
 import { openRepository } from '../../src/repository/repository.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
+import { apiJson, type KubeObject } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
@@ -112,6 +115,31 @@ describe('the service', () => {
         if (told.includes('Completed')) break;
       }
       expect(told).toContain(one.id);
+    });
+
+    it('does all that with the curl commands of its documentation', async () => {
+      const api = (body: object, at: string) => apiJson(source, at, { method: 'POST', body });
+      await api({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'holdfast' } }, '/api/v1/namespaces');
+      const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'identity' }, stringData: { 'operator.identity': identity } };
+      await api(secret, '/api/v1/namespaces/holdfast/secrets');
+      const page = await readFile(join(import.meta.dirname, '../../docs/api.md'), 'utf8');
+      const journey = page.slice(page.indexOf('\n## The whole journey\n'), page.indexOf('\nWatch everything that happens'));
+      const commands = [...journey.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block).join('');
+      const script = `set -euo pipefail
+        kubectl() { echo ${tokens.alice}; }
+        ${commands.replace('https://holdfast.holdfast.svc:8443', service.url)}
+        until ask "$api/restores/$restore" | jq -e '.phase | IN("Pending", "Running") | not' >/dev/null; do sleep 0.2; done
+        echo "ended: $operation $restore"`;
+      const { stdout } = await promisify(execFile)('bash', ['-c', script], { timeout: 120_000 });
+      const [, backup = '', restore = ''] = /^ended: (\S+) (\S+)$/m.exec(stdout) ?? [];
+      expect(await service.get(`operations/${backup}`)).toMatchObject({ kind: 'backup', phase: 'Completed', summary: { tier: 'daily' } });
+      expect(await service.get(`restores/${restore}`)).toMatchObject({ phase: 'Completed' });
+      const namesIn = async (namespace: string) => {
+        const { items } = (await apiJson(source, `/api/v1/namespaces/${namespace}/configmaps`)) as unknown as { items: KubeObject[] };
+        return items.map(({ metadata }) => metadata.name).sort();
+      };
+      expect((await namesIn('agent-platform')).length).toBeGreaterThan(2);
+      expect(await namesIn('agent-platform-old')).toEqual(await namesIn('agent-platform'));
     });
 
     it('keeps a set that is held, and says why', async () => {
