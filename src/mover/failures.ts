@@ -6,7 +6,8 @@ import type { ResticEnd } from './restic.ts';
 export const resticExits = { incomplete: 3, repositoryMissing: 10, locked: 11, wrongPassword: 12, interrupted: 130 } as const;
 
 /** Asking again helps nothing: restic itself would go on for 15 minutes. */
-const hopeless = /InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|access key .* does not exist/i;
+const hopeless =
+  /InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|TokenRefreshRequired|access key .*(?:does not exist|is invalid)|request signature we calculated does not match|token .*(?:is invalid|expired)/i;
 const forbidden = new RegExp(
   `${hopeless.source}|AccessDenied|Access Denied|AllAccessDisabled|AccountProblem|403 Forbidden|no credentials found`,
   'i',
@@ -15,7 +16,7 @@ const missingBucket = /NoSuchBucket|bucket does not exist|InvalidBucketName|Buck
 const unreachable =
   /connection refused|no such host|i\/o timeout|network is unreachable|no route to host|connection reset|broken pipe|server misbehaving|TLS handshake|x509:|dial tcp|Client\.Timeout|(?<!unexpected )EOF$|SlowDown|ServiceUnavailable|503 Service|502 Bad|InternalError|XMinio|Server not initialized/i;
 const damaged =
-  /ciphertext verification failed|hash mismatch|invalid data returned|does not match the (?:id|hash)|repository contains errors|(?:blob|pack|tree|index|file) .*(?:not found|damaged|invalid|corrupt|does not exist|missing)|failed to load (?:blob|tree|index|pack)|(?:load|decrypt)ing .* failed|unable to (?:load|decrypt)|zstd|unexpected EOF|invalid (?:header|packs?)|not contained in|key does not exist/i;
+  /ciphertext verification failed|hash mismatch|invalid data returned|does not match the (?:id|hash)|repository contains errors|(?:blob|pack|tree|index|file) .*(?:not found|damaged|invalid|corrupt|does not exist|missing)|failed to load (?:blob|tree|index|pack)|(?:load|decrypt)ing .* failed|unable to (?:load|decrypt)|zstd|unexpected EOF|invalid (?:header|packs?)|not contained in|key does not exist|file is too short|InvalidRange|(?:Load|ReadFull)\(<\w+\/\w+>.*no such file|repository is damaged/i;
 const full = /no space left on device|disk quota exceeded|file too large/i;
 const unreadable =
   /input\/output error|structure needs cleaning|stale (?:NFS )?file handle|transport endpoint is not connected|read-only file system|no such device/i;
@@ -47,7 +48,7 @@ function codeOf(end: ResticEnd, action: MoverAction): MoverFailure {
   if (end.code === resticExits.locked) return 'locked';
   if (writesVolume && end.items.some(item => full.test(item.text))) return 'volume-full';
   if (readerFailed.test(end.exitText)) return 'volume-unreadable';
-  if (end.items.length > 0 && end.items.every(item => unreadable.test(item.text))) return 'volume-unreadable';
+  if (end.items.some(item => item.item !== '' && unreadable.test(item.text))) return 'volume-unreadable';
   if (end.code === resticExits.incomplete) return 'incomplete';
   if (any(forbidden)) return 'store-forbidden';
   if (any(missingBucket)) return 'store-unreachable';

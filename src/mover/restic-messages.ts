@@ -9,6 +9,8 @@ export type ResticMessage =
   | { readonly type: 'exit'; readonly text: string }
   /** The store failed, and is tried again. `first`: it has not answered yet. */
   | { readonly type: 'retry'; readonly text: string; readonly first: boolean }
+  /** Trying again helped. */
+  | { readonly type: 'answered' }
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'other' };
 
@@ -16,13 +18,15 @@ export type ResticFields = Readonly<Record<string, unknown>>;
 
 const retrying = /^(\S.*?) returned error, retrying after [^:]+: (.*)$/s;
 
+const answered = /^\S.* operation successful after \d+ retries$/;
+
 /** Never throws: what is not understood is text. */
 export function parseResticLine(line: string): ResticMessage {
   const fields = line.startsWith('{') ? parsed(line) : undefined;
   if (fields === undefined) {
     const [, call = '', text] = retrying.exec(line) ?? [];
     if (text !== undefined) return { type: 'retry', text: `${call}: ${text}`, first: call === 'Stat(<config/>)' };
-    return { type: 'text', text: line };
+    return answered.test(line) ? { type: 'answered' } : { type: 'text', text: line };
   }
   switch (fields['message_type']) {
     case 'status':
@@ -38,7 +42,7 @@ export function parseResticLine(line: string): ResticMessage {
     case 'node':
       return { type: fields['message_type'], fields };
     case 'error':
-      return { type: 'error', item: textOf(fields, 'item'), text: errorText(fields['error']) };
+      return { type: 'error', item: textOf(fields, 'item'), text: errorText(fields['error']) || textOf(fields, 'message').trim() };
     case 'exit_error':
       return { type: 'exit', text: textOf(fields, 'message').replace(/^(Fatal: )+/, '') };
     default:

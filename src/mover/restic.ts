@@ -9,6 +9,8 @@ import { parseResticLine, type ResticFields, type ResticMessage } from './restic
 
 /** A killed restic is given this long to remove its lock. */
 const graceMs = 10_000;
+/** New credentials may take a moment to be known everywhere. */
+const hopelessMs = 10_000;
 const mostItems = 20;
 const mostTrouble = 10;
 
@@ -126,9 +128,15 @@ function takeNotes(call: ResticCall, patienceMs: number, endRestic: () => void) 
   let itemCount = 0;
   let unanswered = false;
   let patience: NodeJS.Timeout | undefined;
+  let hopeless: NodeJS.Timeout | undefined;
   const giveUp = () => {
     unanswered = true;
     endRestic();
+  };
+  const stopWaiting = () => {
+    for (const timer of [patience, hopeless]) clearTimeout(timer);
+    patience = undefined;
+    hopeless = undefined;
   };
   const complain = (text: string) => {
     trouble.push(text);
@@ -144,19 +152,18 @@ function takeNotes(call: ResticCall, patienceMs: number, endRestic: () => void) 
     } else if (message.type === 'text') complain(message.text);
     else if (message.type === 'retry') {
       complain(message.text);
-      if (isHopeless(message.text)) endRestic();
+      if (isHopeless(message.text)) hopeless ??= setTimeout(endRestic, hopelessMs);
       else if (message.first) patience ??= setTimeout(giveUp, patienceMs);
     }
-    if (message.type !== 'text' && message.type !== 'retry' && message.type !== 'exit') {
-      clearTimeout(patience);
-      patience = undefined;
-    }
+    // Lines of progress come whatever the store does, but not before it answered once.
+    if (message.type === 'answered') stopWaiting();
+    else if (!['text', 'retry', 'exit'].includes(message.type)) clearTimeout(patience);
     call.onMessage?.(message);
     if (call.endOn?.(message) === true) endRestic();
   };
   return {
     take,
     end: (code: number): ResticEnd => ({ code, summary, exitText, items, itemCount, trouble, unanswered }),
-    close: () => clearTimeout(patience),
+    close: stopWaiting,
   };
 }

@@ -29,7 +29,7 @@ export interface TestMover {
   readonly repository: string;
   /** Lines that were printed last. */
   readonly printed: readonly string[];
-  run(request: MoverRequest, options?: { signal?: AbortSignal; storePatienceMs?: number }): Promise<MoverResult>;
+  run(request: MoverRequest, options?: { signal?: AbortSignal; storePatienceMs?: number; restic?: string }): Promise<MoverResult>;
   backup(path: string, changes?: Partial<Backup>): Promise<MoverResult>;
   restore(path: string, snapshot: string, changes?: Partial<Restore>): Promise<MoverResult>;
   common(): Pick<Backup, 'repository' | 'options' | 'tuning'>;
@@ -54,7 +54,8 @@ export async function testMover(store?: MoverStore): Promise<TestMover> {
     printed.length = 0;
     await rm(resultFile, { force: true });
     const done = await runMover(JSON.stringify(request), {
-      ...{ secretsDir, temporaryDir, resultFile, restic },
+      ...{ secretsDir, temporaryDir, resultFile },
+      restic: options.restic ?? restic,
       environment: process.env,
       storePatienceMs: options.storePatienceMs ?? 60_000,
       print: line => printed.push(line),

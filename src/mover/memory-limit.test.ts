@@ -1,0 +1,32 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { containerMemory, goMemoryLimit } from './memory-limit.ts';
+
+const mebibyte = 2 ** 20;
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'holdfast-memory-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+describe('the memory of a container', () => {
+  it.each([
+    ['a limit', '1073741824\n', 1024 * mebibyte],
+    ['no limit, in version 2', 'max\n', undefined],
+    ['no limit, in version 1', '9223372036854771712\n', undefined],
+    ['nothing', '', undefined],
+  ])('is read where there is %s', async (_, text, bytes) => {
+    await writeFile(join(dir, 'limit'), text);
+    expect(await containerMemory([join(dir, 'nowhere'), join(dir, 'limit')])).toBe(bytes);
+  });
+
+  it('leaves room for the mover itself', () => {
+    for (const container of [256, 512, 1024, 4096]) {
+      const bytes = Number(goMemoryLimit(container * mebibyte));
+      expect(bytes).toBeLessThan((container - 100) * mebibyte);
+      expect(bytes).toBeGreaterThanOrEqual(64 * mebibyte);
+    }
+  });
+});
