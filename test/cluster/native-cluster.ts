@@ -40,7 +40,7 @@ export async function startNativeCluster(options: ClusterOptions): Promise<TestC
       support && space && kubeletClient
         ? await startNode({ ...options, space, access: api.access, dir: dir.path, kubeletClient, pluginFolder: support.pluginFolder })
         : undefined;
-    return nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, node });
+    return nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, node, space });
   } catch (thrown) {
     for (const server of started.reverse()) await server.stop(0);
     await dir.remove();
@@ -95,14 +95,17 @@ interface Parts {
   readonly api: ApiServer;
   readonly manager: GuardedProcess | undefined;
   readonly node: TestNode | undefined;
+  readonly space: NodeSpace | undefined;
 }
 
-function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, node }: Parts): TestCluster {
+function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, node, space }: Parts): TestCluster {
   let apiProcess = api.process;
   const stop = async () => {
     await node?.stop();
     await manager?.stop();
     await apiProcess.stop();
+    // Not before: the API server would wait for connections whose other end has vanished with the space.
+    await space?.stop();
     await etcd.process.stop();
   };
   return {

@@ -28,6 +28,7 @@ export interface TestNode {
   /** The kubelet is gone and the containers run on, as when a node is not reachable; and it is back. */
   stopKubelet(): Promise<void>;
   startKubelet(): Promise<void>;
+  /** The node's servers are gone, containers run on until the space is stopped. */
   stop(): Promise<void>;
 }
 
@@ -47,11 +48,9 @@ export async function startNode(options: NodeOptions): Promise<TestNode> {
   const { space, access, kubeletClient } = options;
   const started: GuardedProcess[] = [];
   const parts: { kubelet?: GuardedProcess; csi?: Csi } = {};
-  // All at once: with the space everything in it ends anyway.
   const stop = async () => {
     await parts.csi?.stop();
     await Promise.all([parts.kubelet, ...started].map(server => server?.stop(5_000)));
-    await space.stop();
   };
   try {
     started.push(await startScheduler(options));
