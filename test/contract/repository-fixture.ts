@@ -117,6 +117,7 @@ export interface SetOptions {
   readonly maxTarBytes?: number;
   /** The reading that counts, by kind name. */
   readonly attempts?: Readonly<Record<string, number>>;
+  readonly volumes?: Manifest['volumes'];
   /** Stops before the manifest. */
   readonly halfWritten?: boolean;
 }
@@ -197,7 +198,7 @@ function manifestOf(
     excluded: [],
     problems:
       options.phase === 'PartiallyFailed' ? [{ item: 'metrics.k8s.io/v1beta1', code: 'DISCOVERY_INCOMPLETE', message: 'no answer' }] : [],
-    volumes: [],
+    volumes: options.volumes ?? [],
     shards,
     index,
     encryption: {
