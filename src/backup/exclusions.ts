@@ -1,5 +1,6 @@
 import type { ResourceKind } from '../domain/resource.ts';
 import { kindName } from '../domain/resource.ts';
+import { volumeNames } from '../domain/volume.ts';
 
 /** Kinds that a cluster makes for itself: bringing them back would be wrong or meaningless. Documented in docs/backup.md. */
 export const clusterMadeKinds: Readonly<Record<string, string>> = {
@@ -92,8 +93,20 @@ export const clusterMadeObjects: readonly ObjectRule[] = [
   },
 ];
 
+/** Kinds of which Holdfast makes objects for a while, or keeps some beside the sets: a restore has no use for them. */
+const ownKinds = [
+  ...['persistentvolumeclaims', 'pods', 'secrets', 'jobs.batch'],
+  ...['volumesnapshots.snapshot.storage.k8s.io', 'volumesnapshotcontents.snapshot.storage.k8s.io'],
+];
+
+const ownObjects: readonly ObjectRule[] = ownKinds.map(kind => ({
+  kind,
+  reason: 'made by Holdfast itself to move or keep the data of volumes',
+  matches: object => object.labels[volumeNames.workLabel] !== undefined,
+}));
+
 /** The rules for one kind, so that most kinds cost nothing per object. */
 export function objectRules(kind: { readonly group: string; readonly resource: string }): readonly ObjectRule[] {
   const name = kindName(kind);
-  return clusterMadeObjects.filter(rule => rule.kind === name);
+  return [...clusterMadeObjects, ...ownObjects].filter(rule => rule.kind === name);
 }

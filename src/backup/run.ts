@@ -14,6 +14,8 @@ import type { Repository } from '../repository/repository.ts';
 import { type ArchiveResult, openArchive } from './archive.ts';
 import { type Reading, readInstant } from './instant.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
+import type { CapturedVolumes, CaptureVolumes } from './volumes/capture.ts';
+import { volumePart, volumeProblems, volumeRecords } from './volumes/records.ts';
 
 export interface BackupRequest {
   readonly repository: Repository;
@@ -32,8 +34,10 @@ export interface BackupRequest {
   readonly producerVersion: string;
   /** The scheduled runs that the set is to stand for. */
   readonly fires?: readonly Fire[];
-  /** What the tier asks for, and what becomes of it. */
+  /** What the tier asks for, and what becomes of it; with `volumes`, what becomes of their parts is found out. */
   readonly parts?: readonly PartRecord[];
+  /** Captures volumes while objects are read; without it they are not asked for. */
+  readonly volumes?: CaptureVolumes;
   /**
    * Makes the set visible in place of the plain put of its manifest, and resolves with the manifest as it stands then. `bytes` is
    * `manifest.json`, signed. What it throws fails the backup.
@@ -108,6 +112,7 @@ async function capture(request: BackupRequest, id: string, started: Date): Promi
       onPacked: (objects, bytes) => progress({ phase: 'read', objects, bytes }),
     },
   );
+  const volumes = captureVolumes(request, id);
   try {
     const [reading, uid] = await Promise.all([
       readInstant({ cluster, plan, labelSelector: selection.labelSelector, runtime, signal, add: archive.add }),
@@ -115,11 +120,31 @@ async function capture(request: BackupRequest, id: string, started: Date): Promi
     ]);
     progress({ phase: 'store' });
     const archived = await archive.finish();
-    const manifest = compose({ request, id, started, plan, reading, archived, cluster: { uid, version, server: cluster.server } });
-    return { manifest, settleMs: reading.settleMs };
+    const captured = await volumes.captured;
+    const of = { uid, version, server: cluster.server };
+    return { manifest: compose({ request, id, started, plan, reading, archived, captured, cluster: of }), settleMs: reading.settleMs };
   } finally {
-    await archive.close();
+    await Promise.all([archive.close(), volumes.stop()]);
   }
+}
+
+/** Begins with the volumes. What stops all of them is an error of each of them, and no reason to throw the objects away. */
+function captureVolumes({ volumes, selection, signal, progress }: BackupRequest, id: string) {
+  const stopping = new AbortController();
+  const either = AbortSignal.any([signal, stopping.signal]);
+  const captured = volumes?.({ id, selection }, { signal: either, progress }).catch((thrown: unknown) => {
+    either.throwIfAborted();
+    return asHoldfastError(thrown);
+  });
+  captured?.catch(() => {});
+  return {
+    captured,
+    /** Ends what is still at work, and waits until it has cleaned up. */
+    stop: async () => {
+      stopping.abort(new HoldfastError('INTERRUPTED', 'the backup has ended'));
+      await captured?.catch(() => {});
+    },
+  };
 }
 
 /** The UID of kube-system; an account that may not read it backs up all the same. */
@@ -143,11 +168,13 @@ interface Captured {
   readonly plan: ReadPlan;
   readonly reading: Reading;
   readonly archived: ArchiveResult;
+  readonly captured: CapturedVolumes | HoldfastError | undefined;
   readonly cluster: Manifest['cluster'];
 }
 
 function compose(captured: Captured): Manifest {
   const { request, plan, reading, archived } = captured;
+  const volumes = volumeRecords(archived.claims, captured.captured);
   const records = plan.kinds.map((kind, i): KindRecord => {
     const tally = archived.tallies[i]!;
     const { revision, consistency, attempt, error } = reading.kinds[i]!;
@@ -161,6 +188,7 @@ function compose(captured: Captured): Manifest {
   const problems: ItemProblem[] = [
     ...plan.problems,
     ...records.flatMap(record => (record.error === undefined ? [] : [{ item: kindName(record), ...record.error }])),
+    ...volumeProblems(volumes, captured.captured),
   ];
   if (records.length > 0 && records.every(record => record.error !== undefined)) {
     throw new HoldfastError(records[0]!.error!.code, `not one kind could be listed; the first: ${records[0]!.error!.message}`);
@@ -172,7 +200,7 @@ function compose(captured: Captured): Manifest {
     phase: problems.length === 0 ? 'Completed' : 'PartiallyFailed',
     tier: request.tier,
     ...(request.fires === undefined ? {} : { fires: request.fires }),
-    ...(request.parts === undefined ? {} : { parts: request.parts }),
+    ...(request.parts === undefined ? {} : { parts: partsOf(request, request.parts, volumes) }),
     startedAt: captured.started.toISOString(),
     finishedAt: request.runtime.now().toISOString(),
     producer: { name: 'holdfast', version: request.producerVersion },
@@ -185,7 +213,7 @@ function compose(captured: Captured): Manifest {
     bytes: records.reduce((sum, record) => sum + record.bytes, 0),
     excluded: exclusions(captured),
     problems,
-    volumes: volumes(captured),
+    volumes,
     shards: archived.shards,
     index: archived.index,
     encryption: {
@@ -206,8 +234,9 @@ function exclusions({ plan, reading, archived }: Captured): Exclusion[] {
   return [...plan.excluded, ...vanished, ...objects];
 }
 
-/** The claims are in the set as objects; what is written in their volumes is not. */
-function volumes({ archived }: Captured): VolumeRecord[] {
-  const reason = 'volume data is not captured by this version: only the claim is';
-  return archived.claims.map(claim => ({ namespace: claim.namespace, claim: claim.name, state: 'not-protected', reason }));
+function partsOf({ volumes: asked }: BackupRequest, parts: readonly PartRecord[], volumes: readonly VolumeRecord[]): PartRecord[] {
+  if (asked === undefined) return [...parts];
+  return parts.map(record =>
+    record.part === 'volumeSnapshots' || record.part === 'volumeData' ? volumePart(record.part, volumes) : record,
+  );
 }

@@ -4,6 +4,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { at } from '../domain/json.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
+import { holdLease } from './held-lease.ts';
 import { leases, nodes } from './kinds.ts';
 import { shortDigest } from './labels.ts';
 import { moverJob, moverSecret } from './mover-job.ts';
@@ -12,7 +13,6 @@ import type { MoverSuccess } from './mover-pod.ts';
 import { watchMover } from './mover-watch.ts';
 import type { Objects } from './objects.ts';
 import type { AccessIssuer, Movers, MoverTask, RepositoryAccess } from './ports.ts';
-import { holdRepository } from './repository-lease.ts';
 import { createSlots, type Slot } from './slots.ts';
 
 export interface MoversOptions {
@@ -84,7 +84,7 @@ async function guarded<T>(
   if (repository === undefined) return work(signal, avoid);
   const name = `holdfast-volume-${shortDigest(repository.key)}`;
   const { runtime, monotonic } = context;
-  const hold = await holdRepository({
+  const hold = await holdLease({
     ...{ runtime, monotonic, signal, waitMs: context.lockMs, lease: context.lease(name) },
     identity: `${task.work}/${Buffer.from(runtime.random(4)).toString('hex')}`,
   });

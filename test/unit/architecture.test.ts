@@ -27,7 +27,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'cluster/lease.ts',
   ],
   mover: ['domain'],
-  backup: ['domain', 'crypto', 'repository', 'volumes', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts'],
+  backup: [
+    ...['domain', 'crypto', 'repository', 'volumes', 'storage/object-store.ts'],
+    ...['cluster/cluster-api.ts', 'cluster/pod-api.ts', 'cluster/lease.ts'],
+  ],
   restore: ['domain', 'crypto', 'repository', 'volumes', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts'],
   validate: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
   schedule: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/lease.ts'],

@@ -14,8 +14,8 @@ export interface HoldOptions {
   readonly signal: AbortSignal;
 }
 
-export interface RepositoryHold {
-  /** Aborted when somebody else may work in the repository. */
+export interface HeldLease {
+  /** Aborted when somebody else may hold it. */
   readonly signal: AbortSignal;
   /** Ends the renewals; false where the lease was lost before. */
   stop(): Promise<boolean>;
@@ -27,10 +27,10 @@ const validMs = 15_000;
 const pollMs = 500;
 
 /**
- * Takes the lease of a repository, waiting for others, and renews it. A holder that says nothing for the lease's duration, by our own clock, is
+ * Takes a lease that guards one piece of work, waiting for others, and renews it. A holder that says nothing for the lease's duration, by our own clock, is
  * gone. Lighter than an election: a lease that is not there is nobody's, since it is deleted when the work is done. MOVER_FAILED when the time is up.
  */
-export async function holdRepository(options: HoldOptions): Promise<RepositoryHold> {
+export async function holdLease(options: HoldOptions): Promise<HeldLease> {
   const { monotonic, runtime, signal } = options;
   const until = monotonic() + options.waitMs;
   const seen = { text: '', since: 0 };
@@ -40,7 +40,7 @@ export async function holdRepository(options: HoldOptions): Promise<RepositoryHo
     const taken = await take(options, seen);
     if (typeof taken !== 'string') return renewing(options, taken, sentAt);
     if (monotonic() >= until) {
-      throw new HoldfastError('MOVER_FAILED', `${options.lease.name} is held by ${taken}, which works in the same repository`);
+      throw new HoldfastError('MOVER_FAILED', `${options.lease.name} is held by ${taken}, which works on the same`);
     }
     await runtime.sleep(pollMs, signal);
   }
@@ -69,11 +69,11 @@ async function take({ lease, identity, runtime, monotonic, signal }: HoldOptions
   }
 }
 
-function renewing({ lease, runtime, monotonic }: HoldOptions, first: StoredLease, sentAt: number): RepositoryHold {
+function renewing({ lease, runtime, monotonic }: HoldOptions, first: StoredLease, sentAt: number): HeldLease {
   const [lost, done] = [new AbortController(), new AbortController()];
   let stored = first;
   let renewedAt = sentAt;
-  const lose = (why: string) => lost.abort(new HoldfastError('MOVER_FAILED', `${lease.name} ${why}: another process may work there now`));
+  const lose = (why: string) => lost.abort(new HoldfastError('MOVER_FAILED', `${lease.name} ${why}: another process may hold it now`));
 
   const loop = async (): Promise<void> => {
     for (;;) {

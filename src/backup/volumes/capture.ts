@@ -1,0 +1,119 @@
+import pLimit from 'p-limit';
+import type { ItemProblem } from '../../domain/backup-set.ts';
+import { asHoldfastError, isCode } from '../../domain/errors.ts';
+import { at, type JsonObject, stringAt } from '../../domain/json.ts';
+import type { ResourceKind } from '../../domain/resource.ts';
+import type { Progress } from '../../domain/runtime.ts';
+import type { Selection } from '../../domain/selection.ts';
+import type { VolumeRecord } from '../../domain/volume.ts';
+import { holdLease } from '../../volumes/held-lease.ts';
+import { claims, leases, pods, snapshotClasses, storageClasses, volumes } from '../../volumes/kinds.ts';
+import { type ClaimContext, captureUnit } from './capture-unit.ts';
+import { type CaptureContext, cleanUp, type VolumeTools } from './context.ts';
+import { planUnits, podsByClaim } from './hook-plan.ts';
+import { findLeftovers, workLeaseName } from './leftovers.ts';
+import { selectClaims, type WantedClaim } from './select.ts';
+import { volumeProgress } from './volume-progress.ts';
+
+/** What is wanted of the claims of a set. */
+export interface VolumeWish {
+  readonly snapshots: boolean;
+  readonly data: boolean;
+}
+
+export interface CapturedVolumes {
+  /** One a claim of the set, by namespace and name. */
+  readonly records: readonly VolumeRecord[];
+  /** What went wrong beside the claims: a pod that could not be thawed. */
+  readonly problems: readonly ItemProblem[];
+}
+
+/** Captures the volumes of a set while its objects are read. What fails for one claim is in its record; throws where nothing can be known, and when aborted. */
+export type CaptureVolumes = (
+  set: { readonly id: string; readonly selection: Selection },
+  options: { readonly signal: AbortSignal; readonly progress: Progress },
+) => Promise<CapturedVolumes>;
+
+export function createVolumeCapture(tools: VolumeTools, wish: VolumeWish): CaptureVolumes {
+  return async ({ id, selection }, { signal, progress }) => {
+    const name = workLeaseName(id);
+    const { runtime, monotonic, settings } = tools;
+    const lease = await holdLease({ runtime, monotonic, signal, lease: tools.lease(name), identity: id, waitMs: 0 });
+    const context: CaptureContext = { ...tools, work: id, signal: AbortSignal.any([signal, lease.signal]) };
+    try {
+      return await capture(context, { wish, selection, progress });
+    } finally {
+      await lease.stop();
+      await cleanUp(tools, `lease ${name}`, bound => tools.objects.remove(leases, settings.namespace, name, bound));
+    }
+  };
+}
+
+interface What {
+  readonly wish: VolumeWish;
+  readonly selection: Selection;
+  readonly progress: Progress;
+}
+
+async function capture(context: CaptureContext, { wish, selection, progress }: What): Promise<CapturedVolumes> {
+  const { objects, settings, signal } = context;
+  const leftovers = await findLeftovers(context);
+  const { wanted, left } = selectClaims(await objects.list(claims, {}, signal), selection);
+  const report = volumeProgress(wanted, progress);
+  const [drivers, classes, stores, users] = await Promise.all([
+    driversOf(context, wanted),
+    listServed(context, snapshotClasses),
+    objects.list(storageClasses, {}, signal),
+    usersOf(context, wanted),
+  ]);
+  const common: ClaimContext = {
+    ...{ ...context, wish, drivers, snapshotClasses: classes, storageClasses: stores, podsByClaim: users },
+    ...{ move: pLimit(settings.parallel), progress: report.progress },
+  };
+  const atOnce = pLimit(settings.parallelSnapshots);
+  const units = planUnits(wanted, users, settings.hookTimeoutMs);
+  const results = await Promise.all(units.map(unit => captureUnit(common, unit, { atOnce, onDone: report.done })));
+  signal.throwIfAborted();
+  await leftovers.finish().catch((thrown: unknown) => {
+    signal.throwIfAborted();
+    context.onWarning(`what an earlier run left behind could not be removed: ${asHoldfastError(thrown).message}`);
+  });
+  const records = [...left, ...results.flatMap(result => result.records)];
+  const key = ({ namespace, claim }: VolumeRecord) => `${namespace}/${claim}`;
+  return { records: records.sort((a, b) => (key(a) < key(b) ? -1 : 1)), problems: results.flatMap(result => result.problems) };
+}
+
+/** CSI drivers by volume; none for a volume that has none. Volumes of plug-ins that were in Kubernetes itself say which driver has taken over. */
+async function driversOf({ objects, signal }: CaptureContext, wanted: readonly WantedClaim[]): Promise<ReadonlyMap<string, string>> {
+  const names = new Set(wanted.map(({ volume }) => volume));
+  const drivers = new Map<string, string>();
+  for (const volume of await objects.list(volumes, {}, signal)) {
+    const name = stringAt(volume, 'metadata', 'name') ?? '';
+    const driver = stringAt(volume, 'spec', 'csi', 'driver') ?? stringAt(volume, 'metadata', 'annotations', 'pv.kubernetes.io/migrated-to');
+    if (names.has(name) && driver !== undefined) drivers.set(name, driver);
+  }
+  return drivers;
+}
+
+/** Pods that use the claims; of pods only those are kept in memory. */
+async function usersOf(
+  { objects, signal }: CaptureContext,
+  wanted: readonly WantedClaim[],
+): Promise<ReadonlyMap<string, readonly JsonObject[]>> {
+  const using: JsonObject[] = [];
+  for (const namespace of new Set(wanted.map(({ facts }) => facts.namespace))) {
+    const found = await objects.list(pods, { namespace }, signal);
+    using.push(...found.filter(pod => Array.isArray(at(pod, 'spec', 'volumes'))));
+  }
+  return podsByClaim(using);
+}
+
+/** A cluster without the API has no such objects. */
+async function listServed({ objects, signal }: CaptureContext, kind: ResourceKind): Promise<JsonObject[]> {
+  try {
+    return await objects.list(kind, {}, signal);
+  } catch (thrown) {
+    if (isCode(thrown, 'CLUSTER_NOT_FOUND')) return [];
+    throw thrown;
+  }
+}

@@ -1,0 +1,100 @@
+import { parseDuration } from '../../domain/duration.ts';
+import { at, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
+import { volumeNames } from '../../domain/volume.ts';
+import type { WantedClaim } from './select.ts';
+
+/** What to run in a pod around the snapshots of its claims. */
+export interface PodHooks {
+  readonly namespace: string;
+  readonly name: string;
+  readonly container: string;
+  /** Words of a command; empty for none. */
+  readonly quiesce: readonly string[];
+  readonly thaw: readonly string[];
+  readonly timeoutMs: number;
+}
+
+/** Claims that are captured at one moment, with all pods that are to be quiet in it. */
+export interface Unit {
+  readonly claims: readonly WantedClaim[];
+  readonly hooks: readonly PodHooks[];
+}
+
+/** Pods that run and use a claim, by `namespace/claim`. */
+export function podsByClaim(pods: readonly JsonObject[]): ReadonlyMap<string, readonly JsonObject[]> {
+  const byClaim = new Map<string, JsonObject[]>();
+  for (const pod of pods) {
+    const phase = stringAt(pod, 'status', 'phase');
+    if (phase === 'Succeeded' || phase === 'Failed') continue;
+    for (const claim of claimsOf(pod)) {
+      const key = `${stringAt(pod, 'metadata', 'namespace') ?? ''}/${claim}`;
+      byClaim.set(key, [...(byClaim.get(key) ?? []), pod]);
+    }
+  }
+  return byClaim;
+}
+
+function claimsOf(pod: JsonObject): string[] {
+  const list = at(pod, 'spec', 'volumes');
+  if (!Array.isArray(list)) return [];
+  const name = stringAt(pod, 'metadata', 'name') ?? '';
+  return list.flatMap(volume => {
+    // A claim that a pod brings along is named after both.
+    if (at(volume, 'ephemeral') !== undefined) return [`${name}-${stringAt(volume, 'name') ?? ''}`];
+    return stringAt(volume, 'persistentVolumeClaim', 'claimName') ?? [];
+  });
+}
+
+/**
+ * Puts claims together that share a pod with hooks: it is quiet once, for all of them. Every other claim is a unit of its own. `defaultMs`: how
+ * long a hook may take that does not say.
+ */
+export function planUnits(claims: readonly WantedClaim[], pods: ReadonlyMap<string, readonly JsonObject[]>, defaultMs: number): Unit[] {
+  const units: { claims: WantedClaim[]; hooks: Map<string, PodHooks> }[] = [];
+  for (const claim of claims) {
+    const hooks = new Map<string, PodHooks>();
+    for (const pod of pods.get(`${claim.facts.namespace}/${claim.facts.claim}`) ?? []) {
+      const found = hooksOf(pod, defaultMs);
+      if (found !== undefined) hooks.set(`${found.namespace}/${found.name}`, found);
+    }
+    const joined = units.filter(unit => [...hooks.keys()].some(key => unit.hooks.has(key)));
+    const merged = { claims: [...joined.flatMap(unit => unit.claims), claim], hooks };
+    for (const unit of joined) {
+      for (const [key, value] of unit.hooks) hooks.set(key, value);
+      units.splice(units.indexOf(unit), 1);
+    }
+    units.push(merged);
+  }
+  return units.map(unit => ({ claims: unit.claims, hooks: [...unit.hooks.values()] }));
+}
+
+function hooksOf(pod: JsonObject, defaultMs: number): PodHooks | undefined {
+  if (stringAt(pod, 'status', 'phase') !== 'Running') return undefined;
+  const annotation = (name: string) => stringAt(pod, 'metadata', 'annotations', name);
+  const [quiesce, thaw] = [annotation(volumeNames.quiesceAnnotation), annotation(volumeNames.thawAnnotation)];
+  if (quiesce === undefined && thaw === undefined) return undefined;
+  const containers = at(pod, 'spec', 'containers');
+  const first = Array.isArray(containers) ? stringAt(containers[0], 'name') : undefined;
+  return {
+    namespace: stringAt(pod, 'metadata', 'namespace') ?? '',
+    name: stringAt(pod, 'metadata', 'name') ?? '',
+    container: annotation(volumeNames.hookContainerAnnotation) ?? first ?? '',
+    quiesce: commandOf(quiesce),
+    thaw: commandOf(thaw),
+    timeoutMs: parseDuration(annotation(volumeNames.hookTimeoutAnnotation) ?? '') ?? defaultMs,
+  };
+}
+
+/** A JSON array of words as they are; anything else is a line for a shell. */
+function commandOf(text: string | undefined): readonly string[] {
+  if (text === undefined || text.trim() === '') return [];
+  if (text.trim().startsWith('[')) {
+    try {
+      const words = parseJson(text);
+      if (Array.isArray(words) && words.every(word => typeof word === 'string')) return words;
+    } catch {
+      // a line that begins with `[`, the test command
+    }
+  }
+  return ['sh', '-c', text];
+}

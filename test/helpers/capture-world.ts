@@ -1,0 +1,135 @@
+import { type CapturedVolumes, createVolumeCapture, type VolumeWish } from '../../src/backup/volumes/capture.ts';
+import type { VolumeTools } from '../../src/backup/volumes/context.ts';
+import { createClusterApi } from '../../src/cluster/client.ts';
+import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import { loadCluster } from '../../src/cluster/kubeconfig.ts';
+import { createLease } from '../../src/cluster/lease.ts';
+import { createPodApi } from '../../src/cluster/pod-client.ts';
+import { stringAt } from '../../src/domain/json.ts';
+import { noProgress, type Progress } from '../../src/domain/runtime.ts';
+import { everything } from '../../src/domain/selection.ts';
+import type { VolumeRecord } from '../../src/domain/volume.ts';
+import type { VolumeSettings } from '../../src/domain/volume-settings.ts';
+import { createStsAccess } from '../../src/storage/s3-access.ts';
+import { createS3Store } from '../../src/storage/s3-store.ts';
+import { claims, jobs, leases, pods, secrets, snapshotContents, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
+import { createMovers } from '../../src/volumes/movers.ts';
+import { createObjects, type Objects } from '../../src/volumes/objects.ts';
+import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
+import type { ClusterWithNode } from '../cluster/cluster.ts';
+import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
+import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { type OpenLocation, openTestRepository } from './journey.ts';
+import { testRuntime } from './runtime.ts';
+import { makeNamespace, nameOf, namespaceOf, never, testVolumeSettings } from './volumes.ts';
+
+const bucket = 'backups';
+
+/** A cluster with a node, a bucket that its pods reach, and all that capturing volumes takes. */
+export interface CaptureWorld {
+  readonly api: ClusterApi;
+  readonly objects: Objects;
+  readonly location: OpenLocation;
+  readonly s3: S3Server;
+  readonly warnings: string[];
+  tools(changes?: Partial<VolumeSettings>, more?: Partial<VolumeTools>): VolumeTools;
+  /** Captures the claims of one namespace. */
+  capture(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<CapturedVolumes>;
+  /** The record of the only claim of a namespace. */
+  captureOne(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<VolumeRecord>;
+  /** Whatever runs have left that is not meant to stay, and the number of snapshots that are. */
+  remains(): Promise<{ readonly left: readonly string[]; readonly kept: number }>;
+  close(): Promise<void>;
+}
+
+export interface CaptureOptions {
+  readonly id?: string;
+  readonly settings?: Partial<VolumeSettings>;
+  readonly tools?: Partial<VolumeTools>;
+  readonly signal?: AbortSignal;
+  readonly progress?: Progress;
+}
+
+let sets = 0;
+
+export async function openCaptureWorld(cluster: ClusterWithNode): Promise<CaptureWorld> {
+  const connection = await loadCluster({ kubeconfig: cluster.kubeconfig, environment: {} }, testRuntime);
+  const api = createClusterApi(connection, { runtime: testRuntime });
+  const podApi = createPodApi(connection, { runtime: testRuntime });
+  const objects = createObjects(api, testRuntime);
+  const [image, s3] = await Promise.all([holdfastImage(), startMinio({ address: cluster.node.hostAddress })]);
+  await Promise.all([cluster.node.importImage(image.file), s3.createBucket(bucket), makeNamespace(objects, testVolumeSettings.namespace)]);
+  const credentials = { accessKeyId: s3.accessKey, secretAccessKey: s3.secretKey };
+  const address = { endpoint: s3.endpoint, bucket, prefix: 'cluster' };
+  const location = await openTestRepository(createS3Store({ ...address, credentials }));
+  const access = createStsAccess({ location: { kind: 's3', ...address }, credentials });
+  const warnings: string[] = [];
+  const onWarning = (text: string) => void warnings.push(text);
+  const lease = (name: string) => createLease(api, { namespace: testVolumeSettings.namespace, name });
+  const common = { objects, runtime: testRuntime, monotonic: () => performance.now(), lease, onWarning };
+
+  const world: CaptureWorld = {
+    ...{ api, objects, location, s3, warnings },
+    tools: (changes = {}, more = {}) => {
+      const mover = { ...testVolumeSettings.mover, image: holdfastReference, timeoutMs: 120_000 };
+      const settings: VolumeSettings = { ...testVolumeSettings, mover, ...changes };
+      const { store } = location.repository;
+      return {
+        ...{ ...common, pods: podApi, settings, errorMs: 1_000 },
+        movers: createMovers({ ...common, pods: podApi, access, settings, startMs: 60_000 }),
+        repositories: createVolumeRepositories({ ...common, store, recipients: location.recipients, namespace: settings.namespace }),
+        ...more,
+      };
+    },
+    capture: (
+      namespace,
+      wish,
+      { id = `20261123T020000Z-test-${String(++sets).padStart(4, 'a')}`, settings, tools, signal, progress } = {},
+    ) =>
+      createVolumeCapture(world.tools(settings, tools), wish)(
+        { id, selection: { ...everything, includeNamespaces: [namespace] } },
+        { signal: signal ?? AbortSignal.timeout(150_000), progress: progress ?? noProgress },
+      ),
+    captureOne: async (namespace, wish, options) => {
+      const { records } = await world.capture(namespace, wish, options);
+      const [record] = records;
+      if (record === undefined || records.length > 1) throw new Error(`there are ${records.length} records`);
+      return record;
+    },
+    remains: () => remains(objects),
+    close: async () => {
+      await Promise.all([api.close(), podApi.close(), location.remove()]);
+      await s3.stop();
+    },
+  };
+  return world;
+}
+
+async function remains(objects: Objects): Promise<{ readonly left: readonly string[]; readonly kept: number }> {
+  const labelSelector = 'holdfast.dev/work';
+  const home = testVolumeSettings.namespace;
+  const [jobsLeft, podsLeft, secretsLeft, claimsLeft] = await Promise.all(
+    [jobs, pods, secrets, claims].map(kind => objects.list(kind, { labelSelector }, never)),
+  );
+  const snapshots = await objects.list(volumeSnapshots, { labelSelector }, never);
+  const isKept = (one: (typeof snapshots)[number]) => stringAt(one, 'metadata', 'labels', 'holdfast.dev/kept') === 'true';
+  const contents = await objects.list(snapshotContents, {}, never);
+  const leasesLeft = await objects.list(leases, { namespace: home }, never);
+  const volumesLeft = (await objects.list(volumes, {}, never)).filter(volume => stringAt(volume, 'spec', 'claimRef', 'namespace') === home);
+  const kept = snapshots.filter(isKept);
+  const contentsLeft = contents.filter(
+    content => !kept.some(one => stringAt(one, 'status', 'boundVolumeSnapshotContentName') === nameOf(content)),
+  );
+  const all = {
+    jobsLeft,
+    podsLeft,
+    secretsLeft,
+    claimsLeft,
+    snapshots: snapshots.filter(one => !isKept(one)),
+    contentsLeft,
+    leasesLeft,
+    volumesLeft,
+  };
+  const left = Object.entries(all).flatMap(([what, list]) => (list ?? []).map(one => `${what} ${namespaceOf(one)}/${nameOf(one)}`));
+  return { left, kept: kept.length };
+}
