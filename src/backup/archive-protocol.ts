@@ -41,9 +41,9 @@ export interface KindTally {
   readonly excluded: Readonly<Record<string, number>>;
 }
 
-/** Worker to main thread. `shard` and `index` are answered with `stored`; `taken` returns the credit of one `items` message. */
+/** Worker to main thread. `shard` and `index` are answered with `stored`; `taken` returns the credit and the memory of one `items` message. */
 export type FromWorker =
-  | { readonly type: 'taken'; readonly objects: number; readonly bytes: number }
+  | { readonly type: 'taken'; readonly objects: number; readonly bytes: number; readonly buffer: Uint8Array<ArrayBuffer> }
   | { readonly type: 'shard'; readonly record: ShardRecord; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: 'index'; readonly record: IndexRecord; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: 'failed'; readonly message: string; readonly code: ErrorCode }

@@ -50,8 +50,10 @@ async function run(port: MessagePort, settings: ArchiveSettings): Promise<void> 
     }
     queue = queue
       .then(async () => {
-        if (message.type === 'items') send({ type: 'taken', ...(await packer.add(message)) });
-        else {
+        if (message.type === 'items') {
+          const { buffer } = message;
+          send({ type: 'taken', ...(await packer.add(message)), buffer }, [buffer.buffer]);
+        } else {
           send({ type: 'done', ...(await packer.finish()) });
           port.close();
         }

@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads';
-import type { ItemBatch } from '../cluster/cluster-api.ts';
+import type { BatchMemory, ItemBatch } from '../cluster/cluster-api.ts';
 import type { IndexRecord, ShardRecord } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { ArchiveSettings, ClaimRef, FromWorker, ItemsKind, KindTally, ToWorker } from './archive-protocol.ts';
+import { createBatchPool } from './batch-pool.ts';
 
 /** Batches under way to the worker: enough to keep it busy, few enough to keep memory flat. */
 const mostUnderWay = 6;
@@ -16,6 +17,8 @@ export interface ArchiveResult {
 }
 
 export interface Archive {
+  /** For the batches that are added: what was packed is used again. */
+  readonly memory: BatchMemory;
   /** Takes a batch over (its buffer is moved away); resolves when there is room for the next. */
   add(kind: number, attempt: number, items: ItemsKind, batch: ItemBatch): Promise<void>;
   /** Resolves when everything is sealed and stored. */
@@ -38,6 +41,7 @@ export function openArchive(settings: ArchiveSettings, sink: ArchiveSink): Archi
   const shards: ShardRecord[] = [];
   const index: IndexRecord[] = [];
   const waiting: (() => void)[] = [];
+  const pool = createBatchPool(mostUnderWay);
   const storing = new Set<Promise<void>>();
   let underWay = 0;
   let objects = 0;
@@ -62,6 +66,7 @@ export function openArchive(settings: ArchiveSettings, sink: ArchiveSink): Archi
   worker.on('message', (message: FromWorker) => {
     if (message.type === 'taken') {
       underWay--;
+      pool.give(message.buffer);
       objects += message.objects;
       bytes += message.bytes;
       sink.onPacked(objects, bytes);
@@ -84,6 +89,7 @@ export function openArchive(settings: ArchiveSettings, sink: ArchiveSink): Archi
   });
 
   return {
+    memory: pool,
     add: async (kind, attempt, items, batch) => {
       while (failure === undefined && underWay >= mostUnderWay) await new Promise<void>(resolve => waiting.push(resolve));
       if (failure !== undefined) throw failure;

@@ -1,31 +1,28 @@
-import pLimit from 'p-limit';
-import type { ClusterApi, ItemBatch, ListOptions, ListResult } from '../cluster/cluster-api.ts';
-import type { Consistency, ItemFailure } from '../domain/backup-set.ts';
-import { asHoldfastError, isCode } from '../domain/errors.ts';
-import { kindName, type ResourceKind } from '../domain/resource.ts';
-import type { Runtime } from '../domain/runtime.ts';
-import type { ItemsKind } from './archive-protocol.ts';
-import type { ReadPlan } from './read-plan.ts';
-import { rollForward } from './roll-forward.ts';
+import type { Consistency } from '../domain/backup-set.ts';
+import { asHoldfastError } from '../domain/errors.ts';
+import {
+  attempt,
+  each,
+  type KindReading,
+  type KindState,
+  lastRevision,
+  listPlain,
+  namespacesOf,
+  type ReadContext,
+  readExact,
+  readOwn,
+  scope,
+} from './read-kind.ts';
+import { changesUpTo, type LateChange, rollForward } from './roll-forward.ts';
 
 /**
  * Above this many objects a kind is listed from the server's cache and rolled forward; at or below, an exact list at the set's revision is
  * quicker than the watch it saves, even where the server must ask etcd for it.
  */
 const smallKind = 500;
-const mostAttempts = 4;
-const bigLists = 2;
+/** The set’s revision is known when the last of these lists has begun, and what can be done at it is done while they arrive. */
+const bigLists = 8;
 const smallLists = 8;
-
-export interface KindReading {
-  readonly revision: string;
-  readonly consistency: Consistency;
-  /** The reading that counts. */
-  readonly attempt: number;
-  readonly error?: ItemFailure;
-  /** The kind was deleted meanwhile: nothing of it is part of the set. */
-  readonly vanished?: true;
-}
 
 export interface Reading {
   readonly consistency: Consistency;
@@ -37,66 +34,76 @@ export interface Reading {
   readonly settleMs: number;
 }
 
-export interface ReadContext {
-  readonly cluster: ClusterApi;
-  readonly plan: ReadPlan;
-  readonly labelSelector: string;
-  readonly runtime: Runtime;
-  readonly signal: AbortSignal;
-  readonly add: (kind: number, attempt: number, items: ItemsKind, batch: ItemBatch) => Promise<void>;
+/** The kinds of a plan, by the way they are read. */
+interface Groups {
+  /** Listed from the server’s cache, then rolled forward to the set’s revision. */
+  readonly big: readonly KindState[];
+  /** Listed at exactly that revision. */
+  readonly small: readonly KindState[];
+  /** Of APIs that have revisions of their own. */
+  readonly own: readonly KindState[];
 }
-
-interface KindState {
-  readonly index: number;
-  readonly kind: ResourceKind;
-  attempt: number;
-  /** Objects, as far as a first look could tell. */
-  size: number;
-  /** Revision per namespace read (`''` for all), once listed. */
-  readonly listed: Map<string, string>;
-  reading: KindReading | undefined;
-}
-
-const emptyBatch = (): ItemBatch => ({ buffer: new Uint8Array(0), ends: [] });
 
 /**
- * Reads all kinds of a plan at one revision of etcd: large kinds are listed as the server streams them fastest, each at a revision of its own;
- * the highest of these becomes the set's; small kinds are read at exactly that revision, and meanwhile the large ones are rolled forward to it.
+ * Reads all kinds of a plan at one revision of etcd: large kinds are listed as the server streams them fastest, each at a revision of its own.
+ * Where the cluster is when the last of these lists has begun becomes the set’s revision: while they arrive, small kinds are read at exactly
+ * that, and the changes of the large ones up to it are watched for.
  * A kind that fails is an error in its reading, not an exception; what is thrown stops the backup (an abort, or the archive).
  */
 export async function readInstant(context: ReadContext): Promise<Reading> {
-  const { plan } = context;
-  const states = plan.kinds.map((kind, index): KindState => ({ index, kind, attempt: 1, size: 0, listed: new Map(), reading: undefined }));
-  const revisions = await sizeUp(context, states);
+  const { plan, runtime } = context;
+  const states = plan.kinds.map(
+    (kind, index): KindState => ({ index, kind, attempt: 1, size: 0, sizedAt: '', listed: new Map(), reading: undefined }),
+  );
+  await sizeUp(context, states);
+  const groups = groupsOf(context, states);
+  const { big, small } = groups;
+  const watching = new AbortController();
+  try {
+    const begun = countdown(big.length);
+    const [listedAt, ahead] = await Promise.all([
+      each(bigLists, big, state => readBig(context, state, begun.count)).then(() => runtime.now().getTime()),
+      begun.done.then(() => readAhead(context, groups, AbortSignal.any([context.signal, watching.signal]))),
+    ]);
+    const revision = highest([ahead.revision, ...states.map(state => state.sizedAt), ...big.map(lastRevision)]);
+    const held = revision === ahead.revision;
+    await Promise.all([
+      each(big.length, big, state => settle(context, state, revision!, held ? ahead.changes.get(state) : undefined)),
+      held ? undefined : each(smallLists, small, state => readAgain(context, state, revision)),
+    ]);
+    return summarize(plan, states, revision, runtime.now().getTime() - listedAt);
+  } finally {
+    watching.abort();
+  }
+}
 
-  const own = states.filter(state => state.reading === undefined && plan.ownRevision.has(state.kind));
-  const rest = states.filter(state => state.reading === undefined && !plan.ownRevision.has(state.kind));
-  const big = isFiltered(context)
-    ? []
-    : rest.filter(state => state.size > smallKind && state.kind.verbs.includes('watch')).sort((a, b) => b.size - a.size);
-  const small = rest.filter(state => !big.includes(state));
-
-  await each(bigLists, big, state => attempt(context, state, () => listPlain(context, state, { whole: state.attempt === 1 })));
-  const listedAt = context.runtime.now().getTime();
-  for (const state of big) for (const revision of state.listed.values()) revisions.push(revision);
-  const revision = revisions.length === 0 ? undefined : revisions.reduce((a, b) => (BigInt(a) > BigInt(b) ? a : b));
-  await Promise.all([
-    each(big.length, big, state => (state.reading === undefined ? settle(context, state, revision!) : undefined)),
-    each(smallLists, small, state => readExact(context, state, revision)),
-    each(smallLists, own, state => readOwn(context, state)),
-  ]);
-
+function summarize(
+  { ownRevision }: ReadContext['plan'],
+  states: readonly KindState[],
+  revision: string | undefined,
+  settleMs: number,
+): Reading {
   const readings = states.map(state => state.reading!);
   const common = readings.filter(reading => reading.error === undefined && reading.vanished === undefined && !isOwn(reading, revision));
   const strays = states.filter(
-    state => !plan.ownRevision.has(state.kind) && state.reading?.consistency === 'per-kind' && !state.reading.vanished,
+    state => !ownRevision.has(state.kind) && state.reading?.consistency === 'per-kind' && !state.reading.vanished,
   );
   return {
     consistency: common.length > 0 && strays.every(state => state.reading?.error !== undefined) ? 'instant' : 'per-kind',
     revision,
     kinds: readings,
-    settleMs: context.runtime.now().getTime() - listedAt,
+    settleMs,
   };
+}
+
+function groupsOf(context: ReadContext, states: readonly KindState[]): Groups {
+  const readable = states.filter(state => state.reading === undefined);
+  const own = readable.filter(state => context.plan.ownRevision.has(state.kind));
+  const rest = readable.filter(state => !context.plan.ownRevision.has(state.kind));
+  const big = isFiltered(context)
+    ? []
+    : rest.filter(state => state.size > smallKind && state.kind.verbs.includes('watch')).sort((a, b) => b.size - a.size);
+  return { big, small: rest.filter(state => !big.includes(state)), own };
 }
 
 /** A watch of some namespaces or labels may never send the bookmark that rolling forward waits for, so filtered reads are exact ones. */
@@ -108,9 +115,13 @@ function isOwn(reading: KindReading, revision: string | undefined): boolean {
   return reading.consistency === 'per-kind' || reading.revision !== revision;
 }
 
+function highest(revisions: readonly (string | undefined)[]): string | undefined {
+  const known = revisions.filter(revision => revision !== undefined && revision !== '') as string[];
+  return known.length === 0 ? undefined : known.reduce((a, b) => (BigInt(a) > BigInt(b) ? a : b));
+}
+
 /** One small question per kind: how many objects, and at which revision are we? */
-async function sizeUp(context: ReadContext, states: readonly KindState[]): Promise<string[]> {
-  const revisions: string[] = [];
+async function sizeUp(context: ReadContext, states: readonly KindState[]): Promise<void> {
   await each(smallLists, states, async state => {
     if (context.plan.ownRevision.has(state.kind)) return;
     await attempt(context, state, async () => {
@@ -118,34 +129,101 @@ async function sizeUp(context: ReadContext, states: readonly KindState[]): Promi
       for (const namespace of namespacesOf(context.plan, state.kind)) {
         const page = await context.cluster.list(state.kind, () => {}, { ...scope(context, namespace), limit: 1 });
         state.size += page.items + (page.remaining ?? 0);
-        revisions.push(page.revision);
+        state.sizedAt = page.revision;
       }
     });
   });
-  return revisions;
 }
 
-async function listPlain(context: ReadContext, state: KindState, options: ListOptions = {}): Promise<void> {
-  state.listed.clear();
-  for (const namespace of namespacesOf(context.plan, state.kind)) {
-    const result: ListResult = await context.cluster.list(state.kind, batch => context.add(state.index, state.attempt, 'list', batch), {
-      ...scope(context, namespace),
-      ...options,
-    });
-    state.listed.set(namespace, result.revision);
+/** `done` resolves when `count` was called as often as was said. */
+function countdown(times: number): { readonly done: Promise<void>; count(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let left = times;
+  if (left === 0) resolve();
+  return {
+    done: promise,
+    count: () => {
+      if (--left === 0) resolve();
+    },
+  };
+}
+
+/** Lists a large kind; `begun` is called once, when its first objects are here or it has none to give: its revision is in the past then. */
+async function readBig(context: ReadContext, state: KindState, begun: () => void): Promise<void> {
+  let told = false;
+  const tell = (): void => {
+    if (!told) begun();
+    told = true;
+  };
+  const toldAdd: ReadContext['add'] = (...batch) => {
+    tell();
+    return context.add(...batch);
+  };
+  const telling = { ...context, add: toldAdd };
+  await attempt(telling, state, () => listPlain(telling, state, { whole: state.attempt === 1 })).finally(tell);
+}
+
+/** What was done at a revision that was in the future of no list when it was asked for. */
+interface Ahead {
+  /** Undefined when nothing was done yet. */
+  readonly revision: string | undefined;
+  /** Of large kinds, from before their list began up to `revision`. */
+  readonly changes: ReadonlyMap<KindState, Promise<readonly LateChange[] | undefined>>;
+}
+
+async function readAhead(context: ReadContext, { big, small, own }: Groups, watching: AbortSignal): Promise<Ahead> {
+  const revision = big.length === 0 ? highest(small.map(state => state.sizedAt)) : await currentRevision(context, big[0]!);
+  const known = big.length === 0 || revision !== undefined;
+  const changes = new Map(
+    (revision === undefined ? [] : big).map(state => [
+      state,
+      changesUpTo(context.cluster, { kind: state.kind, from: state.sizedAt, to: revision!, signal: watching }),
+    ]),
+  );
+  await Promise.all([
+    known ? each(smallLists, small, state => readExact(context, state, revision)) : undefined,
+    each(smallLists, own, state => readOwn(context, state)),
+  ]);
+  return { revision, changes };
+}
+
+/** Where the cluster is now: at or after every list that has begun. Undefined when it does not say. */
+async function currentRevision({ cluster, signal }: ReadContext, { kind }: KindState): Promise<string | undefined> {
+  try {
+    return (await cluster.list(kind, () => {}, { limit: 1, signal })).revision;
+  } catch (thrown) {
+    signal.throwIfAborted();
+    if (asHoldfastError(thrown).code.startsWith('CLUSTER_')) return undefined;
+    throw thrown;
   }
 }
 
-/** From the revision of its list to the set's; where the server has forgotten the way, the kind is read again at exactly that revision. */
-async function settle(context: ReadContext, state: KindState, revision: string): Promise<void> {
+/** A list had to begin anew after the others, so that the set’s revision is a later one than this small kind was read at, if it was. */
+async function readAgain(context: ReadContext, state: KindState, revision: string | undefined): Promise<void> {
+  if (state.reading?.consistency === 'per-kind') return;
+  if (state.reading !== undefined) state.attempt++;
+  state.reading = undefined;
+  await readExact(context, state, revision);
+}
+
+/**
+ * From the revision of its list to the set's, by the changes that were watched for meanwhile or else by watching now; where the server has
+ * forgotten the way, the kind is read again at exactly that revision.
+ */
+async function settle(
+  context: ReadContext,
+  state: KindState,
+  revision: string,
+  watched: Promise<readonly LateChange[] | undefined> | undefined,
+): Promise<void> {
+  if (state.reading !== undefined) return;
+  const { kind } = state;
+  const from = lastRevision(state);
+  const onChange = ({ items, batch }: LateChange): Promise<void> => context.add(state.index, state.attempt, items, batch);
   try {
-    await rollForward(context.cluster, {
-      kind: state.kind,
-      from: lastRevision(state),
-      to: revision,
-      onChange: (items, batch) => context.add(state.index, state.attempt, items, batch),
-      signal: context.signal,
-    });
+    const seen = BigInt(from) < BigInt(revision) ? await watched : [];
+    if (seen === undefined) await rollForward(context.cluster, { kind, from, to: revision, onChange, signal: context.signal });
+    else for (const change of seen) if (BigInt(change.revision) > BigInt(from)) await onChange(change);
     state.reading = { revision, consistency: 'instant', attempt: state.attempt };
   } catch (thrown) {
     context.signal.throwIfAborted();
@@ -153,75 +231,4 @@ async function settle(context: ReadContext, state: KindState, revision: string):
     state.attempt++;
     await readExact(context, state, revision);
   }
-}
-
-async function readExact(context: ReadContext, state: KindState, revision: string | undefined): Promise<void> {
-  if (revision === undefined) return readOwn(context, state);
-  let exact = true;
-  await attempt(context, state, async () => {
-    try {
-      await listPlain(context, state, { exactRevision: revision });
-    } catch (thrown) {
-      if (!isCode(thrown, 'CLUSTER_EXPIRED', 'CLUSTER_REJECTED')) throw thrown;
-      exact = false;
-      state.attempt++;
-      await listPlain(context, state);
-    }
-  });
-  state.reading ??= exact
-    ? { revision, consistency: 'instant', attempt: state.attempt }
-    : { revision: lastRevision(state), consistency: 'per-kind', attempt: state.attempt };
-}
-
-async function readOwn(context: ReadContext, state: KindState): Promise<void> {
-  await attempt(context, state, () => listPlain(context, state));
-  state.reading ??= { revision: lastRevision(state), consistency: 'per-kind', attempt: state.attempt };
-}
-
-function lastRevision(state: KindState): string {
-  return [...state.listed.values()].at(-1) ?? '';
-}
-
-/** Runs one step of a kind, again after passing faults, each time as a new attempt that makes what came before void. */
-async function attempt(context: ReadContext, state: KindState, step: () => Promise<void>): Promise<void> {
-  for (let pause = 250; ; pause *= 4) {
-    try {
-      return await step();
-    } catch (thrown) {
-      context.signal.throwIfAborted();
-      const error = asHoldfastError(thrown);
-      if (!error.code.startsWith('CLUSTER_')) throw thrown;
-      if (error.code === 'CLUSTER_NOT_FOUND') return voidKind(context, state);
-      if (!error.retryable || state.attempt >= mostAttempts) {
-        const message = `could not list ${kindName(state.kind)}: ${error.message}`;
-        state.reading = { revision: '', consistency: 'per-kind', attempt: state.attempt, error: { code: error.code, message } };
-        return;
-      }
-      state.attempt++;
-      await context.runtime.sleep(pause, context.signal);
-    }
-  }
-}
-
-async function voidKind(context: ReadContext, state: KindState): Promise<void> {
-  state.attempt++;
-  await context.add(state.index, state.attempt, 'list', emptyBatch());
-  state.reading = { revision: '', consistency: 'per-kind', attempt: state.attempt, vanished: true };
-}
-
-function namespacesOf(plan: ReadPlan, kind: ResourceKind): readonly string[] {
-  return kind.namespaced && plan.namespaces.length > 0 ? plan.namespaces : [''];
-}
-
-function scope(context: ReadContext, namespace: string): ListOptions {
-  return {
-    ...(namespace === '' ? {} : { namespace }),
-    ...(context.labelSelector === '' ? {} : { labelSelector: context.labelSelector }),
-    signal: context.signal,
-  };
-}
-
-async function each<T>(concurrency: number, items: readonly T[], work: (item: T) => Promise<void> | undefined): Promise<void> {
-  if (items.length === 0) return;
-  await pLimit(concurrency).map(items, item => work(item));
 }

@@ -73,9 +73,10 @@ export function createPacker(parts: {
     add: async items => {
       const state = states[items.kind]!;
       if (items.attempt > state.attempt) startOver(state, items.attempt);
+      const bytes = Buffer.from(items.buffer.buffer, items.buffer.byteOffset, items.buffer.byteLength);
       let start = 0;
       for (const end of items.ends) {
-        const pending = addOne(state, items, items.buffer.subarray(start, end));
+        const pending = addOne(state, items, bytes.subarray(start, end));
         if (pending !== undefined) await pending;
         start = end;
       }

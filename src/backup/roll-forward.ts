@@ -14,8 +14,17 @@ export interface LateChanges {
   readonly from: string;
   /** The revision to be at. */
   readonly to: string;
-  readonly onChange: (items: ItemsKind, batch: ItemBatch) => Promise<void>;
+  readonly onChange: (change: LateChange) => Promise<void> | void;
   readonly signal: AbortSignal;
+}
+
+/** One object as it was left by a change. */
+export interface LateChange {
+  readonly items: ItemsKind;
+  /** Of that one object. */
+  readonly batch: ItemBatch;
+  /** Of the change. */
+  readonly revision: string;
 }
 
 /**
@@ -32,21 +41,20 @@ export async function rollForward(cluster: ClusterApi, late: LateChanges): Promi
   let revision = late.from;
   for (let round = 0; round < mostWatches; round++) {
     let reached = false;
-    const changes: { items: ItemsKind; object: Uint8Array }[] = [];
+    const changes: LateChange[] = [];
     await cluster.watch(kind, {
       signal,
       revision,
       timeoutSeconds: watchSeconds,
       onEvent: event => {
         const seen = revisionOf(event);
-        if (BigInt(seen) <= to && event.type !== 'BOOKMARK') changes.push({ items: itemsKind(event.type), object: event.object });
+        if (BigInt(seen) <= to && event.type !== 'BOOKMARK') changes.push(changeOf(event.type, event.object, seen));
         if (BigInt(seen) <= to) revision = seen;
         reached ||= BigInt(seen) >= to;
         return !reached;
       },
     });
-    for (const change of changes)
-      await late.onChange(change.items, { buffer: new Uint8Array(change.object), ends: [change.object.byteLength] });
+    for (const change of changes) await late.onChange(change);
     if (reached) return;
   }
   throw new HoldfastError(
@@ -55,13 +63,25 @@ export async function rollForward(cluster: ClusterApi, late: LateChanges): Promi
   );
 }
 
+/** The same, collected; undefined when it did not succeed, for whatever reason. Bounded by what changes within a watch or two. */
+export async function changesUpTo(cluster: ClusterApi, late: Omit<LateChanges, 'onChange'>): Promise<readonly LateChange[] | undefined> {
+  const changes: LateChange[] = [];
+  try {
+    await rollForward(cluster, { ...late, onChange: change => void changes.push(change) });
+    return changes;
+  } catch {
+    return undefined;
+  }
+}
+
 const itemsKinds = { ADDED: 'added', MODIFIED: 'modified', DELETED: 'deleted' } as const satisfies Record<
   Exclude<WatchEvent['type'], 'BOOKMARK'>,
   ItemsKind
 >;
 
-function itemsKind(type: Exclude<WatchEvent['type'], 'BOOKMARK'>): ItemsKind {
-  return itemsKinds[type];
+/** With bytes of its own: those of the event keep all that arrived along with it. */
+function changeOf(type: keyof typeof itemsKinds, object: Uint8Array, revision: string): LateChange {
+  return { items: itemsKinds[type], batch: { buffer: new Uint8Array(object), ends: [object.byteLength] }, revision };
 }
 
 /** A bookmark has no name, only a revision. */

@@ -115,7 +115,7 @@ async function capture(request: BackupRequest, id: string, started: Date): Promi
   const volumes = captureVolumes(request, id);
   try {
     const [reading, uid] = await Promise.all([
-      readInstant({ cluster, plan, labelSelector: selection.labelSelector, runtime, signal, add: archive.add }),
+      readInstant({ cluster, plan, labelSelector: selection.labelSelector, runtime, signal, memory: archive.memory, add: archive.add }),
       clusterUid(request, plan),
     ]);
     progress({ phase: 'store' });

@@ -1,5 +1,5 @@
 import type { ResourceKind } from '../domain/resource.ts';
-import type { ItemBatch } from './cluster-api.ts';
+import type { BatchMemory, ItemBatch } from './cluster-api.ts';
 import { itemHead } from './item-head.ts';
 
 /** Bytes of a batch; one with a bigger item is bigger. */
@@ -15,9 +15,9 @@ export interface BatchBuilder {
   flush(): ItemBatch | undefined;
 }
 
-export function createBatchBuilder(kind: ResourceKind, size = batchBytes): BatchBuilder {
+export function createBatchBuilder(kind: ResourceKind, size = batchBytes, memory: BatchMemory = ownMemory): BatchBuilder {
   const head = itemHead(kind);
-  let buffer = allocate(size);
+  let buffer = empty;
   let used = 0;
   let itemStart = 0;
   let ends: number[] = [];
@@ -27,7 +27,8 @@ export function createBatchBuilder(kind: ResourceKind, size = batchBytes): Batch
   function reserve(more: number): void {
     if (used + more <= buffer.length) return;
     const partial = buffer.subarray(itemStart, used);
-    const next = allocate(Math.max(size, 2 * (partial.length + more)));
+    const needed = partial.length + more;
+    const next = memory.take(needed > size ? 2 * needed : size);
     next.set(partial);
     if (ends.length > 0) {
       ready = { buffer: buffer.subarray(0, itemStart), ends };
@@ -65,7 +66,7 @@ export function createBatchBuilder(kind: ResourceKind, size = batchBytes): Batch
     flush() {
       if (ends.length === 0) return undefined;
       const batch = { buffer: buffer.subarray(0, itemStart), ends };
-      buffer = allocate(0);
+      buffer = empty;
       ends = [];
       used = 0;
       itemStart = 0;
@@ -74,7 +75,7 @@ export function createBatchBuilder(kind: ResourceKind, size = batchBytes): Batch
   };
 }
 
-/** Memory of its own, so that a batch can be transferred; not cleared, for every byte handed out was written. */
-function allocate(size: number): Uint8Array<ArrayBuffer> {
-  return Buffer.allocUnsafeSlow(size);
-}
+const empty = new Uint8Array(0);
+
+/** Not shared, so that a batch can be transferred; not cleared, for every byte handed out was written. */
+const ownMemory: BatchMemory = { take: bytes => Buffer.allocUnsafeSlow(bytes) };

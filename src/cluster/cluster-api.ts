@@ -38,6 +38,14 @@ export interface ListOptions extends CallOptions {
    * (after a minute, usually), and what was cut is not taken up again: a retryable CLUSTER_ error, upon which the caller reads in pages.
    */
   readonly whole?: boolean;
+  /** Where batches lie; memory of their own each, unless told. */
+  readonly memory?: BatchMemory;
+}
+
+/** Hands out what receivers of batches are done with: half a MiB of garbage a batch costs more to collect than to read into. */
+export interface BatchMemory {
+  /** Bytes of any content, which belong to whoever took them. */
+  take(bytes: number): Uint8Array<ArrayBuffer>;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { kindName, type ResourceKind } from '../domain/resource.ts';
-import { createBatchBuilder } from './batch-builder.ts';
+import { batchBytes, createBatchBuilder } from './batch-builder.ts';
 import type { ItemBatch, ItemSink, ListOptions, ListResult } from './cluster-api.ts';
 import { type ListEnvelope, ListSplitter } from './list-splitter.ts';
 import { resourcePath, withQuery } from './paths.ts';
@@ -13,6 +13,8 @@ import type { Transport } from './transport.ts';
  */
 const firstPage = 500;
 const largestPage = 10_000;
+/** A look at the first few of many objects needs no room for a full batch. */
+const lookBytes = 16 * 1024;
 /** Pages of large objects have fewer of them, bytes. */
 const pageBytes = 64 * 1024 * 1024;
 
@@ -74,7 +76,8 @@ class PageReader {
   }
 
   async #split(chunks: AsyncIterable<Uint8Array>, passed: PassedItems): Promise<Page> {
-    const splitter = new ListSplitter(createBatchBuilder(this.#kind));
+    const { limit, memory } = this.#options;
+    const splitter = new ListSplitter(createBatchBuilder(this.#kind, limit === undefined ? batchBytes : lookBytes, memory));
     passed.restart();
     let bytes = 0;
     for await (const chunk of chunks) {

@@ -29,7 +29,7 @@ export interface ApiRequest {
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
-  /** Bytes as they arrive; ends with BrokenAnswer when the connection does. */
+  /** Bytes as they arrive; fails when the connection does, which `exchange` tells from other failures of the reader. */
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
@@ -63,13 +63,15 @@ export function createTransport(connection: Connection, options: TransportOption
     const credentials = await connection.credentials();
     const data = await send(pools.for(credentials), request, { ...baseHeaders(request, options.userAgent), ...credentials.headers });
     contacted = true;
-    const chunks = bytesOf(data.body);
-    if (data.statusCode >= 300) {
-      const refusal = readRefusal(data.statusCode, await readText(chunks, longestRefusal));
-      throw new RefusedError(nameOf(request), refusal, retryAfterMs(headerOf(data, 'retry-after'), runtime.now()));
-    }
+    const chunks: AsyncIterable<Uint8Array> = data.body;
     try {
+      if (data.statusCode >= 300) {
+        const refusal = readRefusal(data.statusCode, await readText(chunks, longestRefusal));
+        throw new RefusedError(nameOf(request), refusal, retryAfterMs(headerOf(data, 'retry-after'), runtime.now()));
+      }
       return await read({ status: data.statusCode, contentType: headerOf(data, 'content-type') ?? '', chunks });
+    } catch (thrown) {
+      throw thrown === data.body.errored ? new BrokenAnswer('answer cut', { cause: thrown }) : thrown;
     } finally {
       data.body.destroy();
     }
@@ -168,14 +170,6 @@ async function send(pools: Pools, request: ApiRequest, headers: Record<string, s
     });
   } catch (thrown) {
     throw new BrokenAnswer('no answer', { cause: thrown });
-  }
-}
-
-async function* bytesOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of body) yield chunk as Uint8Array;
-  } catch (thrown) {
-    throw new BrokenAnswer('answer cut', { cause: thrown });
   }
 }
 

@@ -142,8 +142,8 @@ class SequentialBuilder implements ShardBuilder {
     if (this.#failure !== undefined) return;
     const { recipients, class: shardClass, onShard } = this.#options;
     try {
-      const compressed = Buffer.concat(await shard.finish());
-      const bytes = recipients.length > 0 ? await seal(recipients, compressed) : compressed;
+      const compressed = await shard.finish();
+      const bytes = recipients.length > 0 ? await seal(recipients, ...compressed) : Buffer.concat(compressed);
       const { name, tarBytes, entries } = shard;
       await onShard({ record: { name, class: shardClass, bytes: bytes.length, tarBytes, entries, sha256: sha256Hex(bytes) }, bytes });
     } catch (thrown) {

@@ -8,11 +8,19 @@ const prefixBytes = 155;
 const modeOfFiles = 0o600;
 /** 2000-01-01T00:00:00Z on every entry: the archive must not tell more than its objects, and GNU tar warns of 1970. */
 const modified = 946_684_800;
+const typeOfFiles = 0x30;
 
 /** Two zero blocks. */
 export const endOfTar: Uint8Array = new Uint8Array(2 * blockBytes);
 
+const sizeAt = 124;
+const sizeDigits = 11;
+const typeAt = 156;
+const prefixAt = 345;
+
 const template = headerTemplate();
+/** What a header’s checksum is before name, size and type are in; its own field counts as spaces. */
+const templateSum = template.reduce((sum, byte) => sum + byte, 0);
 
 function headerTemplate(): Buffer {
   const header = Buffer.alloc(blockBytes);
@@ -21,7 +29,7 @@ function headerTemplate(): Buffer {
   header.write(octal(0, 7), 116, 'latin1');
   header.write(octal(modified, 11), 136, 'latin1');
   header.fill(' ', 148, 156);
-  header.write('0', 156, 'latin1');
+  header[typeAt] = typeOfFiles;
   header.write('ustar', 257, 'latin1');
   header.write('00', 263, 'latin1');
   header.write(octal(0, 7), 329, 'latin1');
@@ -63,13 +71,35 @@ function paxPath(path: string): Buffer {
 
 function putHeader(block: Buffer, at: number, name: string, prefix: string, size: number, type: '0' | 'x'): void {
   template.copy(block, at);
-  block.write(name, at, 'latin1');
-  block.write(octal(size, 11), at + 124, 'latin1');
-  if (type !== '0') block.write(type, at + 156, 'latin1');
-  if (prefix !== '') block.write(prefix, at + 345, 'latin1');
+  let sum = templateSum + put(block, at, name) + putOctal(block, at + sizeAt, size, sizeDigits);
+  if (type !== '0') sum += put(block, at + typeAt, type) - typeOfFiles;
+  if (prefix !== '') sum += put(block, at + prefixAt, prefix);
+  putOctal(block, at + 148, sum, 6);
+  block[at + 154] = 0;
+}
+
+/** Writes characters of one byte each, and returns their sum. */
+function put(block: Buffer, at: number, text: string): number {
   let sum = 0;
-  for (let i = at; i < at + blockBytes; i++) sum += block[i]!;
-  block.write(`${octal(sum, 6)}\0 `, at + 148, 'latin1');
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.charCodeAt(i);
+    block[at + i] = byte;
+    sum += byte;
+  }
+  return sum;
+}
+
+/** `octal` written in place: the sum of its characters is returned. */
+function putOctal(block: Buffer, at: number, value: number, digits: number): number {
+  let rest = value;
+  let sum = 0;
+  for (let i = digits - 1; i >= 0; i--) {
+    const byte = 0x30 + (rest % 8);
+    block[at + i] = byte;
+    sum += byte;
+    rest = Math.floor(rest / 8);
+  }
+  return sum;
 }
 
 function putContent(block: Buffer, at: number, content: Uint8Array): number {
