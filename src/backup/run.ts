@@ -3,7 +3,7 @@ import { recipientFingerprint } from '../crypto/age.ts';
 import type { BackupOutcome, Exclusion, ItemProblem, KindRecord, Manifest, PartRecord } from '../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import type { Fire } from '../domain/policy.ts';
-import { kindName } from '../domain/resource.ts';
+import { kindName, type ResourceKind } from '../domain/resource.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import type { Selection } from '../domain/selection.ts';
 import { newSetId } from '../domain/set-id.ts';
@@ -116,7 +116,7 @@ async function capture(request: BackupRequest, id: string, started: Date): Promi
   try {
     const [reading, uid] = await Promise.all([
       readInstant({ cluster, plan, labelSelector: selection.labelSelector, runtime, signal, memory: archive.memory, add: archive.add }),
-      clusterUid(request, plan),
+      clusterUid(request, discovery.kinds),
     ]);
     progress({ phase: 'store' });
     const archived = await archive.finish();
@@ -147,9 +147,9 @@ function captureVolumes({ volumes, selection, signal, progress }: BackupRequest,
   };
 }
 
-/** The UID of kube-system; an account that may not read it backs up all the same. */
-async function clusterUid(request: BackupRequest, plan: ReadPlan): Promise<string> {
-  const namespaces = plan.kinds.find(kind => kindName(kind) === 'namespaces');
+/** The UID of kube-system, whatever is selected; an account that may not read it backs up all the same. */
+async function clusterUid(request: BackupRequest, kinds: readonly ResourceKind[]): Promise<string> {
+  const namespaces = kinds.find(kind => kindName(kind) === 'namespaces');
   if (namespaces === undefined) return '';
   try {
     const json = await request.cluster.get(namespaces, '', 'kube-system', { signal: request.signal });

@@ -1,6 +1,7 @@
 import type { Actor } from '../domain/operation.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
 import { clockSlackMs } from '../schedule/history.ts';
+import { isOfCluster } from '../schedule/objectives.ts';
 import { record, type World } from './world.ts';
 
 const actor: Actor = { name: 'holdfast', via: 'service' };
@@ -14,7 +15,7 @@ export async function tellOfSets(world: World, { clusterId, since, signal }: { c
   const latest = world.runtime.now().getTime() + clockSlackMs;
   const isMeant = (set: ReadableSet): boolean => {
     const at = Date.parse(set.startedAt);
-    return set.cluster.uid === clusterId && at >= since.getTime() && at <= latest;
+    return isOfCluster(set.cluster.uid, clusterId) && at >= since.getTime() && at <= latest;
   };
   const sets = world.catalog.sets().filter((set): set is ReadableSet => set.phase !== 'Unreadable' && isMeant(set));
   if (sets.length === 0) return;

@@ -105,10 +105,12 @@ describe('backup', () => {
   });
 
   it('prints its id alone for a script', async () => {
-    const ran = await run(`backup create -q -o name --include-namespaces ${namespace}`);
+    const ran = await run(`backup create -q -o name --include-namespaces ${namespace} --include-kinds configmaps`);
     expect(ran).toMatchObject({ exit: 0, stderr: '' });
     expect(ran.stdout).toMatch(/^\d{8}T\d{6}Z-manual-[a-z0-9]{4}\n$/);
-    const { selection } = JSON.parse((await run(`backup describe ${ran.stdout.trim()} -o json`)).stdout);
+    const { selection, cluster: source } = JSON.parse((await run(`backup describe ${ran.stdout.trim()} -o json`)).stdout);
+    // Known whatever is selected: it tells sets of several clusters apart.
+    expect(source.uid).toMatch(/^[0-9a-f-]{36}$/);
     expect(selection).toMatchObject({ includeNamespaces: [namespace] });
   });
 

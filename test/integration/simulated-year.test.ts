@@ -120,7 +120,7 @@ describe('a year of the default policy', () => {
     await year();
     sets = life.world.catalog.sets().filter(set => set.phase !== 'Unreadable');
     told = await life.world.ledger.read({ limit: 100_000 });
-  }, 900_000);
+  }, 1_200_000);
   afterAll(async () => {
     await life?.stop();
     await api?.close();
