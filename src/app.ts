@@ -1,11 +1,12 @@
 import { once, openCluster, openStore, requireWriteOnce, systemRuntime } from './app/adapters.ts';
 import { type Keys, openKeys } from './app/keys.ts';
 import type { RetentionCommands } from './app/retention.ts';
+import type { Volumes } from './app/volumes.ts';
 import type { ClusterApi } from './cluster/cluster-api.ts';
 import type { Config } from './config/load.ts';
 import type { Settings } from './config/schema.ts';
 import { programVersion } from './config/version.ts';
-import type { BackupOutcome } from './domain/backup-set.ts';
+import type { BackupOutcome, PartRecord } from './domain/backup-set.ts';
 import { HoldfastError } from './domain/errors.ts';
 import type { LedgerEntry } from './domain/ledger.ts';
 import type { RestoreOptions, RestoreOutcome, RestorePlan } from './domain/restore-plan.ts';
@@ -87,6 +88,7 @@ interface Parts {
   readonly onWarning: (text: string) => void;
   store(): Promise<ObjectStore>;
   cluster(): Promise<ClusterApi>;
+  volumes(): Promise<Volumes>;
 }
 
 /** Wires configuration to adapters and adapters to use cases: the only place that does. Opens nothing by itself. */
@@ -99,7 +101,13 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
   };
   const store = once(async () => keep(await openStore(config, runtime)));
   const cluster = once(async () => keep(await openCluster(config, runtime)));
-  const parts: Parts = { settings, runtime, keys: openKeys(settings, onWarning), onWarning, store, cluster };
+  const keys = openKeys(settings, onWarning);
+  const volumes = once(async () => {
+    const { openVolumes } = await import('./app/volumes.ts');
+    const factory = keep(await openVolumes(config, { runtime, recipients: await keys.recipients(), onWarning }));
+    return factory.on({ cluster: await cluster(), store: await store() });
+  });
+  const parts: Parts = { settings, runtime, keys, onWarning, store, cluster, volumes };
   return {
     location: async () => (await store()).url,
     init: async signal => {
@@ -172,9 +180,12 @@ async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
       hint: 'leave --insecure-plaintext away, or make another repository with holdfast init --insecure-plaintext',
     });
   }
+  const { capture = 'none' } = settings.volumes ?? {};
+  const wish = { snapshots: true, data: capture === 'data' };
   const outcome = await runBackup({
     ...run,
     ...{ repository, recipients, signingKey, runtime },
+    ...(capture !== 'none' && { volumes: (await parts.volumes()).capture(wish), parts: askedParts(wish) }),
     cluster: await cluster(),
     selection: selectionOf(settings),
     tier,
@@ -184,6 +195,12 @@ async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
   const { backupFacts, tellLedger } = await import('./app/ledger.ts');
   await tellLedger({ ...parts, repository }, () => backupFacts({ ...parts, repository }, outcome, tier, run.signal));
   return outcome;
+}
+
+/** What a backup by hand asks for; what becomes of it is found out. */
+function askedParts({ data }: { readonly data: boolean }): PartRecord[] {
+  const asked = ['resources', 'volumeSnapshots', ...(data ? (['volumeData'] as const) : [])] as const;
+  return asked.map(part => ({ part, state: 'protected', reason: '' }));
 }
 
 async function restore(parts: Parts, reader: SetReader, options: RestoreOptions, run: Run): Promise<RestoreOutcome> {

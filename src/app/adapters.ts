@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
+import type { Connection } from '../cluster/connection.ts';
+import type { PodApi } from '../cluster/pod-api.ts';
 import { type Config, required } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { programVersion } from '../config/version.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
+import type { Location } from '../storage/location.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
 /** Clock, randomness and waiting of this process. */
@@ -97,11 +100,33 @@ function locationOf({ location: written, s3 = {} }: Settings): string {
   return url.href;
 }
 
+/** The configured location, as it was read. CONFIG_INVALID. */
+export async function configuredLocation({ settings }: Config): Promise<Location> {
+  const { parseLocation } = await import('../storage/location.ts');
+  return parseLocation(locationOf(settings));
+}
+
 /** The configured cluster. KUBECONFIG_INVALID. */
-export async function openCluster({ settings, environment }: Config, runtime: Runtime): Promise<ClusterApi> {
-  const [{ loadCluster }, { createClusterApi }] = await Promise.all([import('../cluster/kubeconfig.ts'), import('../cluster/client.ts')]);
+export async function openCluster(config: Config, runtime: Runtime): Promise<ClusterApi> {
+  const { createClusterApi } = await import('../cluster/client.ts');
+  const { concurrency } = config.settings;
+  return createClusterApi(await connectionOf(config, runtime), {
+    runtime,
+    userAgent: `holdfast/${programVersion()}`,
+    ...(concurrency === undefined ? {} : { connections: concurrency }),
+  });
+}
+
+/** What happens inside of the cluster's pods. KUBECONFIG_INVALID. */
+export async function openPods(config: Config, runtime: Runtime): Promise<PodApi & { close(): Promise<void> }> {
+  const { createPodApi } = await import('../cluster/pod-client.ts');
+  return createPodApi(await connectionOf(config, runtime), { runtime, userAgent: `holdfast/${programVersion()}` });
+}
+
+async function connectionOf({ settings, environment }: Config, runtime: Runtime): Promise<Connection> {
+  const { loadCluster } = await import('../cluster/kubeconfig.ts');
   const { kubeconfig, context } = settings;
-  const connection = await loadCluster(
+  return loadCluster(
     {
       ...(kubeconfig === undefined ? {} : { kubeconfig }),
       ...(context === undefined ? {} : { context }),
@@ -109,9 +134,4 @@ export async function openCluster({ settings, environment }: Config, runtime: Ru
     },
     runtime,
   );
-  return createClusterApi(connection, {
-    runtime,
-    userAgent: `holdfast/${programVersion()}`,
-    ...(settings.concurrency === undefined ? {} : { connections: settings.concurrency }),
-  });
 }

@@ -26,6 +26,7 @@ import { createAuthenticator, createAuthorizer } from './access.ts';
 import { openCluster, openRetriedStore, systemRuntime } from './adapters.ts';
 import { openKeys } from './keys.ts';
 import { openObservation } from './observation.ts';
+import { openVolumes } from './volumes.ts';
 
 /** Operations that run at once. */
 const mostOperations = 4;
@@ -58,6 +59,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   const cluster = await openCluster(first, runtime);
   const repository = await openWaiting(store, runtime, signal, thrown => log.error({ err: thrown }, 'the repository cannot be opened yet'));
 
+  const volumes = await openVolumes(first, { runtime, recipients: keys.recipients, onWarning });
   // Known as soon as the API server answers; until then no set is left out for being another cluster’s.
   let clusterId = '';
   const knowCluster = async () => {
@@ -121,9 +123,11 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
 
   const lead = async (leadership: { readonly signal: AbortSignal; readonly fence: Fence }): Promise<void> => {
     const { fence } = leadership;
+    const [fenced, fencedTo] = [fencedCluster(cluster, fence), through(bare => fencedStore(bare, fence))];
     const mine: Term = {
-      ...{ signal: leadership.signal, fence, cluster: fencedCluster(cluster, fence) },
-      repository: { ...repository, store: through(bare => fencedStore(bare, fence)) },
+      ...{ signal: leadership.signal, fence, cluster: fenced },
+      repository: { ...repository, store: fencedTo },
+      volumes: volumes.on({ cluster: fenced, store: fencedTo }),
     };
     term = mine;
     const told = observation.lead(leadership.signal);
@@ -166,7 +170,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     await election.catch(() => {});
     closing.abort();
     await Promise.all([api.close(), metrics.close(), reloading.ended, watch.ended, observation.close()]);
-    await Promise.allSettled([store.close(), cluster.close()]);
+    await Promise.allSettled([store.close(), cluster.close(), volumes.close()]);
     log.info({}, 'stopped');
   }
 }

@@ -46,7 +46,19 @@ function isApiServersOwn(object: ObjectSummary): boolean {
   return object.namespace === 'default' && object.name === 'kubernetes';
 }
 
-/** Single objects that a cluster makes for itself within kinds that are backed up. */
+/** Kinds of which Holdfast makes objects for a while, or keeps some beside the sets: a restore has no use for them. */
+const ownKinds = [
+  ...['persistentvolumeclaims', 'pods', 'secrets', 'jobs.batch'],
+  ...['volumesnapshots.snapshot.storage.k8s.io', 'volumesnapshotcontents.snapshot.storage.k8s.io'],
+];
+
+const ownObjects: readonly ObjectRule[] = ownKinds.map(kind => ({
+  kind,
+  reason: 'made by Holdfast itself to move or keep the data of volumes',
+  matches: object => object.labels[volumeNames.workLabel] !== undefined,
+}));
+
+/** Single objects within kinds that are backed up which a cluster makes for itself, or Holdfast while it works. */
 export const clusterMadeObjects: readonly ObjectRule[] = [
   {
     kind: 'configmaps',
@@ -91,22 +103,11 @@ export const clusterMadeObjects: readonly ObjectRule[] = [
     reason: 'the API server’s own address range',
     matches: object => object.name === 'kubernetes',
   },
+  ...ownObjects,
 ];
-
-/** Kinds of which Holdfast makes objects for a while, or keeps some beside the sets: a restore has no use for them. */
-const ownKinds = [
-  ...['persistentvolumeclaims', 'pods', 'secrets', 'jobs.batch'],
-  ...['volumesnapshots.snapshot.storage.k8s.io', 'volumesnapshotcontents.snapshot.storage.k8s.io'],
-];
-
-const ownObjects: readonly ObjectRule[] = ownKinds.map(kind => ({
-  kind,
-  reason: 'made by Holdfast itself to move or keep the data of volumes',
-  matches: object => object.labels[volumeNames.workLabel] !== undefined,
-}));
 
 /** The rules for one kind, so that most kinds cost nothing per object. */
 export function objectRules(kind: { readonly group: string; readonly resource: string }): readonly ObjectRule[] {
   const name = kindName(kind);
-  return [...clusterMadeObjects, ...ownObjects].filter(rule => rule.kind === name);
+  return clusterMadeObjects.filter(rule => rule.kind === name);
 }

@@ -1,4 +1,5 @@
 import type { Flag } from './flags.ts';
+import { volumeFlags } from './volume-flags.ts';
 
 /** Where and how the service answers. */
 const listenFlags: readonly Flag[] = [
@@ -104,4 +105,4 @@ const runningFlags: readonly Flag[] = [
 ];
 
 /** Flags of `holdfast serve`. Policies, tenants, roles and notifications are maps, and come by the file alone. */
-export const serviceFlags: readonly Flag[] = [...listenFlags, ...accessFlags, ...runningFlags];
+export const serviceFlags: readonly Flag[] = [...listenFlags, ...accessFlags, ...runningFlags, ...volumeFlags];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defaultTuning } from '../domain/volume-settings.ts';
 import { defaultPolicyMap } from './default-policy.ts';
 import { leavesOf } from './leaves.ts';
 import { NotificationSettings } from './notification-schema.ts';
@@ -6,6 +7,7 @@ import { PolicyMap } from './policy-schema.ts';
 import { SelectionSettings } from './selection-schema.ts';
 import { ServiceSettings } from './service-schema.ts';
 import { duration, flag, label, list, location, oneOf, path, text, url, wholeNumber } from './values.ts';
+import { VolumeSettings } from './volume-schema.ts';
 
 const s3 = z
   .strictObject(
@@ -86,6 +88,7 @@ export const Settings = z
       policies: PolicyMap.describe(
         'What is protected, when, and for how long. The default policy where there is no such key; nothing where it is `{}`.',
       ),
+      volumes: VolumeSettings,
       service: ServiceSettings,
       notifications: NotificationSettings,
       logs,
@@ -103,6 +106,24 @@ export const defaults = {
   insecurePlaintext: false,
   validation: { platform: true, timeout: '1m' },
   policies: defaultPolicyMap,
+  volumes: {
+    capture: 'none',
+    mover: {
+      image: 'holdfast',
+      imagePullPolicy: 'IfNotPresent',
+      resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '2Gi' } },
+      timeout: '6h',
+    },
+    restic: defaultTuning,
+    access: { mode: 'sts' },
+    parallel: 4,
+    parallelPerNode: 2,
+    parallelSnapshots: 10,
+    snapshotTimeout: '10m',
+    keepSnapshots: 3,
+    liveFallback: true,
+    hookTimeout: '30s',
+  },
   service: {
     listen: '127.0.0.1:8443',
     metricsListen: '127.0.0.1:9090',

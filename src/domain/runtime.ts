@@ -9,7 +9,7 @@ export interface Runtime {
 
 /** One step of a long operation, for whoever watches. Numbers only grow within a phase. */
 export interface ProgressEvent {
-  /** Constant text: `discover`, `read`, `store`, `plan`, `apply`, `wait`, `validate`. */
+  /** Constant text: `discover`, `read`, `volumes`, `store`, `plan`, `apply`, `wait`, `validate`. */
   readonly phase: string;
   /** What is being worked on, for people. */
   readonly detail?: string;

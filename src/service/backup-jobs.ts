@@ -16,11 +16,9 @@ import { currentTerm, record, type World } from './world.ts';
 
 /** Of parts that are no part of this version: a set says so, instead of leaving it to be found out. */
 const notBuilt = {
-  volumeSnapshots: 'this version takes no snapshots of volumes',
-  volumeData: 'this version moves no data of volumes: only the claims are in the set',
   artifacts: 'this version mirrors no artifact repository',
   offsiteCopy: 'this version makes no copies: keep the location itself off site, or replicate its bucket',
-} as const satisfies Record<Exclude<Part, 'resources'>, string>;
+} as const satisfies Partial<Record<Part, string>>;
 
 interface Wanted {
   readonly tier: string;
@@ -82,7 +80,8 @@ function scopeOf(policies: readonly Policy[], { policy: name, tier }: { readonly
 }
 
 async function takeBackup(world: World, wanted: Wanted, context: WorkContext): Promise<WorkResult> {
-  const { repository, cluster } = currentTerm(world);
+  const { repository, cluster, volumes } = currentTerm(world);
+  const wish = { snapshots: wanted.parts.includes('volumeSnapshots'), data: wanted.parts.includes('volumeData') };
   const { recipients, signingKey, trusted } = world.keys;
   const { signal } = context;
   const outcome = await runBackup({
@@ -90,6 +89,7 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
     ...{ tier: wanted.tier, selection: wanted.selection, sealIndex: world.sealIndex },
     ...{ runtime: world.runtime, progress: context.progress, producerVersion: world.version },
     parts: wanted.parts.map(partRecord),
+    ...((wish.snapshots || wish.data) && volumes !== undefined && { volumes: volumes.capture(wish) }),
     ...(wanted.fires.length > 0 && {
       fires: wanted.fires,
       commit: (manifest, bytes) => commitClaimed(repository, manifest, bytes, { signingKey, trusted, signal }),
@@ -123,8 +123,10 @@ async function tellOfKeys(world: World, manifest: Manifest, actor: Actor, signal
   }
 }
 
+/** Of volumes it is found out while they are captured. */
 function partRecord(part: Part): PartRecord {
-  return part === 'resources' ? { part, state: 'protected', reason: '' } : { part, state: 'not-protected', reason: notBuilt[part] };
+  if (part === 'artifacts' || part === 'offsiteCopy') return { part, state: 'not-protected', reason: notBuilt[part] };
+  return { part, state: 'protected', reason: '' };
 }
 
 const ledgerAction = {

@@ -1,14 +1,18 @@
+import type { CaptureVolumes, VolumeWish } from '../backup/volumes/capture.ts';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Fence } from '../domain/fence.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { Runtime } from '../domain/runtime.ts';
+import type { VolumeSettings } from '../domain/volume-settings.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Ledger } from '../repository/ledger.ts';
 import type { LiveCatalog } from '../repository/live-catalog.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { PlatformCheck } from '../validate/platform.ts';
+import type { Objects } from '../volumes/objects.ts';
+import type { Movers, VolumeRepositories } from '../volumes/ports.ts';
 import type { EventBus } from './event-bus.ts';
 
 /** What may be written with while this replica leads. */
@@ -20,6 +24,17 @@ export interface Term {
   readonly repository: Repository;
   /** Writes through the fence. */
   readonly cluster: ClusterApi;
+  /** Writes through the fence. */
+  readonly volumes?: TermVolumes;
+}
+
+/** What volumes are captured and brought back with. */
+export interface TermVolumes {
+  readonly settings: VolumeSettings;
+  readonly objects: Objects;
+  readonly movers: Movers;
+  readonly repositories: VolumeRepositories;
+  capture(wish: VolumeWish): CaptureVolumes;
 }
 
 /** Settings that a running service takes up when they change. */

@@ -28,7 +28,7 @@ const flags = new Map(
   ]),
 );
 
-const sections = ['validation', 'policies', 'service', 'notifications', 'logs'];
+const sections = ['validation', 'policies', 'volumes', 'service', 'notifications', 'logs'];
 const sectionOf = ({ setting }: SettingFacts) => sections.find(name => setting.startsWith(`${name}.`)) ?? 'general';
 
 function row(fact: SettingFacts): string {

@@ -8,6 +8,7 @@ import { facts, table } from '../table.ts';
 import { phaseText } from './backup-list.ts';
 import { clusterText, instantText, problemTable, sealedText, storedText, volumeLines } from './backup-summary.ts';
 import { block } from './block.ts';
+import { volumeFact, volumeTable } from './volumes.ts';
 
 export interface DescriptionOptions {
   readonly now: Date;
@@ -29,6 +30,8 @@ export function backupDescription(manifest: Manifest, signature: ManifestSignatu
         ['Tier', manifest.tier],
         ['Objects', `${counted(manifest.objects, 'object')}, ${size(manifest.bytes)} of JSON`],
         ['Stored', storedText(manifest)],
+        ...volumeFact(manifest.volumes),
+        ...partFacts(manifest),
         ['Instant', instantText(manifest)],
         ['Cluster', `${clusterText(manifest)}${manifest.cluster.uid === '' ? '' : `, uid ${manifest.cluster.uid}`}`],
         ['Selection', selectionText(manifest.selection)],
@@ -41,12 +44,19 @@ export function backupDescription(manifest: Manifest, signature: ManifestSignatu
       '  ',
     ),
     ...block(style.bad('Problems'), problemTable(manifest.problems, style), style),
+    ...block('Volumes', volumeTable(manifest.volumes, style), style),
     ...block(style.warning('Not protected'), volumeLines(manifest.volumes, 100), style),
     ...block('Kinds', kindTable(manifest.kinds, style), style),
     ...block('Left out on purpose', exclusionTable(manifest, style), style),
     ...block('Files', fileTable(manifest, style), style),
     ...block('Recipients', manifest.encryption.recipients, style),
   ];
+}
+
+/** Parts that were asked for and are not there, each with its reason. */
+function partFacts({ parts = [] }: Manifest): [string, string][] {
+  const missing = parts.filter(({ state }) => state === 'not-protected');
+  return missing.map(({ part, reason }, i) => [i === 0 ? 'Without' : '', `${part}: ${printable(reason)}`]);
 }
 
 export function selectionText(selection: Selection): string {

@@ -5,6 +5,7 @@ import type { Style } from '../style.ts';
 import { facts, table } from '../table.ts';
 import { phaseText } from './backup-list.ts';
 import { block } from './block.ts';
+import { volumeFact } from './volumes.ts';
 
 export interface SummaryOptions {
   readonly location: string;
@@ -26,6 +27,7 @@ export function backupSummary(manifest: Manifest, { location, durationMs, style 
       [
         ['Objects', `${counted(manifest.objects, 'object')} of ${counted(withObjects, 'kind')}, ${size(manifest.bytes)} of JSON`],
         ['Stored', storedText(manifest)],
+        ...volumeFact(manifest.volumes),
         [
           'Took',
           `${duration(durationMs)}${durationMs > 0 ? ` (${count(Math.round(manifest.objects / (durationMs / 1000)))} objects/s)` : ''}`,

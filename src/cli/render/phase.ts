@@ -12,6 +12,7 @@ export interface Phase {
 const verbs: Readonly<Record<string, string>> = {
   discover: 'Discover kinds',
   read: 'Read objects',
+  volumes: 'Capture volumes',
   store: 'Store',
   plan: 'Plan',
   apply: 'Apply',
@@ -24,14 +25,16 @@ function verb({ phase }: ProgressEvent): string {
   return verbs[phase] ?? `${phase.charAt(0).toUpperCase()}${phase.slice(1)}`;
 }
 
-function numbers({ objects, totalObjects, bytes }: ProgressEvent, ms: number): string {
+function numbers({ phase, objects, totalObjects, bytes }: ProgressEvent, ms: number): string {
+  const volumes = phase === 'volumes';
+  const thing = volumes ? 'volume' : 'object';
   const done =
     objects === undefined
       ? ''
       : totalObjects === undefined
-        ? counted(objects, 'object')
-        : `${count(objects)} of ${counted(totalObjects, 'object')}`;
-  const rate = objects !== undefined && objects > 0 && ms >= 1000 ? `${count(Math.round(objects / (ms / 1000)))}/s` : '';
+        ? counted(objects, thing)
+        : `${count(objects)} of ${counted(totalObjects, thing)}`;
+  const rate = !volumes && objects !== undefined && objects > 0 && ms >= 1000 ? `${count(Math.round(objects / (ms / 1000)))}/s` : '';
   return [done, bytes === undefined ? '' : size(bytes), rate].filter(part => part !== '').join(', ');
 }
 

@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises';
+import type { ClusterApi } from '../cluster/cluster-api.ts';
+import type { Config } from '../config/load.ts';
+import { type VolumeAccess, volumeConfig } from '../config/volumes.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import { stringAt } from '../domain/json.ts';
+import type { Runtime } from '../domain/runtime.ts';
+import type { TermVolumes } from '../service/world.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { S3Credentials } from '../storage/s3-client.ts';
+import { secrets } from '../volumes/kinds.ts';
+import type { Objects } from '../volumes/objects.ts';
+import type { AccessIssuer } from '../volumes/ports.ts';
+import { configuredLocation, openPods } from './adapters.ts';
+
+export type Volumes = TermVolumes;
+
+export interface VolumesFactory {
+  /** Writes go through these: a service hands in those of its term. */
+  on(places: { readonly cluster: ClusterApi; readonly store: ObjectStore }): Volumes;
+  close(): Promise<void>;
+}
+
+export interface VolumesOptions {
+  readonly runtime: Runtime;
+  /** age recipients of the location. */
+  readonly recipients: readonly string[];
+  readonly onWarning: (text: string) => void;
+}
+
+/** Makes all of it from the configuration; asks no server anything. CONFIG_INVALID. */
+export async function openVolumes(config: Config, { runtime, recipients, onWarning }: VolumesOptions): Promise<VolumesFactory> {
+  const [
+    { settings, access },
+    { createObjects },
+    { createMovers },
+    { createVolumeRepositories },
+    { createVolumeCapture },
+    { createLease },
+  ] = await Promise.all([
+    volumeConfig(config),
+    import('../volumes/objects.ts'),
+    import('../volumes/movers.ts'),
+    import('../volumes/repositories.ts'),
+    import('../backup/volumes/capture.ts'),
+    import('../cluster/lease.ts'),
+  ]);
+  const pods = await openPods(config, runtime);
+  const issuerFor = await accessIssuer(config, access, settings.namespace);
+  const monotonic = () => performance.now();
+  return {
+    on: ({ cluster, store }) => {
+      const objects = createObjects(cluster, runtime);
+      const { namespace } = settings;
+      const lease = (name: string) => createLease(cluster, { namespace, name, labels: { 'app.kubernetes.io/name': 'holdfast' } });
+      const common = { objects, pods, settings, runtime, monotonic, lease, onWarning };
+      const movers = createMovers({ ...common, access: issuerFor(objects) });
+      const repositories = createVolumeRepositories({ objects, store, recipients, namespace, runtime });
+      return {
+        ...{ settings, objects, movers, repositories },
+        capture: wish => createVolumeCapture({ ...common, movers, repositories }, wish),
+      };
+    },
+    close: () => pods.close(),
+  };
+}
+
+async function accessIssuer(config: Config, access: VolumeAccess, namespace: string): Promise<(objects: Objects) => AccessIssuer> {
+  const [location, { createFixedAccess, createStsAccess }] = await Promise.all([
+    configuredLocation(config),
+    import('../storage/s3-access.ts'),
+  ]);
+  const { endpoint, caFile, roleArn, secretName } = access;
+  const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8').catch(unreadable(caFile));
+  const options = { location, ...(endpoint !== undefined && { endpoint }), ...(ca !== undefined && { ca }) };
+  if (access.mode === 'sts') {
+    const issuer = createStsAccess({ ...options, ...(roleArn !== undefined && { roleArn }) });
+    return () => issuer;
+  }
+  return objects => createFixedAccess({ ...options, read: signal => credentialsIn(objects, namespace, secretName ?? '', signal) });
+}
+
+function unreadable(file: string): (thrown: Error) => never {
+  return thrown => {
+    throw new HoldfastError('CONFIG_INVALID', `volumes.access.caFile: ${file} cannot be read: ${thrown.message}`, { cause: thrown });
+  };
+}
+
+async function credentialsIn(objects: Objects, namespace: string, name: string, signal: AbortSignal): Promise<S3Credentials> {
+  const secret = await objects.read(secrets, namespace, name, signal);
+  const value = (field: string) =>
+    Buffer.from(stringAt(secret, 'data', field) ?? '', 'base64')
+      .toString('utf8')
+      .trim();
+  const [accessKeyId, secretAccessKey, sessionToken] = ['access-key-id', 'secret-access-key', 'session-token'].map(value);
+  if (accessKeyId === undefined || accessKeyId === '' || secretAccessKey === undefined || secretAccessKey === '') {
+    const what = secret === undefined ? 'does not exist' : 'has no access-key-id and secret-access-key';
+    throw new HoldfastError('CONFIG_INVALID', `volumes.access.secretName: secrets ${namespace}/${name} ${what}`);
+  }
+  return { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && sessionToken !== '' && { sessionToken }) };
+}

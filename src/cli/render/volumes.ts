@@ -1,0 +1,40 @@
+import type { VolumeRecord, VolumeState } from '../../domain/volume.ts';
+import { counted, duration, printable, size } from '../format.ts';
+import type { Style } from '../style.ts';
+import { table } from '../table.ts';
+
+/** `5 captured, 1 failed; 3.2 GiB read, 41 MiB of it new`; nothing where no volume was asked for. */
+export function volumeFact(volumes: readonly VolumeRecord[]): [string, string][] {
+  const of = (state: VolumeState) => volumes.filter(volume => volume.state === state).length;
+  const [captured, failed] = [of('captured'), of('failed')];
+  if (captured + failed === 0) return [];
+  const data = volumes.flatMap(volume => volume.data ?? []);
+  const sum = (field: 'bytes' | 'addedBytes') => data.reduce((total, one) => total + one[field], 0);
+  const moved = data.length === 0 ? '' : `; ${size(sum('bytes'))} read, ${size(sum('addedBytes'))} of it new`;
+  return [['Volumes', `${counted(captured, 'claim')} captured${failed === 0 ? '' : `, ${failed} failed`}${moved}`]];
+}
+
+/** What the set has of each claim that was asked for. */
+export function volumeTable(volumes: readonly VolumeRecord[], style: Style): string[] {
+  const shown = volumes.filter(({ state }) => state !== 'not-protected');
+  return table<VolumeRecord>(
+    [
+      { title: 'CLAIM', cell: ({ namespace, claim }) => printable(`${namespace}/${claim}`) },
+      { title: 'STATE', cell: ({ state }) => state, paint: state => (state === 'failed' ? style.bad(state) : style.good(state)) },
+      { title: 'HAS', cell: hasText },
+      { title: 'SIZE', cell: ({ sizeBytes }) => (sizeBytes === undefined ? '' : size(sizeBytes)), align: 'right' },
+      { title: 'READ', cell: ({ data }) => (data === undefined ? '' : size(data.bytes)), align: 'right' },
+      { title: 'NEW', cell: ({ data }) => (data === undefined ? '' : size(data.addedBytes)), align: 'right' },
+      { title: 'TOOK', cell: ({ data }) => (data === undefined ? '' : duration(data.durationMs)), align: 'right' },
+      { title: 'WHY', cell: ({ reason }) => printable(reason) },
+    ],
+    shown,
+    { style },
+  );
+}
+
+/** `snapshot, data`; `live data` where it was read while in use. */
+function hasText({ snapshot, data }: VolumeRecord): string {
+  const parts = [snapshot?.kept === undefined ? '' : 'snapshot', data === undefined ? '' : data.source === 'live' ? 'live data' : 'data'];
+  return parts.filter(part => part !== '').join(', ') || '-';
+}

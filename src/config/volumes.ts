@@ -1,0 +1,77 @@
+import { HoldfastError } from '../domain/errors.ts';
+import type { VolumeSettings } from '../domain/volume-settings.ts';
+import { ownNamespace } from './environment.ts';
+import type { Config } from './load.ts';
+
+export type VolumeCaptureMode = 'none' | 'snapshots' | 'data';
+
+/** How movers get at the store. */
+export interface VolumeAccess {
+  readonly mode: 'sts' | 'secret';
+  readonly roleArn?: string;
+  readonly secretName?: string;
+  readonly endpoint?: string;
+  readonly caFile?: string;
+}
+
+export interface VolumeConfig {
+  readonly capture: VolumeCaptureMode;
+  readonly settings: VolumeSettings;
+  readonly access: VolumeAccess;
+}
+
+const elsewhere = 'holdfast';
+
+/** What `volumes` of the configuration means, with every default filled in. CONFIG_INVALID. */
+export async function volumeConfig({ settings, environment }: Config): Promise<VolumeConfig> {
+  const given = settings.volumes ?? {};
+  const { mover = {}, restic = {}, access = {} } = given;
+  const mode = filled(access.mode);
+  if (mode === 'secret' && access.secretName === undefined) {
+    throw new HoldfastError('CONFIG_INVALID', 'volumes.access.mode is secret, and volumes.access.secretName names none');
+  }
+  const { roleArn, secretName, endpoint, caFile } = access;
+  const { requests, limits } = mover.resources ?? {};
+  return {
+    capture: filled(given.capture),
+    access: {
+      mode,
+      ...(roleArn !== undefined && { roleArn }),
+      ...(secretName !== undefined && { secretName }),
+      ...(endpoint !== undefined && { endpoint }),
+      ...(caFile !== undefined && { caFile }),
+    },
+    settings: {
+      namespace: given.namespace ?? (await ownNamespace(environment)) ?? elsewhere,
+      mover: {
+        image: filled(mover.image),
+        imagePullPolicy: filled(mover.imagePullPolicy),
+        resources: { ...(requests !== undefined && { requests }), ...(limits !== undefined && { limits }) },
+        nodeSelector: mover.nodeSelector ?? {},
+        ...(mover.priorityClassName !== undefined && { priorityClassName: mover.priorityClassName }),
+        timeoutMs: filled(mover.timeout),
+      },
+      tuning: {
+        compression: filled(restic.compression),
+        connections: filled(restic.connections),
+        readConcurrency: filled(restic.readConcurrency),
+        packSize: filled(restic.packSize),
+      },
+      parallel: filled(given.parallel),
+      parallelPerNode: filled(given.parallelPerNode),
+      parallelSnapshots: filled(given.parallelSnapshots),
+      snapshotTimeoutMs: filled(given.snapshotTimeout),
+      snapshotClasses: given.snapshotClasses ?? {},
+      keepSnapshots: filled(given.keepSnapshots),
+      storageClasses: given.storageClasses ?? {},
+      liveFallback: filled(given.liveFallback),
+      hookTimeoutMs: filled(given.hookTimeout),
+    },
+  };
+}
+
+/** A setting that has a default. */
+function filled<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new HoldfastError('INTERNAL', 'a setting with a default has no value');
+  return value;
+}
