@@ -25,7 +25,8 @@ export async function startup(bench: Bench): Promise<void> {
   const idle = { name: 'node -e 0', value: ms('node') };
   const rows = [
     row('start-up of `--help`, compiled', 'ms', ms('compiled'), idle, '≤ 150'),
-    row('start-up of `--help`, from source', 'ms', ms('source'), idle, '≤ 150'),
+    // Nobody is given the source to run: what it costs to strip its types is only shown.
+    row('start-up of `--help`, from source', 'ms', ms('source'), idle),
   ];
   const { holdfast, node } = await versions();
   bench.log(`startup: wrote ${await writeResult(bench.resultsDir, 'startup', { holdfast: holdfast!, node: node! }, rows)}`);

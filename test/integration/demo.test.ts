@@ -1,11 +1,33 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
+import { startMinio } from '../cluster/s3.ts';
 
-it('the demonstration does the main job to its end', { timeout: 400_000 }, async () => {
+const stops: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  for (const stop of stops) await stop();
+});
+
+/** What a demonstration in a bucket is told. */
+async function bucket(): Promise<NodeJS.ProcessEnv> {
+  const server = await startMinio();
+  stops.push(() => server.stop());
+  await server.createBucket('demo', { versioning: true });
+  return {
+    HOLDFAST_DEMO_LOCATION: `s3://demo?endpoint=${server.endpoint}&region=us-east-1&pathStyle=true`,
+    AWS_ACCESS_KEY_ID: server.accessKey,
+    AWS_SECRET_ACCESS_KEY: server.secretKey,
+  };
+}
+
+it.each([
+  { where: 'in a folder', settings: async () => ({}), location: /file:/ },
+  { where: 'in a bucket', settings: bucket, location: /s3:\/\/demo/ },
+])('the demonstration does the main job to its end $where', { timeout: 400_000 }, async ({ settings, location }) => {
   const child = spawn(process.execPath, [resolve(import.meta.dirname, '../demo/main.ts')], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...(await settings()) },
     signal: AbortSignal.timeout(380_000),
   });
   let output = '';
@@ -16,6 +38,7 @@ it('the demonstration does the main job to its end', { timeout: 400_000 }, async
   });
   const text = stripVTControlCharacters(output);
   expect(exit, text).toBe(0);
+  expect(text).toMatch(location);
   expect(text).toContain('does not answer any more; its data folder is deleted');
   expect(text).toMatch(/live-finishing: Succeeded; .*nothing of it ran on this cluster/);
   expect(text).toMatch(/live-half-done, resumed: Succeeded; .*ran on this cluster: test$/m);
