@@ -8,8 +8,9 @@ import { resultsDir } from './lib/result.ts';
 import { restore } from './restore.ts';
 import { service } from './service.ts';
 import { startup } from './startup.ts';
+import { volumes } from './volumes.ts';
 
-const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { startup, backup, restore, service };
+const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { startup, backup, restore, service, volumes };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -30,6 +30,8 @@ export async function versions(): Promise<Record<string, string>> {
     node: process.version,
     kubernetes: await pinned('kubernetes', 'k8s.io/kubernetes'),
     etcd: await pinned('etcd', 'go.etcd.io/etcd/server/v3'),
+    restic: await pinned('restic', 'github.com/restic/restic'),
+    kopia: await pinned('kopia', 'github.com/kopia/kopia'),
     velero: await pinned('velero', 'github.com/vmware-tanzu/velero'),
     minio: (await pinned('minio', 'github.com/minio/minio')).replace(/^v0\.0\.0-(\d{4})(\d\d)(\d\d).*/, '$1-$2-$3'),
   };

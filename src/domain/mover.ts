@@ -58,6 +58,7 @@ export type MoverResult =
       readonly action: MoverAction;
       /** Of backup: the restic snapshot. */
       readonly snapshot?: string;
+      /** Of backup: files. Of restore: all that is as in the snapshot now, folders and links too. */
       readonly files?: number;
       readonly bytes?: number;
       readonly addedBytes?: number;

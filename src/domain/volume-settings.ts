@@ -38,4 +38,5 @@ export interface VolumeSettings {
   readonly hookTimeoutMs: number;
 }
 
-export const defaultTuning: ResticTuning = { compression: 'auto', connections: 16, readConcurrency: 4, packSize: 16 };
+/** Chosen by measurement: docs/adr/0004-restic.md. */
+export const defaultTuning: ResticTuning = { compression: 'fastest', connections: 16, readConcurrency: 8, packSize: 16 };
