@@ -1,6 +1,7 @@
 import { once, openCluster, openStore, requireWriteOnce, systemRuntime } from './app/adapters.ts';
 import { type Keys, openKeys } from './app/keys.ts';
 import type { RetentionCommands } from './app/retention.ts';
+import type { VolumeCommands } from './app/volume-commands.ts';
 import type { Volumes } from './app/volumes.ts';
 import type { ClusterApi } from './cluster/cluster-api.ts';
 import type { Config } from './config/load.ts';
@@ -63,6 +64,8 @@ export interface App {
   planRestore(set: OpenedSet, options: RestoreOptions, run: Run): Promise<RestorePlan>;
   restore(set: OpenedSet, options: RestoreOptions, run: Run): Promise<RestoreOutcome>;
   validate(set: OpenedSet, options: ValidationOptions, run: Run): Promise<ValidationReport>;
+  /** Single volumes, and what they leave. */
+  volumes(signal: AbortSignal): Promise<VolumeCommands>;
   close(): Promise<void>;
 }
 
@@ -82,6 +85,7 @@ export interface OpenOptions {
 
 /** What the operations are made of; each is built once, when first asked for. */
 interface Parts {
+  readonly config: Config;
   readonly settings: Settings;
   readonly runtime: Runtime;
   readonly keys: Keys;
@@ -107,7 +111,7 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     const factory = keep(await openVolumes(config, { runtime, recipients: await keys.recipients(), onWarning }));
     return factory.on({ cluster: await cluster(), store: await store() });
   });
-  const parts: Parts = { settings, runtime, keys, onWarning, store, cluster, volumes };
+  const parts: Parts = { config, settings, runtime, keys, onWarning, store, cluster, volumes };
   return {
     location: async () => (await store()).url,
     init: async signal => {
@@ -133,7 +137,7 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     },
     planRestore: async (reader: SetReader, options, run) => {
       const { planRestore } = await import('./restore/plan.ts');
-      return planRestore({ ...run, reader, options, runtime, cluster: await cluster() });
+      return planRestore({ ...run, ...(await volumesFor(parts, reader, options)), reader, runtime, cluster: await cluster() });
     },
     restore: (reader: SetReader, options, run) => restore(parts, reader, options, run),
     validate: async (reader: SetReader, options, run) => {
@@ -142,7 +146,12 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
         import('./validate/platform-checks.ts'),
       ]);
       const checks = options.platform ? await platformChecks(settings.validation ?? {}) : [];
-      return runValidation({ ...run, ...options, checks, reader, runtime, cluster: await cluster() });
+      const storageClasses = { ...settings.volumes?.storageClasses, ...options.storageClasses };
+      return runValidation({ ...run, ...options, storageClasses, checks, reader, runtime, cluster: await cluster() });
+    },
+    volumes: async signal => {
+      const { createVolumeCommands } = await import('./app/volume-work.ts');
+      return createVolumeCommands({ ...parts, repository: await openRepository(parts, signal) });
     },
     close: async () => {
       await Promise.allSettled(opened.map(resource => resource.close()));
@@ -203,6 +212,14 @@ function askedParts({ data }: { readonly data: boolean }): PartRecord[] {
   return asked.map(part => ({ part, state: 'protected', reason: '' }));
 }
 
+/** What a restore of this set needs besides, for volumes; nothing is opened where it has none. */
+async function volumesFor(parts: Parts, { manifest }: SetReader, options: RestoreOptions) {
+  const storageClasses = { ...parts.settings.volumes?.storageClasses, ...options.storageClasses };
+  const wanted = { options: { ...options, storageClasses } };
+  if (manifest.volumes.every(({ state }) => state !== 'captured') || options.volumes === 'none') return wanted;
+  return { ...wanted, volumes: { ...(await parts.volumes()), identities: await parts.keys.identities() } };
+}
+
 async function restore(parts: Parts, reader: SetReader, options: RestoreOptions, run: Run): Promise<RestoreOutcome> {
   const [{ runRestore }, { restoreEnded, restoreStarted, tellLedger }] = await Promise.all([
     import('./restore/run.ts'),
@@ -213,7 +230,9 @@ async function restore(parts: Parts, reader: SetReader, options: RestoreOptions,
   await tellLedger(told, () => [restoreStarted(id, options)]);
   let outcome: RestoreOutcome | undefined;
   try {
-    outcome = await runRestore({ ...run, reader, options, runtime: parts.runtime, cluster: await parts.cluster() });
+    const { runtime } = parts;
+    const input = { ...run, ...(await volumesFor(parts, reader, options)), reader, runtime, cluster: await parts.cluster() };
+    outcome = await runRestore(input);
     return outcome;
   } finally {
     await tellLedger(told, () => [restoreEnded(id, outcome)]);

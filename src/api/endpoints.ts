@@ -5,6 +5,7 @@ import { objectiveEndpoints, policyEndpoints } from './endpoints/policies.ts';
 import { restoreEndpoints } from './endpoints/restores.ts';
 import { holdEndpoints, retentionEndpoints } from './endpoints/retention.ts';
 import { eventEndpoints, ledgerEndpoints, versionEndpoints } from './endpoints/service.ts';
+import { volumeEndpoints } from './endpoints/volumes.ts';
 
 export const apiPrefix = '/api/v1';
 
@@ -12,6 +13,7 @@ export const apiPrefix = '/api/v1';
 export const endpoints = {
   backups: backupEndpoints,
   restores: restoreEndpoints,
+  volumes: volumeEndpoints,
   verifications: verificationEndpoints,
   validations: validationEndpoints,
   operations: operationEndpoints,

@@ -23,6 +23,7 @@ const groups: Readonly<Record<'health' | keyof typeof endpoints, string>> = {
   health: 'Probes; they take no token',
   backups: 'Sets: what was backed up, when, and how long it is kept',
   restores: 'Bringing back what a set holds: planned first, then applied',
+  volumes: 'The data of volume claims: what a set has of it, single claims brought back, what is left over',
   verifications: 'Is everything as it was written?',
   validations: 'Is everything back, and does it work?',
   operations: 'All that runs or ran',

@@ -23,6 +23,7 @@ import { objectiveRoutes, policyRoutes } from './routes/policies.ts';
 import { restoreRoutes } from './routes/restores.ts';
 import { holdRoutes, retentionRoutes } from './routes/retention.ts';
 import { ledgerRoutes, versionRoutes } from './routes/service.ts';
+import { volumeRoutes } from './routes/volumes.ts';
 import type { Service } from './service.ts';
 import type { TlsMaterial } from './tls.ts';
 
@@ -132,6 +133,7 @@ async function resourceRoutes(app: FastifyInstance, { service, authenticator, au
   policyRoutes(api);
   objectiveRoutes(api);
   retentionRoutes(api);
+  volumeRoutes(api);
   holdRoutes(api);
   ledgerRoutes(api);
   eventRoutes(app, hub);

@@ -1,10 +1,13 @@
 import type { IndexEntry, Manifest } from '../domain/backup-set.ts';
+import type { ClaimPlace, ClaimRequest } from '../domain/claim-request.ts';
 import type { LedgerAction, LedgerEntry } from '../domain/ledger.ts';
 import type { NamespaceScope } from '../domain/namespace-scope.ts';
 import type { Actor, Operation, OperationKind, OperationLogLine, OperationPhase } from '../domain/operation.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { RestoreOptions, RestorePlan } from '../domain/restore-plan.ts';
 import type { Selection } from '../domain/selection.ts';
+import type { VolumeFile } from '../domain/volume-file.ts';
+import type { OrphansFound, RemovedOrphan } from '../domain/volume-upkeep.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import type { Hold } from '../repository/holds.ts';
 import type { LedgerHead } from '../repository/ledger.ts';
@@ -84,6 +87,8 @@ export type Work =
   | { readonly kind: 'backup'; readonly policy?: string; readonly tier?: string; readonly selection?: Selection }
   /** `dryRun`: plan it, apply nothing; `validate`: compare with the set afterwards. */
   | ({ readonly kind: 'restore'; readonly dryRun: boolean; readonly validate: boolean } & RestoreRequest)
+  /** One claim; an operation of kind `restore`. */
+  | { readonly kind: 'volume-restore'; readonly set: string; readonly request: ClaimRequest; readonly identity?: IdentitySource }
   /** `set` may be `all`. Without an identity only what lies sealed is checked. */
   | { readonly kind: 'verify'; readonly set: string; readonly identity?: IdentitySource }
   | {
@@ -126,6 +131,28 @@ export interface Operations {
   log(id: string, query: { readonly from: number; readonly limit: number }, signal: AbortSignal): Promise<readonly OperationLogLine[]>;
   /** Asks it to stop, and returns at once. Asking twice is asking once. OPERATION_NOT_FOUND, OPERATION_ENDED. */
   cancel(id: string, caller: Caller, signal: AbortSignal): Promise<Operation>;
+}
+
+/** A folder of a backed-up volume, of which at most so many entries are asked for. */
+export interface FilesRequest {
+  readonly set: string;
+  readonly claim: ClaimPlace;
+  readonly path: string;
+  readonly recursive: boolean;
+  readonly most: number;
+  readonly identity?: IdentitySource;
+}
+
+export interface Volumes {
+  /** The identity stays the caller’s, who wipes it. BACKUP_, VOLUME_, IDENTITY_ and STORE_ codes. */
+  files(request: FilesRequest, signal: AbortSignal): Promise<readonly VolumeFile[]>;
+  orphans(olderThanMs: number, signal: AbortSignal): Promise<OrphansFound>;
+  /** Looks for them anew. NOT_LEADER. */
+  removeOrphans(
+    olderThanMs: number,
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<{ readonly removed: readonly RemovedOrphan[]; readonly notices: readonly string[] }>;
 }
 
 export interface Retention {
@@ -174,6 +201,7 @@ export interface Service {
   readonly backups: Backups;
   readonly operations: Operations;
   readonly retention: Retention;
+  readonly volumes: Volumes;
   /** What a restore would do, and nothing written. The identity stays the caller’s, who wipes it. CLUSTER_, STORE_, IDENTITY_ codes. */
   planRestore(request: RestoreRequest, caller: Caller, signal: AbortSignal): Promise<RestorePlan>;
   policies(): readonly Policy[];

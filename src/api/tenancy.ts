@@ -45,6 +45,11 @@ export function requireOwnIdentity(caller: Caller, identity: IdentitySource | un
   if (identity.from === 'secret') requireOwn(caller, [identity.namespace], 'identity.secret.namespace');
 }
 
+/** REQUEST_FORBIDDEN for a namespace that is not the caller’s. */
+export function requireOwnNamespaces(caller: Caller, names: readonly string[], field: string): void {
+  requireOwn(caller, names, field);
+}
+
 /** Is this operation one of the caller’s own? Those of the whole cluster are not, to callers restricted to namespaces. */
 export function seesOperation(caller: Caller, { request }: Pick<Operation, 'request'>): boolean {
   const own = caller.namespaces;

@@ -104,6 +104,10 @@ export function createRemoteApp(config: Config, { onWarning, runtime = systemRun
       const { server, startedAt, durationMs, state, checks } = report as ValidationReport;
       return { backup, server, startedAt, durationMs, state, checks };
     },
+    volumes: async () => {
+      const { remoteVolumes } = await import('./remote-volumes.ts');
+      return remoteVolumes(await connection(), { runtime, withIdentity, idOf });
+    },
     close: async () => (await connection().catch(() => undefined))?.close(),
   };
 }

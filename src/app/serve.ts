@@ -79,6 +79,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     sealIndex: first.settings.sealIndex === true,
     identityDir: atStart.identityDir,
     rules: () => inForce.rules,
+    volumes: volumes.on({ cluster, store }),
     term: () => term,
   };
   const watch = watchRepository(world, { signal: closing.signal, onLook: observation.onLook, clusterId: () => clusterId });

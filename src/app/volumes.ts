@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import type { Config } from '../config/load.ts';
 import { type VolumeAccess, volumeConfig } from '../config/volumes.ts';
@@ -10,7 +11,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import type { S3Credentials } from '../storage/s3-client.ts';
 import { secrets } from '../volumes/kinds.ts';
 import type { Objects } from '../volumes/objects.ts';
-import type { AccessIssuer } from '../volumes/ports.ts';
+import type { AccessIssuer, RepositoryAccess } from '../volumes/ports.ts';
 import { configuredLocation, openPods } from './adapters.ts';
 
 export type Volumes = TermVolumes;
@@ -54,10 +55,13 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
       const { namespace } = settings;
       const lease = (name: string) => createLease(cluster, { namespace, name, labels: { 'app.kubernetes.io/name': 'holdfast' } });
       const common = { objects, pods, settings, runtime, monotonic, lease, onWarning };
-      const movers = createMovers({ ...common, access: issuerFor(objects) });
+      const issuer = issuerFor(objects);
+      const movers = createMovers({ ...common, access: issuer });
       const repositories = createVolumeRepositories({ objects, store, recipients, namespace, runtime });
       return {
         ...{ settings, objects, movers, repositories },
+        readFrom: (key, signal) => readAccess(config, issuer, key, signal),
+        program: { restic: 'restic', environment: { ...config.environment.variables, HOME: config.environment.home } },
         capture: wish => createVolumeCapture({ ...common, movers, repositories }, wish),
       };
     },
@@ -78,6 +82,13 @@ async function accessIssuer(config: Config, access: VolumeAccess, namespace: str
     return () => issuer;
   }
   return objects => createFixedAccess({ ...options, read: signal => credentialsIn(objects, namespace, secretName ?? '', signal) });
+}
+
+/** A folder can be read from here, though from no pod. */
+async function readAccess(config: Config, issuer: AccessIssuer, key: string, signal: AbortSignal): Promise<RepositoryAccess> {
+  const location = await configuredLocation(config);
+  if (location.kind === 's3') return issuer.issue(key, { write: false, seconds: 3_600, signal });
+  return { url: join(location.path, key), options: [], accessKeyId: '', secretAccessKey: '' };
 }
 
 function unreadable(file: string): (thrown: Error) => never {

@@ -21,6 +21,11 @@ import { serve } from './commands/serve.ts';
 import { validate } from './commands/validate.ts';
 import { verify } from './commands/verify.ts';
 import { version } from './commands/version.ts';
+import { volumesFiles } from './commands/volumes-files.ts';
+import { volumesLs } from './commands/volumes-ls.ts';
+import { volumesOrphans } from './commands/volumes-orphans.ts';
+import { volumesRestore } from './commands/volumes-restore.ts';
+import { volumesUpkeep } from './commands/volumes-upkeep.ts';
 
 /** Everything that `holdfast` can do, in the order in which one meets it. */
 export const tree: readonly (CommandSpec | CommandBranch)[] = [
@@ -29,6 +34,11 @@ export const tree: readonly (CommandSpec | CommandBranch)[] = [
   { name: 'backup', summary: 'Take backups and look at them', commands: [backupCreate, backupGet, backupDescribe] },
   verify,
   { name: 'restore', summary: 'Bring a cluster back', commands: [restorePlan, restoreCreate] },
+  {
+    name: 'volumes',
+    summary: 'Look at the volumes of backups, bring single ones back, and clear what is left over',
+    commands: [volumesLs, volumesFiles, volumesRestore, volumesOrphans, volumesUpkeep],
+  },
   validate,
   { name: 'retention', summary: 'Delete backups that are kept no longer', commands: [retentionPlan, retentionRun] },
   hold,

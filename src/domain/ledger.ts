@@ -13,6 +13,8 @@ export const ledgerActions = [
   'set.released',
   'verify.ended',
   'validate.ended',
+  'volumes.upkeep',
+  'volumes.orphans-removed',
   'drill.ended',
   'key.changed',
   'request.refused',

@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.ts';
+import { type ErrorCode, HoldfastError } from './errors.ts';
 
 /** As `spec.volumeMode` of a claim has it. */
 export type VolumeMode = 'Filesystem' | 'Block';
@@ -63,6 +63,20 @@ export interface VolumeRecord {
 /** `persistentvolumeclaims agents/workspace`. */
 export function claimName({ namespace, claim }: Pick<VolumeRecord, 'namespace' | 'claim'>): string {
   return `persistentvolumeclaims ${namespace}/${claim}`;
+}
+
+/** Where the files of a claim are in the repository. VOLUME_DATA_MISSING, VOLUME_MODE_MISMATCH. */
+export function filesOf(
+  set: { readonly volumes: readonly VolumeRecord[] },
+  place: Pick<VolumeRecord, 'namespace' | 'claim'>,
+): VolumeDataRecord {
+  const record = set.volumes.find(one => one.namespace === place.namespace && one.claim === place.claim);
+  if (record?.data === undefined) {
+    const why = record === undefined ? 'the set says nothing of it' : record.reason || 'it was not moved';
+    throw new HoldfastError('VOLUME_DATA_MISSING', `the data of ${claimName(place)} is not in the repository: ${why}`);
+  }
+  if (record.volumeMode !== 'Block') return record.data;
+  throw new HoldfastError('VOLUME_MODE_MISMATCH', `${claimName(place)} is a block volume: it has no files`);
 }
 
 /** Labels and annotations of objects that Holdfast makes or reads around volumes. */

@@ -4,6 +4,7 @@ import { validateJob, verifyJob } from './check-jobs.ts';
 import type { Prepared } from './job.ts';
 import { restoreJob } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
+import { volumeRestoreJob } from './volume-jobs.ts';
 import type { World } from './world.ts';
 
 /** A job for what was asked; everything that can be refused is refused here, before it is accepted. */
@@ -13,6 +14,8 @@ export async function prepare(world: World, asked: AskedWork, caller: Caller, si
       return demandedBackup(world, asked, caller);
     case 'restore':
       return restoreJob(world, asked, caller, signal);
+    case 'volume-restore':
+      return volumeRestoreJob(world, asked, caller, signal);
     case 'verify':
       return verifyJob(world, asked, caller, signal);
     case 'validate':

@@ -12,7 +12,7 @@ import { runRestore } from '../restore/run.ts';
 import { validateSet } from './check-jobs.ts';
 import { describeIdentity, identityFromRecord, openIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
-import { currentTerm, record, type World } from './world.ts';
+import { currentTerm, record, type TermVolumes, type World } from './world.ts';
 
 /** Most problems of a restore that its record names; the rest are counted. */
 const mostProblems = 200;
@@ -35,13 +35,28 @@ export async function openContents(world: World, id: string, identities: readonl
 /** Nothing is written; the identity stays the caller's. */
 export async function planFor(world: World, request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
   const id = await findSet(world, request.set, signal);
-  const reader = await openContents(world, id, await openIdentities(world, copyOf(request.identity), signal), signal);
+  const identities = await openIdentities(world, copyOf(request.identity), signal);
+  const reader = await openContents(world, id, identities, signal);
   const { cluster, runtime } = world;
-  return planRestore({ cluster, reader, runtime, signal, options: request.options, progress: noProgress });
+  const volumes = volumesFor(world, reader, request.options, identities);
+  return planRestore({ cluster, reader, runtime, signal, progress: noProgress, ...volumes });
+}
+
+/** What a restore of this set needs besides, for volumes. */
+function volumesFor(
+  from: { readonly volumes?: TermVolumes },
+  { manifest }: SetReader,
+  options: RestoreOptions,
+  identities: readonly string[],
+) {
+  const { volumes } = from;
+  if (volumes === undefined || manifest.volumes.length === 0) return { options };
+  const storageClasses = { ...volumes.settings.storageClasses, ...options.storageClasses };
+  return { options: { ...options, storageClasses }, volumes: { ...volumes, identities } };
 }
 
 /** Reading wipes what it read from. */
-function copyOf(source: IdentitySource | undefined): IdentitySource | undefined {
+export function copyOf(source: IdentitySource | undefined): IdentitySource | undefined {
   return source?.from === 'value' ? { from: 'value', bytes: Uint8Array.from(source.bytes) } : source;
 }
 
@@ -79,16 +94,19 @@ export async function restoreJob(
 export function resumeRestore(world: World, request: OperationRequest): { work: Work; lane: string } | undefined {
   const { identity, ...what } = request.parameters as unknown as Restoration & { identity?: unknown };
   const source = identityFromRecord(identity);
-  if (request.kind !== 'restore' || (identity !== undefined && source === undefined)) return undefined;
+  if (request.kind !== 'restore' || 'volume' in request.parameters || (identity !== undefined && source === undefined)) return undefined;
   return { work: restoreWork(world, what, signal => openIdentities(world, source, signal)), lane: 'restore' };
 }
 
 function restoreWork(world: World, what: Restoration, identities: (signal: AbortSignal) => Promise<string[]>): Work {
   return async context => {
     const { operation, signal, progress, log } = context;
-    const { cluster } = currentTerm(world);
-    const reader = await openContents(world, what.set, await identities(signal), signal);
-    const input = { reader, cluster, options: what.options, runtime: world.runtime, signal, progress };
+    const term = currentTerm(world);
+    const { cluster } = term;
+    const opened = await identities(signal);
+    const reader = await openContents(world, what.set, opened, signal);
+    const volumes = volumesFor(term, reader, what.options, opened);
+    const input = { reader, cluster, runtime: world.runtime, signal, progress, ...volumes };
     if (what.dryRun) {
       const { totals, digest, steps, problems } = await planRestore(input);
       const counts = steps.map(({ step, counts: of }) => ({ step, counts: of }));

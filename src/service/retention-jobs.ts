@@ -1,10 +1,12 @@
 import type { Work as AskedWork } from '../api/service.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Actor } from '../domain/operation.ts';
+import type { UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import type { WorkResult } from '../operations/job.ts';
 import { type RetentionOutcome, runRetention } from '../schedule/retention-run.ts';
 import type { Prepared } from './job.ts';
 import { busySets } from './retention.ts';
+import { keepVolumesUp } from './volume-jobs.ts';
 import { currentTerm, type World } from './world.ts';
 
 const mostItems = 500;
@@ -41,24 +43,35 @@ export function retentionJob(
       for (const notice of [...outcome.plan.notices, ...outcome.notices]) log('warn', notice);
       for (const { set, result, message } of outcome.items)
         log(result === 'failed' ? 'error' : 'info', `${set}: ${result}${message && `: ${message}`}`);
-      return resultOf(outcome);
+      const volumes = await keepVolumesUp(world, { actor, signal, progress });
+      for (const notice of volumes.notices) log('warn', notice);
+      for (const { repository: of, state, reason, forgotten } of volumes.items)
+        log(state === 'failed' ? 'error' : 'info', `${of}: ${state}, ${forgotten} forgotten${reason && `: ${reason}`}`);
+      return resultOf(outcome, volumes);
     },
   };
 }
 
-function resultOf({ plan, items, notices }: RetentionOutcome): WorkResult {
+function resultOf({ plan, items, notices }: RetentionOutcome, volumes: UpkeepOutcome): WorkResult {
   const count = (result: string) => items.filter(item => item.result === result).length;
   const failed = items.filter(item => item.result === 'failed');
   const summary = {
     ...{ deleted: count('deleted'), cleared: count('cleared'), kept: count('kept'), failed: failed.length },
     ...(plan.blocked !== undefined && { blocked: plan.blocked }),
     items: items.slice(0, mostItems),
+    ...(volumes.items.length > 0 && { volumes: volumes.items.slice(0, mostItems) }),
     notices: [...plan.notices, ...notices],
   };
   const [first] = failed;
   if (first !== undefined) {
     const { hint } = new HoldfastError(first.code ?? 'STORE_ERROR', first.message);
     const error = { code: first.code ?? ('STORE_ERROR' as const), message: `${first.set}: ${first.message}`, hint };
+    return { phase: 'PartiallyFailed', summary, error };
+  }
+  const damaged = volumes.items.find(({ state }) => state === 'failed');
+  if (damaged !== undefined) {
+    const code = damaged.code ?? 'MOVER_FAILED';
+    const error = { code, message: `${damaged.repository}: ${damaged.reason}`, hint: new HoldfastError(code, '').hint };
     return { phase: 'PartiallyFailed', summary, error };
   }
   if (plan.blocked === undefined) return { phase: 'Completed', summary };

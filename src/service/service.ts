@@ -7,6 +7,7 @@ import { backupsOf } from './backups.ts';
 import { prepare } from './jobs.ts';
 import { planFor } from './restore-jobs.ts';
 import { retentionOf } from './retention.ts';
+import { volumesOf } from './volumes.ts';
 import { currentTerm, record, type World } from './world.ts';
 
 export interface ServiceOptions {
@@ -30,6 +31,7 @@ export function createService(world: World, { readiness, objectives }: ServiceOp
     backups: backupsOf(world),
     operations: operationsOf(world),
     retention: retentionOf(world),
+    volumes: volumesOf(world),
     planRestore: (request, _caller, signal) => planFor(world, request, signal),
     policies: () => world.rules().policies,
     objectives: async () => objectives(),

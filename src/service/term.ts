@@ -11,6 +11,7 @@ import type { Prepared } from './job.ts';
 import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
 import { tellOfSets } from './untold.ts';
+import { resumeVolumeRestore } from './volume-jobs.ts';
 import { currentTerm, record, type Term, type World } from './world.ts';
 
 const self: Actor = { name: 'holdfast', via: 'service' };
@@ -43,7 +44,9 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     const claims = await finishClaims(term.repository, { signingKey, trusted, since, signal });
     for (const set of claims.finished) world.log.info({ set }, 'a set was made visible whose writer had ended just before');
     for (const { key, message } of claims.broken) world.log.warn({ key, message }, 'a claim cannot be finished');
-    const { resumed, interrupted, damaged } = await world.operations.recover(request => resumeRestore(world, request));
+    const { resumed, interrupted, damaged } = await world.operations.recover(
+      request => resumeVolumeRestore(world, request) ?? resumeRestore(world, request),
+    );
     for (const { id, kind } of resumed) world.log.info({ operation: id, kind }, 'an operation is taken up again');
     for (const message of damaged) world.log.error({ message }, 'a record of an operation cannot be read');
     for (const { id } of interrupted) await record(world, { action: 'operation.interrupted', actor: self, subject: id, details: {} });

@@ -12,7 +12,7 @@ import type { LiveCatalog } from '../repository/live-catalog.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { PlatformCheck } from '../validate/platform.ts';
 import type { Objects } from '../volumes/objects.ts';
-import type { Movers, VolumeRepositories } from '../volumes/ports.ts';
+import type { Movers, RepositoryAccess, VolumeRepositories } from '../volumes/ports.ts';
 import type { EventBus } from './event-bus.ts';
 
 /** What may be written with while this replica leads. */
@@ -34,6 +34,10 @@ export interface TermVolumes {
   readonly objects: Objects;
   readonly movers: Movers;
   readonly repositories: VolumeRepositories;
+  /** Access to a claim's repository for this process itself. CONFIG_INVALID, STORE_ codes. */
+  readFrom(key: string, signal: AbortSignal): Promise<RepositoryAccess>;
+  /** restic here, for reading what a repository holds. */
+  readonly program: { readonly restic: string; readonly environment: Readonly<Record<string, string | undefined>> };
   capture(wish: VolumeWish): CaptureVolumes;
 }
 
@@ -81,8 +85,16 @@ export interface World {
   /** Folder of identities that a request may name; undefined where none is configured. */
   readonly identityDir: string | undefined;
   rules(): ServiceRules;
+  /** For reading; writes go through the term. */
+  readonly volumes?: TermVolumes;
   /** Undefined while another replica leads. */
   term(): Term | undefined;
+}
+
+/** Of a term for writing, of the world for reading. CONFIG_INVALID where volumes are not configured. */
+export function volumesIn({ volumes }: { readonly volumes?: TermVolumes }): TermVolumes {
+  if (volumes === undefined) throw new HoldfastError('CONFIG_INVALID', 'volumes are not part of this service');
+  return volumes;
 }
 
 /** NOT_LEADER while another replica leads. */

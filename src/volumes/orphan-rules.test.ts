@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { contentName, type OrphanKnowledge, type OwnObject, orphanReason, snapshotName } from './orphan-rules.ts';
+import type { OwnObject } from '../domain/volume-upkeep.ts';
+import { contentName, type OrphanKnowledge, orphanReason, snapshotName } from './orphan-rules.ts';
 
 const now = new Date('2026-11-26T02:00:00Z');
 const hourMs = 3_600_000;

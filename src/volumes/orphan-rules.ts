@@ -1,27 +1,4 @@
-/** An object around volumes that carries our labels. */
-export interface OwnObject {
-  /** `volumesnapshots.snapshot.storage.k8s.io`. */
-  readonly kind: string;
-  /** Empty for cluster-scoped ones. */
-  readonly namespace: string;
-  readonly name: string;
-  /** What it is for: `snapshot`, `mover`, `upkeep`, `restore`, `repository`. */
-  readonly role: string;
-  /** The set or restore that it was made for. */
-  readonly work: string;
-  /** `<namespace>/<claim>`; empty where it does not say. */
-  readonly claim: string;
-  readonly createdAt: Date;
-  /** A volume that is bound, a Job that has not ended. */
-  readonly inUse: boolean;
-}
-
-/** Something that nobody needs any more. */
-export interface Orphan extends Omit<OwnObject, 'createdAt' | 'inUse'> {
-  /** Milliseconds. */
-  readonly ageMs: number;
-  readonly reason: string;
-}
+import type { OwnObject } from '../domain/volume-upkeep.ts';
 
 export interface OrphanKnowledge {
   /** Kept snapshots, `<namespace>/<name>`, that sets name. */

@@ -1,13 +1,14 @@
-import { asHoldfastError, type ErrorCode, isCode } from '../domain/errors.ts';
+import { asHoldfastError, isCode } from '../domain/errors.ts';
 import { at, type JsonObject, stringAt } from '../domain/json.ts';
 import { kindName, type ResourceKind } from '../domain/resource.ts';
 import { volumeNames } from '../domain/volume.ts';
+import type { Orphan, OrphansFound, OwnObject, RemovedOrphan } from '../domain/volume-upkeep.ts';
 import { setFolders } from '../repository/catalog.ts';
 import { readManifest } from '../repository/read-manifest.ts';
 import type { Repository } from '../repository/repository.ts';
 import { claims, jobs, secrets, snapshotContents, volumeSnapshots, volumes } from './kinds.ts';
 import type { Objects } from './objects.ts';
-import { type Orphan, type OwnObject, orphanReason } from './orphan-rules.ts';
+import { orphanReason } from './orphan-rules.ts';
 import { discardPatch } from './reclaim.ts';
 
 export interface OrphansInput {
@@ -19,19 +20,6 @@ export interface OrphansInput {
   /** Younger ones may still be worked with. */
   readonly olderThanMs: number;
   readonly signal: AbortSignal;
-}
-
-export interface OrphansFound {
-  /** By kind, namespace and name. */
-  readonly orphans: readonly Orphan[];
-  readonly notices: readonly string[];
-}
-
-export interface RemovedOrphan {
-  readonly orphan: Orphan;
-  readonly removed: boolean;
-  readonly reason: string;
-  readonly code?: ErrorCode;
 }
 
 /** In the order in which they are removed: who uses comes before what is used. */

@@ -1,7 +1,8 @@
-import { asHoldfastError, type ErrorCode } from '../domain/errors.ts';
+import { asHoldfastError } from '../domain/errors.ts';
 import type { MoverRequest } from '../domain/mover.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
+import type { UpkeepItem, UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import { setFolders } from '../repository/catalog.ts';
 import { claimOfVolumeKey, volumesPrefix } from '../repository/layout.ts';
 import { readManifest } from '../repository/read-manifest.ts';
@@ -22,27 +23,6 @@ export interface UpkeepInput {
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
   readonly progress: Progress;
-}
-
-/** What was done in one repository. */
-export interface UpkeepItem {
-  /** `volumes/agents/workspace/`. */
-  readonly repository: string;
-  /** restic snapshots that no set named any more. */
-  readonly forgotten: number;
-  /** The part that was read and found whole: `3/12`. */
-  readonly checked?: string;
-  /** `left`: its password is not here. */
-  readonly state: 'done' | 'left' | 'failed';
-  readonly reason: string;
-  readonly code?: ErrorCode;
-}
-
-export interface UpkeepOutcome {
-  /** Repositories in which there was something to do. */
-  readonly items: readonly UpkeepItem[];
-  readonly repositories: number;
-  readonly notices: readonly string[];
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Policy } from '../../src/domain/policy.ts';
 import { noActions } from '../../src/domain/restore-plan.ts';
 import type { Runtime } from '../../src/domain/runtime.ts';
 import { everything } from '../../src/domain/selection.ts';
+import type { Orphan } from '../../src/domain/volume-upkeep.ts';
 import type { Hold } from '../../src/repository/holds.ts';
 import type { RetentionPlan } from '../../src/schedule/retention.ts';
 import { createMemoryOperations, type MemoryOperations, pageOf } from './api-operations.ts';
@@ -136,6 +137,15 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
         if (!holds.delete(set)) throw new HoldfastError('HOLD_NOT_FOUND', `${set} is not held`);
       },
     },
+    volumes: {
+      files: async ({ set, path, most }) => {
+        resolve(set);
+        const file = { type: 'file', size: 2, mode: '-rw-r--r--', uid: 0, gid: 0, modified: '2026-11-20T10:00:00Z' } as const;
+        return Array.from({ length: Math.min(3, most) }, (_, i) => ({ ...file, path: `${path === '/' ? '' : path}/file-${i}` }));
+      },
+      orphans: async () => ({ orphans, notices: [] }),
+      removeOrphans: async () => ({ removed: orphans.map(orphan => ({ orphan, removed: true, reason: '' })), notices: [] }),
+    },
     planRestore: async ({ set, options: { existing, namespaceMapping }, identity }) => {
       const { id, cluster } = resolve(set);
       if (identity === undefined) throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and no identity was given`);
@@ -172,6 +182,20 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
 }
 
 export const objectsOfASet = 7;
+
+const orphans: readonly Orphan[] = [
+  {
+    ...{
+      kind: 'persistentvolumeclaims',
+      namespace: 'holdfast',
+      name: 'holdfast-restore-1',
+      role: 'restore',
+      work: 'set',
+      claim: 'team-a/data',
+    },
+    ...{ ageMs: 90_000_000, reason: 'a temporary claim of a restore that has ended' },
+  },
+];
 
 /** Every other one in `team-a`, the rest in `team-b`. */
 function entryOf(set: string, n: number): IndexEntry {

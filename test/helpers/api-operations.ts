@@ -25,6 +25,7 @@ interface Options {
 const subjects = {
   backup: work => work.tier ?? 'manual',
   restore: work => work.set,
+  'volume-restore': work => work.set,
   verify: work => work.set,
   validate: work => work.set,
   retention: work => work.plan,
@@ -81,14 +82,15 @@ export function createMemoryOperations({ runtime, emit, check }: Options): Memor
         identities.push(Buffer.from(work.identity.bytes).toString('utf8'));
         held.push(work.identity.bytes);
       }
-      const id = newSetId(runtime.now(), work.kind, runtime.random(4));
+      const { kind: asked, ...parameters } = work;
+      const kind = asked === 'volume-restore' ? 'restore' : asked;
+      const id = newSetId(runtime.now(), kind, runtime.random(4));
       works.set(id, work);
       logs.set(id, [{ at: now(), level: 'info', message: `${work.kind} started` }]);
-      const { kind, ...parameters } = work;
       return put({
         request: {
           ...{ id, kind, actor: caller.actor, createdAt: now() },
-          subject: (subjects[kind] as (work: Work) => string)(work),
+          subject: (subjects[asked] as (work: Work) => string)(work),
           parameters: JSON.parse(JSON.stringify({ ...parameters, identity: undefined })) as Record<string, unknown>,
           ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
           ...(idempotency !== undefined && { idempotency }),

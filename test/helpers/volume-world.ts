@@ -49,7 +49,12 @@ export interface VolumeWorld {
   close(): Promise<void>;
 }
 
-export async function openVolumeWorld(cluster: ClusterWithNode, location: OpenLocation, server: S3Server): Promise<VolumeWorld> {
+export async function openVolumeWorld(
+  cluster: ClusterWithNode,
+  location: OpenLocation,
+  server: S3Server,
+  prefix = '',
+): Promise<VolumeWorld> {
   const connection = await loadCluster({ kubeconfig: cluster.kubeconfig, environment: {} }, testRuntime);
   const api = createClusterApi(connection, { runtime: testRuntime });
   const pods = createPodApi(connection, { runtime: testRuntime });
@@ -58,7 +63,7 @@ export async function openVolumeWorld(cluster: ClusterWithNode, location: OpenLo
   await cluster.node.importImage((await holdfastImage()).file);
   await objects.ensure(namespaces, { metadata: { name: home } }, AbortSignal.timeout(30_000));
   const { endpoint, credentials } = addressOf(server);
-  const access = createStsAccess({ location: { kind: 's3', endpoint, bucket, prefix: '', forcePathStyle: true }, credentials });
+  const access = createStsAccess({ location: { kind: 's3', endpoint, bucket, prefix, forcePathStyle: true }, credentials });
   const movers = createMovers({
     ...{ objects, pods, access, settings: nodeSettings, runtime: testRuntime },
     lease: name => createLease(api, { namespace: home, name }),

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ClaimRequest } from '../../src/domain/claim-request.ts';
 import { at, type JsonObject, stringAt } from '../../src/domain/json.ts';
 import type { RestoreOptions, RestoreOutcome } from '../../src/domain/restore-plan.ts';
 import { noProgress } from '../../src/domain/runtime.ts';
@@ -6,7 +7,7 @@ import { everything } from '../../src/domain/selection.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import type { SetReader } from '../../src/repository/set-reader.ts';
 import { runRestore } from '../../src/restore/run.ts';
-import { type ClaimRequest, restoreClaim } from '../../src/restore/volumes/restore-claim.ts';
+import { restoreClaim } from '../../src/restore/volumes/restore-claim.ts';
 import { claims, jobs, namespaces, secrets, volumes } from '../../src/volumes/kinds.ts';
 import { storageClass } from '../cluster/csi.ts';
 import { createClaim, deletePod, exec, runPod, startPod } from '../cluster/pods.ts';

@@ -7,7 +7,7 @@ export const time = z.iso.datetime().describe('RFC 3339, UTC');
 export const count = z.int().min(0);
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-const shortText = (most: number) => z.string().min(1).max(most);
+export const shortText = (most: number) => z.string().min(1).max(most);
 
 /** Which set is meant. Begins with the digits of a year, so that no path can hide in it. */
 export const setRef = shortText(96)
@@ -31,6 +31,7 @@ export const label = shortText(63).regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/);
 
 /** RFC 1123 label. */
 export const namespaceName = shortText(63).regex(/^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/);
+export const claimName = shortText(253).regex(/^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/);
 const objectName = shortText(253).regex(/^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/);
 
 /** At most three stars: more make matching slow, and no name needs them. */

@@ -1,3 +1,4 @@
+import type { ClaimPlace } from '../../domain/claim-request.ts';
 import { at, isObject, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
 import { quantityBytes } from '../../domain/quantity.ts';
 import type { RestoreOptions } from '../../domain/restore-plan.ts';
@@ -5,11 +6,6 @@ import { restoredForm } from '../../domain/restored-form.ts';
 import type { VolumeMode, VolumeRecord } from '../../domain/volume.ts';
 import { claims as claimKind } from '../../volumes/kinds.ts';
 import { formOptions } from '../assess.ts';
-
-export interface ClaimPlace {
-  readonly namespace: string;
-  readonly claim: string;
-}
 
 /** A claim of the set, as the target shall have it, and what the set has of its data. */
 export interface VolumeClaim {

@@ -1,10 +1,10 @@
 import type { ClusterApi } from '../../cluster/cluster-api.ts';
+import type { ClaimPlace } from '../../domain/claim-request.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { at, isObject, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
 import { volumeNames } from '../../domain/volume.ts';
 import { claims as claimKind, volumes as volumeKind } from '../../volumes/kinds.ts';
 import { discardPatch, reclaimAnnotation } from '../../volumes/reclaim.ts';
-import type { ClaimPlace } from './claim.ts';
 import { restoreLabels } from './temporary-claim.ts';
 
 /** On a volume that is full, JSON of `Filled`; gone once its claim is bound. */

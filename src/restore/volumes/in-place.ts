@@ -1,9 +1,10 @@
+import type { ClaimPlace } from '../../domain/claim-request.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { at, type JsonObject, stringAt } from '../../domain/json.ts';
 import { quantityBytes } from '../../domain/quantity.ts';
 import type { Progress } from '../../domain/runtime.ts';
 import { claimName, type VolumeRecord } from '../../domain/volume.ts';
-import { type ClaimPlace, modeOf } from './claim.ts';
+import { modeOf } from './claim.ts';
 import { restoreRequest } from './fill.ts';
 import type { Filled } from './handover.ts';
 import type { VolumeTools } from './tools.ts';

@@ -1,4 +1,6 @@
 import type { ClusterApi } from '../../cluster/cluster-api.ts';
+import type { ClaimPlace } from '../../domain/claim-request.ts';
+import { type ClaimRequest, checkRequest } from '../../domain/claim-request.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { at, type JsonObject } from '../../domain/json.ts';
 import { kindName } from '../../domain/resource.ts';
@@ -11,30 +13,12 @@ import type { SetReader } from '../../repository/set-reader.ts';
 import { claims } from '../../volumes/kinds.ts';
 import { createObjects } from '../../volumes/objects.ts';
 import { waitUntil } from '../patience.ts';
-import { type ClaimPlace, claimOnTarget, modeOf, type VolumeClaim } from './claim.ts';
+import { claimOnTarget, modeOf, type VolumeClaim } from './claim.ts';
 import { fillVolume } from './fill.ts';
 import { boundVolume, releaseVolume } from './handover.ts';
 import { restoreInPlace } from './in-place.ts';
 import { readFilledVolumes, readStorageClasses, snapshotState } from './survey.ts';
 import type { VolumeTools } from './tools.ts';
-
-/** What is asked for one claim. */
-export interface ClaimRequest {
-  /** In the set. */
-  readonly from: ClaimPlace;
-  /** On the cluster; the same unless told. */
-  readonly to?: ClaimPlace;
-  /** Write into the claim that is there. */
-  readonly inPlace: boolean;
-  /** Only these files and folders, absolute within the volume; everything when empty. */
-  readonly include: readonly string[];
-  /** Remove what the set does not have; only in place, and only where everything is restored. */
-  readonly deleteOthers: boolean;
-  /** Scale down what uses the claim, and up again; only in place. */
-  readonly scaleDown: boolean;
-  /** StorageClass in the set to StorageClass on the target. */
-  readonly storageClasses: Readonly<Record<string, string>>;
-}
 
 export interface ClaimRestoreInput {
   readonly reader: SetReader;
@@ -55,17 +39,6 @@ export function recordOf(reader: Pick<SetReader, 'manifest'>, { namespace, claim
   throw new HoldfastError('VOLUME_DATA_MISSING', `${reader.manifest.id} says nothing of ${claimName({ namespace, claim })}`, {
     hint: 'holdfast volumes ls names the claims of a set',
   });
-}
-
-/** USAGE for wishes that contradict each other. */
-export function checkRequest({ inPlace, include, deleteOthers, scaleDown }: ClaimRequest): void {
-  if (deleteOthers && !inPlace)
-    throw new HoldfastError('USAGE', 'a new claim has nothing that could be deleted: --delete-others goes with --in-place');
-  if (deleteOthers && include.length > 0) throw new HoldfastError('USAGE', '--delete-others is for whole claims, and --include for parts');
-  if (scaleDown && !inPlace) throw new HoldfastError('USAGE', 'nothing uses a new claim: --scale-down goes with --in-place');
-  const relative = include.find(path => !path.startsWith('/') || path.split('/').includes('..'));
-  if (relative !== undefined)
-    throw new HoldfastError('USAGE', `--include ${JSON.stringify(relative)} is no path from the volume’s root, such as /src/main.ts`);
 }
 
 /** Brings one claim back: into a new claim, or in place. Throws what keeps it from that; run again, it goes on. */

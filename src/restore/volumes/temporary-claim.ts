@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { ClaimPlace } from '../../domain/claim-request.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { volumeNames } from '../../domain/volume.ts';
 import { neededBytes } from '../../domain/volume-restore.ts';
 import { claimAnnotations, claimDigest, labelValue, workLabels } from '../../volumes/labels.ts';
-import { type ClaimPlace, requestOf, type VolumeClaim } from './claim.ts';
+import { requestOf, type VolumeClaim } from './claim.ts';
 
 /** What tells the volume of one claim of one restore from all others: the same restore, run again, finds it. */
 export function restoreLabels(set: string, place: ClaimPlace): Readonly<Record<string, string>> {

@@ -1,3 +1,4 @@
+import type { ClaimPlace } from '../../domain/claim-request.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { at, isObject, type Json, type JsonObject, stringAt } from '../../domain/json.ts';
 import type { ResourceKind } from '../../domain/resource.ts';
@@ -5,7 +6,6 @@ import { ownersOf } from '../../domain/restore-policy.ts';
 import { claimName } from '../../domain/volume.ts';
 import { pods } from '../../volumes/kinds.ts';
 import type { Objects } from '../../volumes/objects.ts';
-import type { ClaimPlace } from './claim.ts';
 
 const apps = { group: 'apps', version: 'v1', namespaced: true, verbs: [], subresources: ['scale'] } as const;
 const scalable: readonly ResourceKind[] = [

@@ -1,0 +1,38 @@
+import { exitCodes } from '../../domain/errors.ts';
+import type { CommandSpec } from '../command.ts';
+import { advise, present } from '../output.ts';
+import { setArgument } from '../set-argument.ts';
+
+export const volumesLs: CommandSpec = {
+  name: 'ls',
+  arguments: [setArgument],
+  summary: 'List the volume claims of a backup: what it has of each, how much, and why not more',
+  examples: [
+    { what: 'the newest complete backup', line: 'holdfast volumes ls latest --location s3://backups/platform --keys-dir ./keys' },
+    {
+      what: 'claims whose data could not be taken',
+      line: 'holdfast volumes ls latest -o json | jq \'.volumes[] | select(.state == "failed")\'',
+    },
+  ],
+  exits: {
+    [exitCodes.ok]: 'listed, even if there is none',
+    [exitCodes.failed]: 'the location cannot be read',
+    [exitCodes.verification]: 'the manifest is damaged or not signed by the expected key',
+    [exitCodes.notFound]: 'no such backup, repository or bucket',
+  },
+  uses: ['keys', 'repository', 'server', 'output', 'general'],
+  outputs: ['table', 'json', 'yaml', 'name'],
+  run: async call => {
+    const app = await call.app();
+    const { manifest } = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest' });
+    const { volumeRecordLines } = await import('../render/volume-lists.ts');
+    const { volumes } = manifest;
+    await present(call, {
+      document: { backup: manifest.id, volumes },
+      lines: () => volumeRecordLines(volumes, call.style, call.options.headers),
+      names: () => volumes.map(({ namespace, claim }) => `${namespace}/${claim}`),
+    });
+    if (volumes.length === 0) advise(call, `${manifest.id} says nothing of volumes.`);
+    return exitCodes.ok;
+  },
+};

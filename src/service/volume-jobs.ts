@@ -1,0 +1,99 @@
+import { wipe } from '../api/identity.ts';
+import type { Work as AskedWork, Caller } from '../api/service.ts';
+import type { ClaimRequest } from '../domain/claim-request.ts';
+import { asHoldfastError } from '../domain/errors.ts';
+import type { Actor, OperationRequest } from '../domain/operation.ts';
+import type { Progress } from '../domain/runtime.ts';
+import type { VolumeOutcome } from '../domain/volume-restore.ts';
+import type { UpkeepOutcome } from '../domain/volume-upkeep.ts';
+import type { Work } from '../operations/job.ts';
+import { recordOf, restoreClaim } from '../restore/volumes/restore-claim.ts';
+import { runUpkeep } from '../volumes/upkeep.ts';
+import { describeIdentity, identityFromRecord, openIdentities } from './identities.ts';
+import type { Prepared } from './job.ts';
+import { findSet, openContents } from './restore-jobs.ts';
+import { currentTerm, record, volumesIn, type World } from './world.ts';
+
+/** One claim. The set and the identity are looked at before the job is accepted. BACKUP_, VOLUME_ and IDENTITY_ codes, KEY_INVALID. */
+export async function volumeRestoreJob(
+  world: World,
+  asked: Extract<AskedWork, { kind: 'volume-restore' }>,
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  const { request } = asked;
+  const from = describeIdentity(asked.identity);
+  const set = await findSet(world, asked.set, signal);
+  const identities = await openIdentities(world, asked.identity, signal);
+  recordOf(await openContents(world, set, identities, signal), request.from);
+  return {
+    submission: {
+      ...{ kind: 'restore', subject: set, actor: caller.actor, lane: 'restore' },
+      parameters: { set, volume: request, ...(from !== undefined && { identity: from }) },
+      ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
+    },
+    work: volumeRestoreWork(world, { set, request }, () => Promise.resolve(identities)),
+    discard: () => wipe(asked.identity),
+  };
+}
+
+/** Takes an interrupted restore of a claim up again, where its identity can be had a second time. */
+export function resumeVolumeRestore(world: World, { kind, parameters }: OperationRequest): { work: Work; lane: string } | undefined {
+  const { set, volume, identity } = parameters as { set: string; volume?: ClaimRequest; identity?: unknown };
+  const source = identityFromRecord(identity);
+  if (kind !== 'restore' || volume === undefined || (identity !== undefined && source === undefined)) return undefined;
+  return { work: volumeRestoreWork(world, { set, request: volume }, signal => openIdentities(world, source, signal)), lane: 'restore' };
+}
+
+function volumeRestoreWork(
+  world: World,
+  { set, request }: { readonly set: string; readonly request: ClaimRequest },
+  opened: (signal: AbortSignal) => Promise<readonly string[]>,
+): Work {
+  return async ({ operation, signal, progress }) => {
+    const term = currentTerm(world);
+    const [open, identities] = [volumesIn(term), await opened(signal)];
+    const reader = await openContents(world, set, identities, signal);
+    const fact = { actor: operation.actor, subject: set };
+    const volume = { from: request.from, to: request.to ?? request.from, inPlace: request.inPlace };
+    await record(world, { ...fact, action: 'restore.started', details: { operation: operation.id, volume } });
+    let outcome: VolumeOutcome | undefined;
+    try {
+      const storageClasses = { ...open.settings.storageClasses, ...request.storageClasses };
+      outcome = await restoreClaim({
+        ...{ reader, cluster: term.cluster, runtime: world.runtime, signal, progress },
+        ...{ request: { ...request, storageClasses }, tools: { ...open, identities } },
+      });
+      return { phase: 'Completed', summary: { set, volume: outcome } };
+    } finally {
+      const phase = outcome === undefined ? 'Failed' : 'Completed';
+      await record(world, { ...fact, action: 'restore.ended', details: { operation: operation.id, volume, phase } });
+    }
+  };
+}
+
+/** After retention. What keeps all of it from being done is told, and fails nothing. */
+export async function keepVolumesUp(
+  world: World,
+  { actor, signal, progress }: { readonly actor: Actor; readonly signal: AbortSignal; readonly progress: Progress },
+): Promise<UpkeepOutcome> {
+  const term = currentTerm(world);
+  const { repository } = term;
+  const none: UpkeepOutcome = { items: [], repositories: 0, notices: [] };
+  try {
+    for await (const _ of repository.store.listNames('volumes/', { signal })) {
+      const open = volumesIn(term);
+      const { trusted } = world.keys;
+      const outcome = await runUpkeep({ ...open, repository, trusted, identities: [], runtime: world.runtime, signal, progress });
+      if (outcome.items.length > 0) {
+        const { items, repositories } = outcome;
+        await record(world, { action: 'volumes.upkeep', actor, subject: 'volumes', details: { repositories, items: items.slice(0, 200) } });
+      }
+      return outcome;
+    }
+    return none;
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return { ...none, notices: [`volumes could not be kept up: ${asHoldfastError(thrown).message}`] };
+  }
+}

@@ -1,0 +1,50 @@
+import type { FilesRequest, Volumes } from '../api/service.ts';
+import { filesOf as filesInSet } from '../domain/volume.ts';
+import type { VolumeFile } from '../domain/volume-file.ts';
+import { requireManifest } from '../repository/read-manifest.ts';
+import { volumeFiles } from '../volumes/files.ts';
+import { findOrphans, removeOrphans } from '../volumes/orphans.ts';
+import { openIdentities } from './identities.ts';
+import { copyOf, findSet } from './restore-jobs.ts';
+import { currentTerm, record, volumesIn, type World } from './world.ts';
+
+export function volumesOf(world: World): Volumes {
+  const found = async (olderThanMs: number, signal: AbortSignal) => {
+    const { objects } = volumesIn(world);
+    const { repository, keys, runtime } = world;
+    return findOrphans({ objects, repository, trusted: keys.trusted, now: runtime.now(), olderThanMs, signal });
+  };
+  return {
+    files: (request, signal) => filesOf(world, request, signal),
+    orphans: found,
+    removeOrphans: async (olderThanMs, { actor }, signal) => {
+      const { objects, settings } = volumesIn(currentTerm(world));
+      const { orphans, notices } = await found(olderThanMs, signal);
+      const removed = await removeOrphans(objects, orphans, { namespace: settings.namespace, signal });
+      const names = removed.filter(one => one.removed).map(({ orphan }) => `${orphan.kind} ${orphan.namespace}/${orphan.name}`);
+      if (removed.length > 0) {
+        const details = { removed: names.slice(0, 500), failed: removed.length - names.length };
+        await record(world, { action: 'volumes.orphans-removed', actor, subject: 'volumes', details });
+      }
+      return { removed, notices };
+    },
+  };
+}
+
+async function filesOf(world: World, request: FilesRequest, signal: AbortSignal): Promise<VolumeFile[]> {
+  const { repository, keys } = world;
+  const id = await findSet(world, request.set, signal);
+  const { manifest } = await requireManifest(repository, id, { trusted: keys.trusted, signal });
+  const { repository: key, snapshot } = filesInSet(manifest, request.claim);
+  const { repositories, readFrom, program } = volumesIn(world);
+  const identities = await openIdentities(world, copyOf(request.identity), signal);
+  const { password } = await repositories.open(key, { identities, signal });
+  const access = await readFrom(key, signal);
+  const { path, recursive, most } = request;
+  const files: VolumeFile[] = [];
+  for await (const file of volumeFiles({ ...program, access, password, snapshot, path, recursive, signal })) {
+    files.push(file);
+    if (files.length >= most) break;
+  }
+  return files;
+}
