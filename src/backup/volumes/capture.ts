@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { ItemProblem } from '../../domain/backup-set.ts';
-import { asHoldfastError, isCode } from '../../domain/errors.ts';
+import { asHoldfastError, HoldfastError, isCode } from '../../domain/errors.ts';
 import { at, type JsonObject, stringAt } from '../../domain/json.ts';
 import type { ResourceKind } from '../../domain/resource.ts';
 import type { Progress } from '../../domain/runtime.ts';
@@ -36,12 +36,17 @@ export type CaptureVolumes = (
 
 export function createVolumeCapture(tools: VolumeTools, wish: VolumeWish): CaptureVolumes {
   return async ({ id, selection }, { signal, progress }) => {
+    const { wanted, left } = selectClaims(await tools.objects.list(claims, {}, signal), selection);
+    if (wanted.length === 0) return { records: sorted(left), problems: [] };
     const name = workLeaseName(id);
     const { runtime, monotonic, settings } = tools;
-    const lease = await holdLease({ runtime, monotonic, signal, lease: tools.lease(name), identity: id, waitMs: 0 });
+    const lease = await holdLease({ runtime, monotonic, signal, lease: tools.lease(name), identity: id, waitMs: 0 }).catch(
+      namespaceMissing(settings.namespace),
+    );
     const context: CaptureContext = { ...tools, work: id, signal: AbortSignal.any([signal, lease.signal]) };
     try {
-      return await capture(context, { wish, selection, progress });
+      const captured = await capture(context, { wish, wanted, progress });
+      return { records: sorted([...left, ...captured.records]), problems: captured.problems };
     } finally {
       await lease.stop();
       await cleanUp(tools, `lease ${name}`, bound => tools.objects.remove(leases, settings.namespace, name, bound));
@@ -49,16 +54,30 @@ export function createVolumeCapture(tools: VolumeTools, wish: VolumeWish): Captu
   };
 }
 
+function sorted(records: readonly VolumeRecord[]): VolumeRecord[] {
+  const key = ({ namespace, claim }: VolumeRecord) => `${namespace}/${claim}`;
+  return records.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+}
+
+function namespaceMissing(namespace: string): (thrown: unknown) => never {
+  return thrown => {
+    if (!isCode(thrown, 'CLUSTER_NOT_FOUND')) throw thrown;
+    throw new HoldfastError('CLUSTER_NOT_FOUND', `volumes are captured in namespace ${namespace}, which does not exist`, {
+      hint: 'create it, or name another one with volumes.namespace',
+      cause: thrown,
+    });
+  };
+}
+
 interface What {
   readonly wish: VolumeWish;
-  readonly selection: Selection;
+  readonly wanted: readonly WantedClaim[];
   readonly progress: Progress;
 }
 
-async function capture(context: CaptureContext, { wish, selection, progress }: What): Promise<CapturedVolumes> {
+async function capture(context: CaptureContext, { wish, wanted, progress }: What): Promise<CapturedVolumes> {
   const { objects, settings, signal } = context;
   const leftovers = await findLeftovers(context);
-  const { wanted, left } = selectClaims(await objects.list(claims, {}, signal), selection);
   const report = volumeProgress(wanted, progress);
   const [drivers, classes, stores, users] = await Promise.all([
     driversOf(context, wanted),
@@ -78,9 +97,7 @@ async function capture(context: CaptureContext, { wish, selection, progress }: W
     signal.throwIfAborted();
     context.onWarning(`what an earlier run left behind could not be removed: ${asHoldfastError(thrown).message}`);
   });
-  const records = [...left, ...results.flatMap(result => result.records)];
-  const key = ({ namespace, claim }: VolumeRecord) => `${namespace}/${claim}`;
-  return { records: records.sort((a, b) => (key(a) < key(b) ? -1 : 1)), problems: results.flatMap(result => result.problems) };
+  return { records: results.flatMap(result => result.records), problems: results.flatMap(result => result.problems) };
 }
 
 /** CSI drivers by volume; none for a volume that has none. Volumes of plug-ins that were in Kubernetes itself say which driver has taken over. */
