@@ -29,7 +29,7 @@ const codes: Readonly<Record<number, ErrorCode>> = { 10: 'STORE_NOT_FOUND', 12: 
 const longestTrouble = 2_000;
 
 /**
- * What lies in a folder of a backed-up volume, as restic lists it: streamed, in its order. The password goes through a pipe, credentials through
+ * What lies in a folder of a backed-up volume, as restic lists it: streamed, in its order. The password goes in through its standard input, credentials through
  * the environment of the child. CONFIG_INVALID where there is no restic, VOLUME_DATA_MISSING where there is no such folder, VOLUME_ and STORE_ codes.
  */
 export async function* volumeFiles(input: FilesInput): AsyncGenerator<VolumeFile> {
@@ -46,7 +46,7 @@ async function* listed(input: FilesInput, more: readonly string[]): AsyncGenerat
   const { access, path, recursive, snapshot, signal } = input;
   const folder = `${volumeMount}${path === '/' ? '' : path.replace(/\/+$/, '')}`;
   const options = access.options.flatMap(option => ['-o', option]);
-  const args = ['-r', access.url, ...options, ...more, '--password-file', '/dev/stdin', '--no-lock', '--no-cache', '--json'];
+  const args = ['-r', access.url, ...options, ...more, '--no-lock', '--no-cache', '--json'];
   const child = spawn(input.restic, [...args, 'ls', ...(recursive ? ['--recursive'] : []), snapshot, folder], {
     env: { ...plain(input.environment), ...credentials(access) },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -59,7 +59,7 @@ async function* listed(input: FilesInput, more: readonly string[]): AsyncGenerat
   const ended = once(child, 'close') as Promise<[number | null]>;
   ended.catch(() => {});
   child.stdin.on('error', () => {});
-  child.stdin.end(input.password);
+  child.stdin.end(`${input.password}\n`);
   let seen = false;
   try {
     for await (const line of createInterface({ input: child.stdout })) {

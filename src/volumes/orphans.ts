@@ -9,7 +9,7 @@ import type { Repository } from '../repository/repository.ts';
 import { claims, jobs, secrets, snapshotContents, volumeSnapshots, volumes } from './kinds.ts';
 import type { Objects } from './objects.ts';
 import { orphanReason } from './orphan-rules.ts';
-import { discardPatch } from './reclaim.ts';
+import { discardPatch, letGo } from './reclaim.ts';
 
 export interface OrphansInput {
   readonly objects: Objects;
@@ -84,12 +84,16 @@ async function removeOne(
     if (volume !== undefined) await objects.merge(kind, '', name, discardPatch(volume, home), signal);
     return;
   }
-  if (kind === snapshotContents) await letGo(objects, name, signal);
+  if (kind === claims) {
+    const volume = stringAt(await objects.read(kind, namespace, name, signal), 'spec', 'volumeName');
+    if (volume !== undefined) await objects.merge(volumes, '', volume, letGo, signal);
+  }
+  if (kind === snapshotContents) await letSnapshotGo(objects, name, signal);
   await objects.remove(kind, namespace, name, signal);
 }
 
 /** The snapshot in the storage goes along, unless another content is of the same one. */
-async function letGo(objects: Objects, name: string, signal: AbortSignal): Promise<void> {
+async function letSnapshotGo(objects: Objects, name: string, signal: AbortSignal): Promise<void> {
   const all = await listAll(objects, snapshotContents, signal);
   const handle = (content: JsonObject | undefined) =>
     stringAt(content, 'status', 'snapshotHandle') ?? stringAt(content, 'spec', 'source', 'snapshotHandle');

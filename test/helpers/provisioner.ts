@@ -19,8 +19,18 @@ export interface Provisioner {
 
 const driver = 'csi.example.com';
 
+/** Volumes of a class whose name begins with `kept` are retained. */
+const policyOf = (className: string) => (className.startsWith('kept') ? 'Retain' : 'Delete');
+
 export async function makeClass(api: ClusterApi, name: string, volumeBindingMode: 'Immediate' | 'WaitForFirstConsumer'): Promise<void> {
-  const body = { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name }, provisioner: driver, volumeBindingMode };
+  const body = {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'StorageClass',
+    metadata: { name },
+    provisioner: driver,
+    volumeBindingMode,
+    reclaimPolicy: policyOf(name),
+  };
   await api.create(storageClasses, '', JSON.stringify(body));
 }
 
@@ -61,7 +71,7 @@ async function provision(api: ClusterApi, claim: JsonObject, madeFor: Set<string
       accessModes: at(claim, 'spec', 'accessModes'),
       volumeMode: at(claim, 'spec', 'volumeMode'),
       storageClassName: at(claim, 'spec', 'storageClassName'),
-      persistentVolumeReclaimPolicy: 'Delete',
+      persistentVolumeReclaimPolicy: policyOf(stringAt(claim, 'spec', 'storageClassName') ?? ''),
       claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid },
       csi: { driver, volumeHandle: uid },
     },

@@ -58,6 +58,7 @@ describe('volumes of a restore, bound by the real volume controller', () => {
     for (const name of ['lab', home]) await api.create(namespaces, '', JSON.stringify({ metadata: { name } }));
     await makeClass(api, 'fast', 'Immediate');
     await makeClass(api, 'late', 'WaitForFirstConsumer');
+    await makeClass(api, 'kept', 'Immediate');
     for (const name of ['workspace', 'cache']) await makeClaim('lab', name);
     await api.create(configMaps, 'lab', JSON.stringify({ metadata: { name: 'settings' }, data: { a: 'b' } }));
     const bound = async () => (await listOf(api, claims, 'lab')).every(claim => stringAt(claim, 'status', 'phase') === 'Bound');
@@ -105,12 +106,12 @@ describe('volumes of a restore, bound by the real volume controller', () => {
         run: async (task, { signal }) => {
           const request = task.request({ url: 's3:http://store/bucket', options: [], accessKeyId: '', secretAccessKey: '' });
           const place = task.claim?.name ?? '';
-          if (failing.has(task.subject.claim)) throw new HoldfastError('VOLUME_DATA_DAMAGED', 'pack 1234 is damaged');
           const claim = await getObject(api, claims, task.namespace, place);
           if (claim === undefined) throw new Error(`there is no claim ${place} to mount`);
           if (at(claim, 'spec', 'storageClassName') === 'late') await selectNode(task.namespace, place);
           const bound = async () => stringAt((await getObject(api, claims, task.namespace, place)) ?? {}, 'status', 'phase') === 'Bound';
           await waitFor(`${place} is bound`, bound, { timeoutMs: 20_000, signal });
+          if (failing.has(task.subject.claim)) throw new HoldfastError('VOLUME_DATA_DAMAGED', 'pack 1234 is damaged');
           moves.push({ task, action: request.action });
           return { ok: true, action: request.action, durationMs: 1, ...(request.action === 'restore' && { files: 3, bytes: 2_048 }) };
         },
@@ -273,6 +274,18 @@ describe('volumes of a restore, bound by the real volume controller', () => {
     expect(failures(await compareWith(set, api, { ...inNamespace('late'), ...options }))).toEqual([]);
     const differs = await compareWith(set, api, inNamespace('late'));
     expect(failures(differs), 'and a validation that is not told finds it').not.toEqual([]);
+  });
+
+  it('gives a volume of a class that retains its policy back, and leaves none behind where the restore failed', async () => {
+    const options = { storageClasses: { fast: 'kept' } };
+    const ofClass = async () => (await listOf(api, volumes)).filter(volume => stringAt(volume, 'spec', 'storageClassName') === 'kept');
+    await restore({ records: both, target: 'retained', options, failing: new Set(['workspace']) });
+    await waitFor('the volume of the failed claim is gone', async () => (await ofClass()).length === 1, { timeoutMs: 20_000 });
+    const [volume] = await ofClass();
+    expect(at(volume, 'spec')).toMatchObject({
+      persistentVolumeReclaimPolicy: 'Retain',
+      claimRef: { namespace: 'retained', name: 'cache' },
+    });
   });
 
   it('takes the kept snapshot while it is usable, and says in the plan why not', async () => {

@@ -4,11 +4,12 @@ import { at, parseJson, stringAt } from '../../domain/json.ts';
 import type { MoverRequest } from '../../domain/mover.ts';
 import type { Progress, Runtime } from '../../domain/runtime.ts';
 import type { PlannedVolume, SnapshotState, TargetClass } from '../../domain/volume-restore.ts';
-import { claims as claimKind, events as eventKind } from '../../volumes/kinds.ts';
+import { claims as claimKind, events as eventKind, volumes as volumeKind } from '../../volumes/kinds.ts';
 import { volumeDevice, volumeMount } from '../../volumes/ports.ts';
+import { letGo } from '../../volumes/reclaim.ts';
 import { waitUntil } from '../patience.ts';
 import { modeOf, type VolumeClaim } from './claim.ts';
-import { type Filled, type HandoverContext, readVolume, reserveVolume, secureVolume } from './handover.ts';
+import { boundVolume, type Filled, type HandoverContext, readFilled, readVolume, reserveVolume, secureVolume } from './handover.ts';
 import { listObjects } from './survey.ts';
 import { temporaryClaim, temporaryName } from './temporary-claim.ts';
 import type { VolumeTools } from './tools.ts';
@@ -56,7 +57,7 @@ export async function fillVolume(task: FillTask, context: FillContext): Promise<
     return { volume, filled };
   } catch (thrown) {
     // What was interrupted is taken up again; what failed is not worth keeping, and its volume goes with it.
-    if (!context.signal.aborted) await deleteTemporary(temporary, context).catch(() => {});
+    if (!context.signal.aborted) await discardTemporary(temporary, context).catch(() => {});
     throw thrown;
   }
 }
@@ -172,6 +173,17 @@ export async function lastWarning(
 
 function timeOf(event: Parameters<typeof stringAt>[0]): string {
   return stringAt(event, 'lastTimestamp') ?? stringAt(event, 'eventTime') ?? '';
+}
+
+/** With its volume, also where its class would retain that; unless it is full already, and only its handover failed. */
+async function discardTemporary(place: { readonly namespace: string; readonly claim: string }, context: HandoverContext): Promise<void> {
+  const volume = await boundVolume(place, context);
+  if (volume !== undefined) {
+    if (readFilled(await readVolume(volume, context)) !== undefined) return;
+    context.onWrite();
+    await context.cluster.patch(volumeKind, '', volume, { type: 'merge', body: JSON.stringify(letGo) }, { signal: context.signal });
+  }
+  await deleteTemporary(place, context);
 }
 
 async function deleteTemporary(place: { readonly namespace: string; readonly claim: string }, context: HandoverContext): Promise<void> {

@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import { stringAt } from '../../src/domain/json.ts';
+import { claims, jobs, namespaces, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
+import { createObjects, type Objects } from '../../src/volumes/objects.ts';
+import { binary } from '../cluster/binaries.ts';
+import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
+import { createClaim, runPod } from '../cluster/pods.ts';
+import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { describeOnNode } from '../cluster/with-node.ts';
+import { holdfast, mainFile } from '../helpers/command.ts';
+import { connect } from '../helpers/journey.ts';
+import { testRuntime } from '../helpers/runtime.ts';
+import { makeNamespace } from '../helpers/volumes.ts';
+
+const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
+const signal = () => AbortSignal.timeout(60_000);
+
+/** The real program, as a person runs it. */
+describeOnNode('volumes from the command line', cluster => {
+  let server: S3Server;
+  let api: ClusterApi;
+  let objects: Objects;
+  let work: string;
+  let flags: string[];
+  let env: Record<string, string>;
+  let before: string;
+
+  beforeAll(async () => {
+    const [image, restic] = await Promise.all([holdfastImage(), binary('restic')]);
+    await cluster().node.importImage(image.file);
+    server = await startMinio({ address: cluster().node.hostAddress });
+    await server.createBucket('backups');
+    api = await connect(cluster());
+    objects = createObjects(api, testRuntime);
+    work = await mkdtemp(join(tmpdir(), 'holdfast-volumes-'));
+    await symlink(restic, join(work, 'restic'));
+    env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, PATH: `${work}:${process.env['PATH']}` };
+    const config = join(work, 'holdfast.yaml');
+    const mover = `{image: ${holdfastReference}, imagePullPolicy: Never}`;
+    await writeFile(config, `volumes: {namespace: holdfast, capture: data, mover: ${mover}, snapshotTimeout: 60s}\n`);
+    const location = `s3://backups/cli?endpoint=${server.endpoint}&pathStyle=true`;
+    flags = ['--config', config, '--location', location, '--keys-dir', join(work, 'keys'), '--kubeconfig', cluster().kubeconfig];
+    for (const name of ['holdfast', 'agents']) await makeNamespace(objects, name);
+    for (const name of ['one', 'two']) {
+      await createClaim(cluster(), { name, namespace: 'agents', size: '64Mi' });
+      const write = 'cd /data && mkdir -p src && head -c 20000000 /dev/urandom > blob && echo hello > src/greeting && sync';
+      await runPod(cluster(), { name: 'writes', namespace: 'agents', command: write, claims: { '/data': name } });
+    }
+    before = await hashes();
+    expect((await run(['keys', 'generate', '--out', join(work, 'keys')])).exit).toBe(0);
+    const made = await run(['init', ...flags]);
+    expect(made.exit, made.stderr).toBe(0);
+    const backup = await run(['backup', 'create', ...flags, '--include-namespaces', 'agents']);
+    expect(backup.exit, backup.stdout + backup.stderr).toBe(0);
+    flags.push('--identity', join(work, 'keys', 'operator.identity'));
+  }, 400_000);
+  afterAll(async () => {
+    await api?.close();
+    await server?.stop();
+    if (work !== undefined) await rm(work, { recursive: true, force: true });
+  });
+
+  const run = (args: readonly string[]) => holdfast(args, { env });
+
+  async function hashes(): Promise<string> {
+    const logs: string[] = [];
+    for (const name of ['one', 'two']) {
+      const { log, exitCode } = await runPod(cluster(), { name: 'hash', namespace: 'agents', command: hashAll, claims: { '/data': name } });
+      expect(exitCode, log).toBe(0);
+      logs.push(log);
+    }
+    return logs.join('');
+  }
+
+  test('lists the claims of a backup and the files of one', async () => {
+    const listed = await run(['volumes', 'ls', 'latest', ...flags, '-o', 'json']);
+    expect(listed.exit, listed.stderr).toBe(0);
+    expect(JSON.parse(listed.stdout).volumes).toMatchObject([
+      { claim: 'one', state: 'captured', data: { files: 2 } },
+      { claim: 'two', state: 'captured' },
+    ]);
+    const files = await run(['volumes', 'files', 'latest', 'agents/one', '/', '-r', ...flags, '-o', 'name']);
+    expect(files.exit, files.stderr).toBe(0);
+    expect(files.stdout.trim().split('\n').sort()).toEqual(['/blob', '/src', '/src/greeting']);
+    const none = await run(['volumes', 'files', 'latest', 'agents/one', '/nothing', ...flags]);
+    expect(none).toMatchObject({ exit: 3, stderr: expect.stringContaining('there is no folder /nothing') });
+  });
+
+  test('kill -9 in the middle of a restore: the same command brings every byte back, once', async () => {
+    await objects.remove(namespaces, '', 'agents', signal());
+    for (const snapshot of await objects.list(volumeSnapshots, { namespace: 'holdfast' }, signal())) {
+      await objects.remove(volumeSnapshots, 'holdfast', stringAt(snapshot, 'metadata', 'name') ?? '', signal());
+    }
+    const gone = async () => {
+      const all = await objects.list(volumes, {}, signal());
+      return all.length === 0 && (await objects.read(namespaces, '', 'agents', signal())) === undefined;
+    };
+    await waitFor('everything is gone', gone, { timeoutMs: 120_000, intervalMs: 300 });
+    const create = ['restore', 'create', 'latest', ...flags, '--yes', '-o', 'json'];
+    // Once while movers work, once as soon as a volume has been reserved.
+    await killWhen(create, async () => (await objects.list(jobs, { namespace: 'holdfast' }, signal())).length > 0);
+    await killWhen(create, async () => {
+      const all = await objects.list(volumes, { labelSelector: 'holdfast.dev/role=restore' }, signal());
+      return all.length > 0;
+    });
+    const again = await run(create);
+    expect(again.exit, again.stdout + again.stderr).toBe(0);
+    expect(await hashes()).toBe(before);
+    expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
+    expect(await objects.list(volumes, {}, signal())).toHaveLength(2);
+    const orphans = await run(['volumes', 'orphans', ...flags, '--older-than', '1s', '-o', 'json']);
+    expect(JSON.parse(orphans.stdout).orphans, orphans.stderr).toEqual([]);
+    const idle = await run(create);
+    expect(idle.exit, idle.stderr).toBe(0);
+    expect(JSON.parse(idle.stdout.trim().split('\n').at(-1) ?? '')).toMatchObject({ writes: 0 });
+  });
+
+  test('finds what is left over, and removes it when told to', async () => {
+    const labels = { 'holdfast.dev/work': '20260101T000000Z-daily-aaaa', 'holdfast.dev/role': 'restore' };
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } };
+    await objects.create(claims, { metadata: { name: 'left', namespace: 'holdfast', labels }, spec }, signal());
+    const young = await run(['volumes', 'orphans', ...flags, '-o', 'name']);
+    expect(young).toMatchObject({ exit: 0, stdout: '' });
+    await waitFor('it is older than a second', async () => (await found()).length === 1, { timeoutMs: 20_000, intervalMs: 500 });
+    const removed = await run(['volumes', 'orphans', ...flags, '--older-than', '1s', '--yes', '-o', 'json']);
+    expect(removed.exit, removed.stderr).toBe(0);
+    expect(JSON.parse(removed.stdout).removed).toMatchObject([{ name: 'left', removed: true }]);
+    expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
+  });
+
+  async function found(): Promise<unknown[]> {
+    const listed = await run(['volumes', 'orphans', ...flags, '--older-than', '1s', '-o', 'json']);
+    return JSON.parse(listed.stdout).orphans;
+  }
+
+  async function killWhen(args: readonly string[], reached: () => Promise<boolean>): Promise<void> {
+    const child = spawn(process.execPath, [mainFile, ...args], { stdio: 'ignore', env: { ...process.env, ...env } });
+    const ended = new Promise<string | null>(resolve => child.once('exit', (_code, by) => resolve(by)));
+    await waitFor('the moment to kill', reached, { timeoutMs: 120_000, intervalMs: 50 });
+    child.kill('SIGKILL');
+    expect(await ended).toBe('SIGKILL');
+  }
+});
