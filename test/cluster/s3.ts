@@ -10,12 +10,14 @@ import { minio, type S3Keys, type S3Launch, startS3Process, versitygw } from './
 
 /** A real S3 server with versioning and object lock, with data of its own. */
 export interface S3Server {
-  /** http URL */
+  /** http URL; another one after `moveTo`. */
   readonly endpoint: string;
   readonly accessKey: string;
   readonly secretKey: string;
   readonly dir: string;
   readonly kind: 'minio' | 'versitygw';
+  /** Down, and up again with the same data and keys on another address of this machine: a node’s network goes, and its store stays. */
+  moveTo(address: string): Promise<void>;
   /** Down, data deleted; may be called twice. */
   stop(): Promise<void>;
   /** `objectLock` brings versioning along. */
@@ -44,13 +46,24 @@ async function start(launch: S3Launch, { address, onProgress }: S3Options): Prom
     for (const folder of ['data', 'versions', 'meta']) await mkdir(join(dir.path, folder));
     const native = () => startS3Process(launch, program, dir.path, keys, address);
     const container = () => startS3Container(launch, program, dir.path, keys);
-    const started = address ? await native() : await containerOr(launch.kind, container, native, onProgress);
-    const stop = onceOnly(async () => {
-      await started.stop();
-      await dir.remove();
-    });
-    const access = { endpoint: started.endpoint, ...keys };
-    return { ...access, dir: dir.path, kind: launch.kind, stop, createBucket: (name, options) => createBucket(access, name, options) };
+    let started = address ? await native() : await containerOr(launch.kind, container, native, onProgress);
+    return {
+      ...keys,
+      get endpoint() {
+        return started.endpoint;
+      },
+      dir: dir.path,
+      kind: launch.kind,
+      moveTo: async to => {
+        await started.stop();
+        started = await startS3Process(launch, program, dir.path, keys, to);
+      },
+      stop: onceOnly(async () => {
+        await started.stop();
+        await dir.remove();
+      }),
+      createBucket: (name, options) => createBucket({ endpoint: started.endpoint, ...keys }, name, options),
+    };
   } catch (thrown) {
     await dir.remove();
     throw thrown;

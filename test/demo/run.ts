@@ -10,12 +10,20 @@ export interface Ran {
   readonly stdout: string;
 }
 
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  readonly quiet?: boolean;
+  /** Beside this process’s own: credentials belong there, and not among arguments. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Runs the real command as a person would, showing the command line and everything it prints. Throws where it exits with anything else than 0. */
-export async function holdfast(args: readonly string[], options: { signal: AbortSignal; quiet?: boolean }): Promise<Ran> {
+export async function holdfast(args: readonly string[], options: RunOptions): Promise<Ran> {
   if (options.quiet !== true) console.log(styleText('cyan', `   $ holdfast ${args.map(shorten).join(' ')}`));
   const began = performance.now();
   const child = spawn(process.execPath, [resolve(root, 'src/main.ts'), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
     signal: options.signal,
   });
   let stdout = '';
