@@ -15,6 +15,9 @@ interface FollowOptions {
   readonly tls: boolean;
 }
 
+/** Asked every few seconds for as long as the service lives. */
+const probes = new Set(['/healthz', '/readyz']);
+
 /** Sees every request begin and end: gives it its id and headers, logs it, measures it, and wipes what it brought. */
 export function followRequests(app: FastifyInstance, { onAnswer, tls }: FollowOptions): void {
   app.decorateRequest('held', null as never);
@@ -35,7 +38,8 @@ export function followRequests(app: FastifyInstance, { onAnswer, tls }: FollowOp
       status: reply.statusCode,
       durationMs: reply.elapsedTime,
     };
-    request.log.info({ requestId: request.id, path: request.url.split('?')[0], user: request.principal?.name, ...measure }, 'request');
+    const level = probes.has(measure.route) ? 'debug' : 'info';
+    request.log[level]({ requestId: request.id, path: request.url.split('?')[0], user: request.principal?.name, ...measure }, 'request');
     onAnswer?.(measure);
   });
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { withApi } from '../../test/helpers/api-context.ts';
+import { apiOptions, as, withApi } from '../../test/helpers/api-context.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { createLogger } from '../observe/logger.ts';
 import { allEndpoints } from './methods.ts';
+import { createApiServer } from './server.ts';
 
 const api = withApi();
 
@@ -150,6 +152,19 @@ describe('probes', () => {
     expect(ready.json()).toEqual({ status: 'not-ready', checks: [{ name: 'repository', ok: false }] });
     api().service.ready = true;
     expect(await api().app.inject('/readyz')).toMatchObject({ statusCode: 200 });
+  });
+
+  it('are no news in the log; other requests are', async () => {
+    const lines: { level: string; route: string }[] = [];
+    const log = createLogger({ level: 'debug', format: 'json', now: () => new Date(), write: line => void lines.push(JSON.parse(line)) });
+    const { app, close } = await createApiServer({ ...apiOptions(), log });
+    for (const url of ['/healthz', '/readyz', '/api/v1/version']) await app.inject({ url, headers: as('viewer') });
+    await close();
+    expect(lines.map(({ level, route }) => ({ level, route }))).toEqual([
+      { level: 'debug', route: '/healthz' },
+      { level: 'debug', route: '/readyz' },
+      { level: 'info', route: '/api/v1/version' },
+    ]);
   });
 });
 
