@@ -50,6 +50,8 @@ export interface Endpoint {
   readonly etag?: true;
   /** Answers with Server-Sent Events instead of JSON. */
   readonly stream?: true;
+  /** Its answer may be large: it is sent as it was made, without another look by its schema, and its text is kept for as long as the answer itself is. */
+  readonly large?: true;
   /** May take longer than other requests. */
   readonly slow?: true;
 }

@@ -50,6 +50,7 @@ export interface Api {
 /** Serves an endpoint: its schemas check what comes in and what goes out, its handler gets types. */
 export function mount<E extends Endpoint>(api: Api, endpoint: E, handler: Handler<E>): void {
   const { limits } = api;
+  const bytesOf = keptBytes();
   api.app.route({
     ...routeOf(endpoint),
     handlerTimeout: endpoint.slow === true ? limits.slowHandlerMs : limits.handlerMs,
@@ -57,9 +58,20 @@ export function mount<E extends Endpoint>(api: Api, endpoint: E, handler: Handle
       const answer = await handler(callOf(api, endpoint, request, reply));
       reply.code(endpoint.success.status);
       if (endpoint.success.status === 204) return reply.send();
+      if (endpoint.large === true) return reply.type('application/json; charset=utf-8').send(bytesOf(answer));
       return endpoint.etag === true ? sendTagged(request, reply, answer) : answer;
     },
   });
+}
+
+/** The JSON of an answer, made once for one that is given several times. */
+function keptBytes(): (answer: unknown) => Buffer {
+  const kept = new WeakMap<object, Buffer>();
+  return answer => {
+    const bytes = kept.get(answer as object) ?? Buffer.from(JSON.stringify(answer));
+    kept.set(answer as object, bytes);
+    return bytes;
+  };
 }
 
 /** What the framework is told of an endpoint. */

@@ -58,9 +58,13 @@ export interface CatalogOptions extends CallOptions {
   readonly trusted?: readonly string[] | undefined;
 }
 
-/** Ids below `backups/`, oldest first: of sets, and of what is being written or was left half-written. */
-export async function* setFolders(repository: Repository, options: CallOptions = {}): AsyncGenerator<string> {
-  for await (const name of repository.store.listNames(setsPrefix, withSignal(options))) {
+/** Ids below `backups/`, oldest first: of sets, and of what is being written or was left half-written; with `mayBeEmpty` of empty folders too. */
+export async function* setFolders(
+  repository: Repository,
+  options: CallOptions & { readonly mayBeEmpty?: boolean } = {},
+): AsyncGenerator<string> {
+  const { mayBeEmpty = false } = options;
+  for await (const name of repository.store.listNames(setsPrefix, { ...withSignal(options), mayBeEmpty })) {
     const id = name.endsWith('/') ? name.slice(0, -1) : '';
     if (isSetId(id)) yield id;
   }

@@ -7,14 +7,14 @@ import { holdOf } from '../repository/holds.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
 import { openSet } from '../repository/set-reader.ts';
 import { findSet } from './restore-jobs.ts';
-import { retentionPlan } from './retention.ts';
+import type { Planner } from './retention-planner.ts';
 import type { World } from './world.ts';
 
 /** Lists come from the catalog at hand; one set is read from the repository. */
-export function backupsOf(world: World): Backups {
+export function backupsOf(world: World, planner: Planner): Backups {
   return {
     list: async query => pageOf(world.catalog.sets(), query),
-    get: async (text, signal) => detailsOf(world, text, signal),
+    get: async (text, signal) => detailsOf(world, planner, text, signal),
     objects: (text, query, signal) => objectsOf(world, text, query, signal),
   };
 }
@@ -52,13 +52,13 @@ async function objectsOf(world: World, text: string, { from, limit, within }: Ob
   return items;
 }
 
-async function detailsOf(world: World, text: string, signal: AbortSignal): Promise<BackupDetails> {
+async function detailsOf(world: World, planner: Planner, text: string, signal: AbortSignal): Promise<BackupDetails> {
   const id = world.catalog.get(text) === undefined ? await findSet(world, text, signal) : text;
   const { trusted } = world.keys;
-  const [{ manifest, signature }, held, plan] = await Promise.all([
+  const [{ manifest, signature }, held, { decisions }] = await Promise.all([
     requireManifest(world.repository, id, { trusted, signal }),
     holdOf(world.repository, id, { trusted, signal }),
-    retentionPlan(world, signal),
+    planner.now(signal),
   ]);
   let summary = world.catalog.get(id);
   if (summary === undefined) {
@@ -66,8 +66,7 @@ async function detailsOf(world: World, text: string, signal: AbortSignal): Promi
     summary = world.catalog.get(id);
   }
   if (summary === undefined || summary.phase === 'Unreadable') throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${id}`);
-  const decision = plan.decisions.find(one => one.set === id);
-  const { expiresAt, reasons } = decision ?? {};
+  const { expiresAt, reasons } = decisions.get(id) ?? {};
   return {
     ...{ summary, manifest, signature },
     ...(held !== undefined && { hold: held }),

@@ -5,7 +5,7 @@ import type { UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import type { WorkResult } from '../operations/job.ts';
 import { type RetentionOutcome, runRetention } from '../schedule/retention-run.ts';
 import type { Prepared } from './job.ts';
-import { busySets } from './retention.ts';
+import { busySets } from './retention-planner.ts';
 import { keepVolumesUp } from './volume-jobs.ts';
 import { currentTerm, type World } from './world.ts';
 

@@ -1,39 +1,18 @@
 import type { Caller, Hold, Retention } from '../api/service.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { hold, listHolds, release } from '../repository/holds.ts';
-import { planRetention, type RetentionPlan } from '../schedule/retention.ts';
 import { findSet } from './restore-jobs.ts';
+import type { Planner } from './retention-planner.ts';
 import { currentTerm, record, type World } from './world.ts';
 
-/** What retention would do now; nothing is changed. */
-export async function retentionPlan(world: World, signal: AbortSignal, yes = false): Promise<RetentionPlan> {
-  const { policies, maxShare } = world.rules();
-  const holds = await listHolds(world.repository, { trusted: world.keys.trusted, signal });
-  return planRetention({
-    ...{ policies, holds, sets: world.catalog.sets(), busy: busySets(world), now: world.runtime.now() },
-    limits: { maxShare, yes },
-  });
-}
-
-/** Sets that a job reads just now. */
-export function busySets({ operations }: Pick<World, 'operations'>): Map<string, string> {
-  const doing = { restore: 'being restored', verify: 'being verified', validate: 'being compared with the cluster' };
-  const busy = new Map<string, string>();
-  for (const { request, result } of operations.active()) {
-    if (result !== undefined || !(request.kind in doing)) continue;
-    busy.set(request.subject, doing[request.kind as keyof typeof doing]);
-  }
-  return busy;
-}
-
-export function retentionOf(world: World): Retention {
+export function retentionOf(world: World, planner: Planner): Retention {
   const read = (signal: AbortSignal) => ({ trusted: world.keys.trusted, signal });
   const write = (reason: string, { actor }: Caller, signal: AbortSignal) => ({
     ...read(signal),
     ...{ signingKey: world.keys.signingKey, reason, by: actor.name, now: world.runtime.now() },
   });
   return {
-    plan: signal => retentionPlan(world, signal),
+    plan: async signal => (await planner.now(signal)).plan,
     holds: signal => listHolds(world.repository, read(signal)),
     hold: async (text, reason, caller, signal): Promise<Hold> => {
       const { repository } = currentTerm(world);

@@ -7,6 +7,7 @@ import { backupsOf } from './backups.ts';
 import { prepare } from './jobs.ts';
 import { planFor } from './restore-jobs.ts';
 import { retentionOf } from './retention.ts';
+import { openPlanner } from './retention-planner.ts';
 import { volumesOf } from './volumes.ts';
 import { currentTerm, record, type World } from './world.ts';
 
@@ -17,6 +18,7 @@ export interface ServiceOptions {
 
 /** The service as the API sees it. */
 export function createService(world: World, { readiness, objectives }: ServiceOptions): Service {
+  const planner = openPlanner(world);
   world.operations.subscribe((type, operation) => {
     const { namespaces } = operation.request;
     world.events.publish({
@@ -28,9 +30,9 @@ export function createService(world: World, { readiness, objectives }: ServiceOp
   });
   return {
     version: world.version,
-    backups: backupsOf(world),
+    backups: backupsOf(world, planner),
     operations: operationsOf(world),
-    retention: retentionOf(world),
+    retention: retentionOf(world, planner),
     volumes: volumesOf(world),
     planRestore: (request, _caller, signal) => planFor(world, request, signal),
     policies: () => world.rules().policies,

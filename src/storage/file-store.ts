@@ -55,7 +55,7 @@ export function createFileStore(root: string, options: FileStoreOptions = {}): O
     },
     listNames: async function* (prefix, call = {}) {
       checkPrefix(prefix);
-      yield* abortable(names(join(base, prefix), call.startAfter), call.signal);
+      yield* abortable(names(join(base, prefix), call), call.signal);
     },
     delete: async (key, call = {}) => {
       const path = pathOf(key);
@@ -66,10 +66,17 @@ export function createFileStore(root: string, options: FileStoreOptions = {}): O
   };
 }
 
-async function* names(path: string, startAfter: string | undefined): AsyncGenerator<string> {
+async function* names(
+  path: string,
+  { startAfter, mayBeEmpty = false }: { readonly startAfter?: string; readonly mayBeEmpty?: boolean },
+): AsyncGenerator<string> {
   const entries = (await readEntries(path)).filter(({ name }) => startAfter === undefined || compareKeys(name, startAfter) > 0);
   for (let i = 0; i < entries.length; i += looksAtOnce) {
     const some = entries.slice(i, i + looksAtOnce);
+    if (mayBeEmpty) {
+      for (const { name } of some) yield name;
+      continue;
+    }
     const present = await Promise.all(some.map(async ({ name, directory }) => !directory || (await holdsObject(join(path, name)))));
     for (const [n, { name }] of some.entries()) if (present[n]) yield name;
   }

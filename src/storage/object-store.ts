@@ -42,9 +42,9 @@ export interface ObjectStore {
 
   /**
    * Names directly below `prefix` (which ends with `/` or is empty), each with a trailing `/` when it is itself a prefix; ascending,
-   * `startAfter` (a name) exclusive.
+   * `startAfter` (a name) exclusive. With `mayBeEmpty` also prefixes of nothing, where a store has such things: it need not look into each.
    */
-  listNames(prefix: string, options?: CallOptions & { readonly startAfter?: string }): AsyncIterable<string>;
+  listNames(prefix: string, options?: CallOptions & { readonly startAfter?: string; readonly mayBeEmpty?: boolean }): AsyncIterable<string>;
 
   /** Deletes if it is there: may be called twice. Only retention calls it. */
   delete(key: string, options?: CallOptions): Promise<void>;

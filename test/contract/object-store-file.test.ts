@@ -40,6 +40,15 @@ describe('files and directories', () => {
     expect(await readdir(join(dir, 'root'))).toEqual([]);
   });
 
+  it('that are empty are names only for who need not know', async () => {
+    const store = createFileStore(join(dir, 'root'));
+    await store.put('a/b/c', Buffer.from('x'));
+    await mkdir(join(dir, 'root/a/empty'));
+    expect(await Array.fromAsync(store.listNames('a/'))).toEqual(['b/']);
+    expect(await Array.fromAsync(store.listNames('a/', { mayBeEmpty: true }))).toEqual(['b/', 'empty/']);
+    expect(await Array.fromAsync(store.listNames('a/', { mayBeEmpty: true, startAfter: 'b/' }))).toEqual(['empty/']);
+  });
+
   it('are made anew after somebody else took them away', async () => {
     const store = createFileStore(join(dir, 'root'));
     await store.put('a/b/c', Buffer.from('x'));

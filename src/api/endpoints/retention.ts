@@ -17,6 +17,7 @@ export const retentionEndpoints = {
     tenants: false,
     success: { status: 200, schema: retentionPlan, description: 'The plan' },
     problems: [502, 503],
+    large: true,
   }),
   run: endpoint({
     method: 'POST',
