@@ -2,6 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { BatchMemory, ItemBatch } from '../cluster/cluster-api.ts';
 import type { IndexRecord, ShardRecord } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import { releaseMemory } from '../repository/release-memory.ts';
 import type { ArchiveSettings, ClaimRef, FromWorker, ItemsKind, KindTally, ToWorker } from './archive-protocol.ts';
 import { createBatchPool } from './batch-pool.ts';
 
@@ -58,7 +59,10 @@ export function openArchive(settings: ArchiveSettings, sink: ArchiveSink): Archi
   };
   const post = (message: ToWorker, transfer: ArrayBuffer[] = []): void => worker.postMessage(message, transfer);
   const storeFile = (name: string, content: Uint8Array): void => {
-    const stored = sink.store(name, content).then(() => post({ type: 'stored' }), fail);
+    const stored = sink.store(name, content).then(() => {
+      releaseMemory(content);
+      post({ type: 'stored' });
+    }, fail);
     storing.add(stored);
     void stored.finally(() => storing.delete(stored));
   };

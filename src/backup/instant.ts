@@ -20,8 +20,11 @@ import { changesUpTo, type LateChange, rollForward } from './roll-forward.ts';
  * quicker than the watch it saves, even where the server must ask etcd for it.
  */
 const smallKind = 500;
-/** The set’s revision is known when the last of these lists has begun, and what can be done at it is done while they arrive. */
-const bigLists = 8;
+/**
+ * The set’s revision is known when the last of these lists has begun, and what can be done at it is done while they arrive. So the largest begin
+ * last; with more at a time the last begins earlier, but chunks get smaller and cost more.
+ */
+const bigLists = 4;
 const smallLists = 8;
 
 export interface Reading {
@@ -102,7 +105,7 @@ function groupsOf(context: ReadContext, states: readonly KindState[]): Groups {
   const rest = readable.filter(state => !context.plan.ownRevision.has(state.kind));
   const big = isFiltered(context)
     ? []
-    : rest.filter(state => state.size > smallKind && state.kind.verbs.includes('watch')).sort((a, b) => b.size - a.size);
+    : rest.filter(state => state.size > smallKind && state.kind.verbs.includes('watch')).sort((a, b) => a.size - b.size);
   return { big, small: rest.filter(state => !big.includes(state)), own };
 }
 

@@ -6,6 +6,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { archivePath, isSecretKind, type ObjectRef, refName } from '../domain/resource.ts';
 import { type Compressor, createCompressor } from './compressor.ts';
 import { digestKeyPath } from './layout.ts';
+import { releaseMemory } from './release-memory.ts';
 import { endOfTar, tarEntry } from './tar.ts';
 
 const defaultTargetBytes = 8 * 1024 * 1024;
@@ -144,6 +145,7 @@ class SequentialBuilder implements ShardBuilder {
     try {
       const compressed = await shard.finish();
       const bytes = recipients.length > 0 ? await seal(recipients, ...compressed) : Buffer.concat(compressed);
+      for (const piece of compressed) releaseMemory(piece);
       const { name, tarBytes, entries } = shard;
       await onShard({ record: { name, class: shardClass, bytes: bytes.length, tarBytes, entries, sha256: sha256Hex(bytes) }, bytes });
     } catch (thrown) {

@@ -59,7 +59,7 @@ async function holdfastSpec(dist: string, restic: string): Promise<ImageSpec> {
     ],
     // As bin/holdfast starts it; there is no shell here.
     entrypoint: [node, '--max-semi-space-size=2', '--heap-growing-percent=30', `${home}/dist/main.js`],
-    environment: { PATH: '/usr/local/bin:/usr/bin:/bin', MALLOC_ARENA_MAX: '2', NODE_ENV: 'production' },
+    environment: { PATH: '/usr/local/bin:/usr/bin:/bin', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', NODE_ENV: 'production' },
     user: '65532:65532',
     workingDir: '/',
     labels: { 'org.opencontainers.image.title': 'holdfast', 'org.opencontainers.image.licenses': 'Apache-2.0' },
