@@ -48,9 +48,10 @@ export async function watchMover(context: WatchContext, watched: Watched, { sign
   if (refusal !== undefined) return never(refusal);
 
   let why = 'it has no pod';
-  let name = '';
+  let [name, node] = ['', ''];
   const begun = await look<MoverEnd | Extract<PodState, { state: 'running' }>>(pod => {
-    if (pod === undefined) return undefined;
+    if (pod === undefined) return name === '' ? undefined : lost(node, 'its pod was deleted');
+    node = stringAt(pod, 'spec', 'nodeName') ?? '';
     name = stringAt(pod, 'metadata', 'name') ?? '';
     const state = judgePod(pod);
     if (state.state !== 'waiting') return state;
@@ -97,7 +98,8 @@ function never(why: string): MoverEnd {
 }
 
 function lost(node: string, why: string): MoverEnd {
-  return { state: 'failed', error: new HoldfastError('MOVER_FAILED', `the mover on node ${node} failed: ${why}`), node, elsewhere: true };
+  const where = node === '' ? '' : ` on node ${node}`;
+  return { state: 'failed', error: new HoldfastError('MOVER_FAILED', `the mover${where} failed: ${why}`), node, elsewhere: true };
 }
 
 function seconds(ms: number): string {

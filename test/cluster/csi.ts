@@ -116,9 +116,9 @@ export async function startCsi(space: NodeSpace, access: Access, dir: string, on
   const dataDir = join(space.dir, 'csi');
   const control = join(space.dir, 'csi-control.sock');
   let driver = await startDriver(space, programs.driver, dataDir, control);
-  const others: GuardedProcess[] = [];
+  const others = new Map<string, { server: GuardedProcess; readonly again: () => Promise<void> }>();
   const stop = async () => {
-    await Promise.all(others.map(server => server.stop(5_000)));
+    await Promise.all([...others.values()].map(({ server }) => server.stop(5_000)));
     await driver.stop(5_000);
   };
   try {
@@ -132,7 +132,8 @@ export async function startCsi(space: NodeSpace, access: Access, dir: string, on
     ];
     const launch = async (name: string, command: string, args: readonly string[]) => {
       const all = [`--kubeconfig=${kubeconfig}`, ...haste, ...args];
-      others.push(await startGuarded({ name, command, args: all, logFile: join(dir, `${name}.log`) }));
+      const server = await startGuarded({ name, command, args: all, logFile: join(dir, `${name}.log`) });
+      others.set(name, { server, again: () => launch(name, command, args) });
     };
     await launch('snapshot-controller', programs.controller, []);
     await launch('csi-provisioner', programs.provisioner, socket);
@@ -149,6 +150,11 @@ export async function startCsi(space: NodeSpace, access: Access, dir: string, on
     stopDriver: () => driver.stop(5_000),
     startDriver: async () => {
       if (!driver.running()) driver = await startDriver(space, programs.driver, dataDir, control);
+      // Sidecars end at the first call after they have lost their driver; in a pod the kubelet starts them again.
+      for (const name of ['csi-provisioner', 'csi-snapshotter']) {
+        await others.get(name)?.server.stop(5_000);
+        await others.get(name)?.again();
+      }
     },
     stop,
   };

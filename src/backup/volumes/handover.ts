@@ -7,6 +7,8 @@ import { readSnapshot, type SnapshotFacts, type SnapshotName, untilSnapshot } fr
 
 /** On a VolumeSnapshot that was handed over whole: it is meant to stay. */
 export const keptLabel = 'holdfast.dev/kept';
+/** On a VolumeSnapshotContent: when its snapshot was discarded. */
+const discardedAnnotation = 'holdfast.dev/discarded';
 
 export interface HandedOver extends SnapshotName {
   readonly facts: SnapshotFacts;
@@ -66,8 +68,11 @@ export async function keepSnapshot({ objects, signal }: CaptureContext, { namesp
 }
 
 /** Deletes a snapshot and what the storage has of it, in whatever state its objects are. */
-export async function discardSnapshot(context: Pick<CaptureContext, 'objects' | 'onWarning'>, snapshot: SnapshotName): Promise<void> {
-  const { objects } = context;
+export async function discardSnapshot(
+  context: Pick<CaptureContext, 'objects' | 'onWarning' | 'runtime'>,
+  snapshot: SnapshotName,
+): Promise<void> {
+  const { objects, runtime } = context;
   await cleanUp(context, `volumesnapshots ${snapshot.namespace}/${snapshot.name}`, async signal => {
     const object = await objects.read(volumeSnapshots, snapshot.namespace, snapshot.name, signal);
     if (object === undefined) return;
@@ -75,5 +80,8 @@ export async function discardSnapshot(context: Pick<CaptureContext, 'objects' | 
       stringAt(object, 'status', 'boundVolumeSnapshotContentName') ?? stringAt(object, 'spec', 'source', 'volumeSnapshotContentName');
     if (content !== undefined) await objects.merge(snapshotContents, '', content, { spec: { deletionPolicy: 'Delete' } }, signal);
     await objects.remove(volumeSnapshots, snapshot.namespace, snapshot.name, signal);
+    // A snapshot that was being made while its driver went away is looked at again only when something changes.
+    const touched = { metadata: { annotations: { [discardedAnnotation]: runtime.now().toISOString() } } };
+    if (content !== undefined) await objects.merge(snapshotContents, '', content, touched, signal);
   });
 }
