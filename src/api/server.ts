@@ -59,8 +59,6 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   const hub = createEventHub(limits, runtime);
   const unsubscribe = service.subscribe(hub.publish);
 
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
   acceptJsonBodies(app, limits.bodyBytes);
   followRequests(app, { onAnswer: options.onAnswer, tls: options.tls !== undefined });
   answerProblems(app, refusals);
@@ -81,6 +79,12 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
     },
   };
 }
+
+/** Fastify’s types know only the compilers that it would load itself. */
+const zodCompilers = {
+  buildValidator: () => validatorCompiler,
+  buildSerializer: () => serializerCompiler,
+} as unknown as NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>;
 
 function newServer(options: ApiOptions, limits: ApiLimits): FastifyInstance {
   const { runtime, log, tls, trustedProxies } = options;
@@ -107,6 +111,8 @@ function newServer(options: ApiOptions, limits: ApiLimits): FastifyInstance {
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: frameworkProblem,
     clientErrorHandler: connectionProblem,
+    // Fastify would load its own, for JSON Schema, which no route has.
+    schemaController: { compilersFactory: zodCompilers },
   };
   const secure = { ...connection, ...tls?.options, handshakeTimeout: 10_000 };
   // The types know two kinds of server; nothing here needs to tell them apart.

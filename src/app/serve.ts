@@ -25,12 +25,15 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { createAuthenticator, createAuthorizer } from './access.ts';
 import { openCluster, openRetriedStore, systemRuntime } from './adapters.ts';
 import { openKeys } from './keys.ts';
+import { giveMemoryBack } from './memory.ts';
 import { openObservation } from './observation.ts';
 import { openVolumes } from './volumes.ts';
 
 /** Operations that run at once. */
 const mostOperations = 4;
 const storeDelayMs = 5_000;
+/** By then the catalog is read and the first plan of retention made. */
+const startedAfterMs = 15_000;
 
 export interface ServeOptions {
   readonly config: Config;
@@ -101,6 +104,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   const metrics = await observation.serveMetrics();
   log.info({ api: api.url, metrics: metrics.url, location: store.url, server: cluster.server }, 'serving');
   onReady?.({ api: api.url, metrics: metrics.url });
+  void runtime.sleep(startedAfterMs, closing.signal).then(giveMemoryBack, () => {});
 
   const reloading = watchConfig({
     ...{ current: first, load: reload, runtime, signal: closing.signal },

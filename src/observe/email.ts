@@ -1,4 +1,3 @@
-import { createTransport } from 'nodemailer';
 import { HoldfastError } from '../domain/errors.ts';
 import { headlineOf, linesOf } from './notice.ts';
 import type { SendNotice } from './notify.ts';
@@ -30,6 +29,8 @@ export function emailSender(options: EmailOptions): SendNotice {
   return async (notice, signal) => {
     signal.throwIfAborted();
     const auth = login === undefined || tls === 'none' ? undefined : { user: await login.user(signal), pass: await login.password(signal) };
+    // Here, since few services mail and it takes four megabytes.
+    const { createTransport } = await import('nodemailer');
     const transport = createTransport({
       ...{ host, port, connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs },
       ...{

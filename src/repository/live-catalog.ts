@@ -83,12 +83,10 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
     version++;
   };
 
-  const pooled = ({ summary, keyId }: SignedSummary): Known => ({ summary: pool(summary), keyId });
-
   /** What the newest snapshot says, until the listing has said which of it is there. */
   const loadSnapshot = async (call: CallOptions): Promise<ReadonlyMap<string, Known>> => {
     const snapshot = await readNewestSnapshot(repository, { ...options, ...call });
-    const sets = new Map((snapshot?.sets ?? []).map(set => [set.summary.id, pooled(set)]));
+    const sets = new Map((snapshot?.sets ?? []).map(set => [set.summary.id, pool(set)]));
     saved = { at: snapshot?.at.getTime() ?? Number.NEGATIVE_INFINITY, ids: new Set(sets.keys()) };
     return sets;
   };
@@ -100,7 +98,7 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
     const read = async (id: string): Promise<Known | undefined> => {
       const found = await readSummary(repository, id, { trusted: options.trusted, ...call });
       if (found === undefined) return undefined;
-      return 'keyId' in found ? pooled(found) : { summary: found.summary, keyId: '' };
+      return 'keyId' in found ? pool(found) : { summary: found.summary, keyId: '' };
     };
     const one = async (id: string): Promise<Known | undefined> => {
       const there = before.get(id);
