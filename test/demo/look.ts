@@ -19,10 +19,13 @@ export async function countObjects(cluster: TestCluster): Promise<number> {
   }
 }
 
+/** A host, a network or a port that is not there any more; anything else, such as an unknown certificate, comes from somebody. */
+const nobody = /^(ECONN|EHOST|ENET|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)/;
+
 /** Does anything answer there, whatever it says? */
 export async function answers(server: string): Promise<boolean> {
   return fetch(`${server}/readyz`, { signal: AbortSignal.timeout(2000) }).then(
     () => true,
-    (error: Error) => !String((error.cause as { code?: string } | undefined)?.code).startsWith('ECONN'),
+    (error: Error) => error.name !== 'TimeoutError' && !nobody.test(String((error.cause as { code?: string } | undefined)?.code)),
   );
 }
