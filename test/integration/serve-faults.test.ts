@@ -165,7 +165,9 @@ describe('a service whose location is a bucket', () => {
     expect(await look()).not.toBe(200);
     await waitFor('it is not ready', async () => (await probe()) === 503 || undefined, { timeoutMs: 60_000 });
     expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
-    expect(await (await fetch(service.metricsUrl)).text()).toMatch(/^holdfast_store_reachable 0$/m);
+    // Told once the look under way has given up, which tries for longer than readiness waits.
+    const unreachable = async () => /^holdfast_store_reachable 0$/m.test(await (await fetch(service.metricsUrl)).text()) || undefined;
+    await waitFor('the metric tells', unreachable, { timeoutMs: 90_000 });
     await look();
     proxy.onRequest(() => undefined);
     await waitFor('it is ready again', async () => (await probe()) === 200 || undefined, { timeoutMs: 60_000 });
