@@ -1,6 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { RoleMap, TenantMap } from './access-schema.ts';
 import { ownNamespace } from './environment.ts';
+import { filled } from './filled.ts';
 import type { Config } from './load.ts';
 import type { NotificationSettings } from './notification-schema.ts';
 import type { Settings } from './schema.ts';
@@ -131,10 +132,4 @@ function oidcConfig(oidc: NonNullable<NonNullable<Settings['service']>['auth']>[
 
 function addressOf(text: string | undefined): Address {
   return filled(parseAddress(filled(text)));
-}
-
-/** A setting that has a default. */
-function filled<Value>(value: Value | undefined): Value {
-  if (value === undefined) throw new HoldfastError('INTERNAL', 'a setting with a default has no value');
-  return value;
 }

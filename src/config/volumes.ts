@@ -1,6 +1,7 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import { ownNamespace } from './environment.ts';
+import { filled } from './filled.ts';
 import type { Config } from './load.ts';
 
 export type VolumeCaptureMode = 'none' | 'snapshots' | 'data';
@@ -68,10 +69,4 @@ export async function volumeConfig({ settings, environment }: Config): Promise<V
       hookTimeoutMs: filled(given.hookTimeout),
     },
   };
-}
-
-/** A setting that has a default. */
-function filled<Value>(value: Value | undefined): Value {
-  if (value === undefined) throw new HoldfastError('INTERNAL', 'a setting with a default has no value');
-  return value;
 }

@@ -1,5 +1,6 @@
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { asHoldfastError, type HoldfastError, isCode } from '../domain/errors.ts';
+import { microTime } from '../domain/micro-time.ts';
 import type { ResourceKind } from '../domain/resource.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { type EventFact, type EventReason, eventReasons } from './event-reasons.ts';
@@ -110,11 +111,6 @@ export function createEventRecorder({ cluster, regarding, instance, runtime, onT
     },
     idle: () => last,
   };
-}
-
-/** RFC 3339 with six digits of a second. */
-function microTime(at: Date): string {
-  return at.toISOString().replace('Z', '000Z');
 }
 
 /** At most so many bytes of UTF-8, without half a character. */

@@ -1,5 +1,6 @@
 import type { Lease, LeaseRecord, StoredLease } from '../cluster/lease.ts';
 import { asHoldfastError, HoldfastError, isCode } from '../domain/errors.ts';
+import { microTime } from '../domain/micro-time.ts';
 import type { Runtime } from '../domain/runtime.ts';
 
 export interface HoldOptions {
@@ -109,9 +110,4 @@ function renewing({ lease, runtime, monotonic }: HoldOptions, first: StoredLease
       return !lost.signal.aborted && monotonic() - renewedAt < validMs;
     },
   };
-}
-
-/** RFC 3339 with six digits of a second, as the API wants it. */
-function microTime(at: Date): string {
-  return at.toISOString().replace('Z', '000Z');
 }

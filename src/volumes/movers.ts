@@ -4,6 +4,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { at } from '../domain/json.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
+import { cleanUp } from './clean-up.ts';
 import { holdLease } from './held-lease.ts';
 import { leases, nodes } from './kinds.ts';
 import { shortDigest } from './labels.ts';
@@ -34,8 +35,6 @@ export interface MoversOptions {
 
 const defaultStartMs = 300_000;
 const defaultLockMs = 900_000;
-/** For removing what was made, whatever the caller's signal says. */
-const cleanUpMs = 60_000;
 
 const noAccess: RepositoryAccess = { url: '', options: [], accessKeyId: '', secretAccessKey: '' };
 
@@ -131,13 +130,5 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
     await cleanUp(context, `job ${task.namespace}/${name}`, bound =>
       removeMover(objects, { namespace: task.namespace, name, podEnded }, bound),
     );
-  }
-}
-
-async function cleanUp({ onWarning }: Context, what: string, remove: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  try {
-    await remove(AbortSignal.timeout(cleanUpMs));
-  } catch (thrown) {
-    onWarning(`${what} could not be removed: ${(thrown as Error).message}`);
   }
 }

@@ -28,24 +28,8 @@ export interface CaptureContext extends VolumeTools {
   readonly signal: AbortSignal;
 }
 
-/** For removing what was made, whatever the caller's signal says. */
-export const cleanUpMs = 60_000;
-
 /** `holdfast-1f2e…-a1b2c3`: of the claim, and no other has it. */
 export function freshName(context: Pick<CaptureContext, 'runtime'>, digest: string, kind = ''): string {
   const random = Buffer.from(context.runtime.random(3)).toString('hex');
   return `holdfast-${kind}${digest}-${random}`;
-}
-
-/** Tries to remove something; what fails is left to the next run. */
-export async function cleanUp(
-  { onWarning }: Pick<VolumeTools, 'onWarning'>,
-  what: string,
-  remove: (signal: AbortSignal) => Promise<unknown>,
-): Promise<void> {
-  try {
-    await remove(AbortSignal.timeout(cleanUpMs));
-  } catch (thrown) {
-    onWarning(`${what} could not be removed: ${(thrown as Error).message}`);
-  }
 }

@@ -1,8 +1,9 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import { stringAt } from '../../domain/json.ts';
+import { cleanUp } from '../../volumes/clean-up.ts';
 import { snapshotContents, volumeSnapshots } from '../../volumes/kinds.ts';
 import { claimAnnotations, claimDigest, type Subject, workLabels } from '../../volumes/labels.ts';
-import { type CaptureContext, cleanUp, freshName } from './context.ts';
+import { type CaptureContext, freshName } from './context.ts';
 import { readSnapshot, type SnapshotFacts, type SnapshotName, untilSnapshot } from './snapshots.ts';
 
 /** On a VolumeSnapshot that was handed over whole: it is meant to stay. */

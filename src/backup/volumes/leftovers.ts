@@ -2,10 +2,11 @@ import { isCode } from '../../domain/errors.ts';
 import { at, type JsonObject, stringAt } from '../../domain/json.ts';
 import type { ResourceKind } from '../../domain/resource.ts';
 import { volumeNames } from '../../domain/volume.ts';
+import { cleanUp } from '../../volumes/clean-up.ts';
 import { claims, jobs, leases, secrets, snapshotContents, volumeSnapshots } from '../../volumes/kinds.ts';
 import { labelValue, shortDigest } from '../../volumes/labels.ts';
 import type { Where } from '../../volumes/objects.ts';
-import { type CaptureContext, cleanUp } from './context.ts';
+import type { CaptureContext } from './context.ts';
 import { discardSnapshot, keptLabel } from './handover.ts';
 import { removeTemporaryClaim } from './move.ts';
 

@@ -3,11 +3,12 @@ import { at, type JsonObject, stringAt } from '../../domain/json.ts';
 import type { MoverRequest } from '../../domain/mover.ts';
 import type { Progress } from '../../domain/runtime.ts';
 import type { VolumeDataRecord } from '../../domain/volume.ts';
+import { cleanUp } from '../../volumes/clean-up.ts';
 import { claims, volumes } from '../../volumes/kinds.ts';
 import { claimAnnotations, claimDigest, type Subject, workLabels } from '../../volumes/labels.ts';
 import type { Objects } from '../../volumes/objects.ts';
 import { type MoverTask, volumeDevice, volumeMount } from '../../volumes/ports.ts';
-import { type CaptureContext, cleanUp, freshName } from './context.ts';
+import { type CaptureContext, freshName } from './context.ts';
 import type { HandedOver } from './handover.ts';
 import type { WantedClaim } from './select.ts';
 
