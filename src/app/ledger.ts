@@ -62,10 +62,9 @@ async function keyChangeFacts(
     import('../repository/catalog.ts'),
     import('../crypto/signing.ts'),
   ]);
-  let before: string | undefined;
-  for await (const id of setFolders(repository, { signal })) if (id < manifest.id && (before === undefined || id > before)) before = id;
+  const sets = await Array.fromAsync(setFolders(repository, { signal }));
   const [own, trusted] = [publicKeyOf(await keys.signingKey()), await keys.trusted()];
-  const fact = await keyChange(repository, { manifest, before, trusted, signal, signedBy: signingKeyId(own) });
+  const fact = await keyChange(repository, { manifest, sets, trusted, signal, signedBy: signingKeyId(own) });
   return fact === undefined ? [] : [fact];
 }
 

@@ -8,6 +8,7 @@ const now = new Date('2026-11-23T12:00:00Z');
 
 interface Written {
   readonly id: string;
+  readonly startedAt?: string;
   readonly phase?: Manifest['phase'];
   /** No manifest. */
   readonly half?: true;
@@ -18,9 +19,10 @@ interface Written {
 /** A repository with these sets, and nothing to be found out but by its catalog. */
 async function repositoryWith(sets: readonly Written[]): Promise<TestRepository> {
   const location = await makeRepository();
-  for (const { id, phase, half, damaged } of sets) {
+  for (const { half, damaged, ...set } of sets) {
+    const { id } = set;
     const objects = [configMap('a')];
-    await writeSet(location.repository, location.keys, { id, objects, ...(phase && { phase }), halfWritten: half ?? damaged ?? false });
+    await writeSet(location.repository, location.keys, { ...set, objects, halfWritten: half ?? damaged ?? false });
     if (damaged) await location.repository.store.put(manifestKey(id), Buffer.from('{}\n{}\n'));
   }
   return location;
@@ -117,6 +119,24 @@ describe('the catalog', () => {
     const quiet: string[] = [];
     await resolve('2026-11-20', notice => quiet.push(notice));
     expect(quiet).toEqual([]);
+  });
+});
+
+describe('sets of one second', () => {
+  it('are told apart by when they began, not by how their ids end', async () => {
+    const location = await repositoryWith([
+      { id: '20261118T020000Z-daily-zzzz', startedAt: '2026-11-18T02:00:00.100Z' },
+      { id: '20261118T020000Z-daily-aaaa', startedAt: '2026-11-18T02:00:00.900Z' },
+      { id: '20261118T020000Z-manual-bbbb', startedAt: '2026-11-18T02:00:00.300Z' },
+    ]);
+    try {
+      const notices: string[] = [];
+      const onNotice = (notice: string) => notices.push(notice);
+      expect(await resolveSet(location.repository, 'latest', { now, onNotice })).toBe('20261118T020000Z-daily-aaaa');
+      expect(notices).toEqual([]);
+    } finally {
+      await location.remove();
+    }
   });
 });
 

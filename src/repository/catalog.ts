@@ -168,8 +168,8 @@ async function newestBefore(repository: Repository, text: string, before: number
     id,
     found: await readOrFailure(repository, id, options),
   }));
-  for await (const { id, found } of newestFirst) {
-    if (found !== undefined) consider(choice, id, found);
+  for await (const second of bySecond(newestFirst)) {
+    for (const { id, found } of second) if (found !== undefined) consider(choice, id, found);
     if (choice.completed !== undefined) break;
   }
   const id = choice.completed ?? choice.partial;
@@ -178,7 +178,32 @@ async function newestBefore(repository: Repository, text: string, before: number
   return id;
 }
 
+interface Found {
+  readonly id: string;
+  readonly found: SignedManifest | ItemFailure | undefined;
+}
+
+/** An id tells the second in which its set began; which of one second began last is in their manifests. */
+async function* bySecond(newestFirst: AsyncIterable<Found>): AsyncGenerator<Found[]> {
+  let second: Found[] = [];
+  for await (const one of newestFirst) {
+    const isSame = second[0] === undefined || setTime(second[0].id)?.getTime() === setTime(one.id)?.getTime();
+    if (!isSame) {
+      yield second.toSorted(lastBegunFirst);
+      second = [];
+    }
+    second.push(one);
+  }
+  yield second.toSorted(lastBegunFirst);
+}
+
+function lastBegunFirst({ found: a }: Found, { found: b }: Found): number {
+  const [beganA, beganB] = [a, b].map(one => (one !== undefined && 'manifest' in one ? one.manifest.startedAt : ''));
+  return beganA! < beganB! ? 1 : beganA! > beganB! ? -1 : 0;
+}
+
 function consider(choice: Choice, id: string, found: SignedManifest | ItemFailure): void {
+  if (choice.completed !== undefined) return;
   if ('code' in found) choice.passedOver.push({ id, why: found.message });
   else if (found.manifest.phase === 'Completed') choice.completed = id;
   else {

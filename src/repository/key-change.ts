@@ -1,6 +1,7 @@
 import type { Manifest } from '../domain/backup-set.ts';
 import { asHoldfastError } from '../domain/errors.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
+import { setTime } from '../domain/set-id.ts';
 import type { CallOptions } from './read-bytes.ts';
 import { readManifest } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
@@ -9,35 +10,62 @@ export interface KeyChangeOptions extends CallOptions {
   readonly manifest: Manifest;
   /** Id of the key that signed it. */
   readonly signedBy: string;
-  /** The set before it; without one, the key that the repository was made with counts. */
-  readonly before: string | undefined;
+  /** Ids of the repository's sets, in any order; those that began after it do not matter. */
+  readonly sets: readonly string[];
   /** Public keys (PEM) besides the repository's own. */
   readonly trusted: readonly string[];
 }
+
+/** A set before, and who signed it, or why nobody here can tell. */
+type Before =
+  | { readonly set: string; readonly startedAt: string; readonly signedBy: readonly string[] }
+  | { readonly set: string; readonly unknown: string };
 
 /**
  * What the ledger is told where a set is signed with another key than the one before: undefined where it is the same. A set before that nobody
  * here can check is a change too. Recipients never change: a repository has those that it was made with. STORE_ codes.
  */
 export async function keyChange(repository: Repository, options: KeyChangeOptions): Promise<Omit<LedgerFact, 'actor'> | undefined> {
-  const { manifest, signedBy, before: set } = options;
-  const before = set === undefined ? { signedBy: repository.info.signingKeyIds } : { set, ...(await signerOf(repository, set, options)) };
-  if ('signedBy' in before && before.signedBy.includes(signedBy)) return undefined;
-  return { action: 'key.changed', subject: signedBy, details: { since: manifest.id, before } };
+  const { manifest, signedBy } = options;
+  const found = await setBefore(repository, options);
+  if (found !== undefined && 'unknown' in found) return changed({ set: found.set, unknown: found.unknown });
+  const signers = found?.signedBy ?? repository.info.signingKeyIds;
+  if (signers.includes(signedBy)) return undefined;
+  return changed({ ...(found !== undefined && { set: found.set }), signedBy: signers });
+
+  function changed(before: Record<string, string | readonly string[]>): Omit<LedgerFact, 'actor'> {
+    return { action: 'key.changed', subject: signedBy, details: { since: manifest.id, before } };
+  }
 }
 
-async function signerOf(
-  repository: Repository,
-  id: string,
-  { trusted, signal }: KeyChangeOptions,
-): Promise<{ readonly signedBy: readonly string[] } | { readonly unknown: string }> {
+/** An id tells the second in which its set began; which of one second came first is in their manifests. */
+async function setBefore(repository: Repository, options: KeyChangeOptions): Promise<Before | undefined> {
+  const { manifest, sets } = options;
+  const own = secondOf(manifest.id);
+  const earlier = sets.filter(id => id !== manifest.id && secondOf(id) <= own);
+  const bySecond = [...Map.groupBy(earlier, secondOf)].toSorted(([a], [b]) => b - a);
+  for (const [second, ids] of bySecond) {
+    const read = await Promise.all(ids.map(id => signerOf(repository, id, options)));
+    const begun = read.flatMap(one => ('startedAt' in one && one.startedAt < manifest.startedAt ? [one] : []));
+    const last = begun.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1)).at(-1) ?? read.find(one => 'unknown' in one);
+    if (last !== undefined && ('startedAt' in last || second < own)) return last;
+  }
+  return undefined;
+}
+
+function secondOf(id: string): number {
+  return setTime(id)?.getTime() ?? 0;
+}
+
+async function signerOf(repository: Repository, set: string, { trusted, signal }: KeyChangeOptions): Promise<Before> {
   try {
     const all = [...trusted, ...repository.info.signingPublicKeys];
-    const read = await readManifest(repository, id, { trusted: all, ...(signal !== undefined && { signal }) });
-    return read === undefined ? { unknown: `${id} is gone` } : { signedBy: [read.signature.keyId] };
+    const read = await readManifest(repository, set, { trusted: all, ...(signal !== undefined && { signal }) });
+    if (read === undefined) return { set, unknown: `${set} is gone` };
+    return { set, startedAt: read.manifest.startedAt, signedBy: [read.signature.keyId] };
   } catch (thrown) {
     const { code, message } = asHoldfastError(thrown);
     if (!['BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED'].includes(code)) throw thrown;
-    return { unknown: message };
+    return { set, unknown: message };
   }
 }

@@ -114,9 +114,9 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
 /** Sets are sealed and signed with the keys that the service was started with: that others count from now on is found out here. */
 async function tellOfKeys(world: World, manifest: Manifest, actor: Actor, signal: AbortSignal): Promise<void> {
   const { signingKey, trusted } = world.keys;
-  const before = world.catalog.sets().findLast(set => set.phase !== 'Unreadable' && set.id < manifest.id)?.id;
+  const sets = world.catalog.sets().flatMap(({ id, phase }) => (phase === 'Unreadable' ? [] : [id]));
   try {
-    const fact = await keyChange(world.repository, { manifest, before, trusted, signal, signedBy: signingKeyId(publicKeyOf(signingKey)) });
+    const fact = await keyChange(world.repository, { manifest, sets, trusted, signal, signedBy: signingKeyId(publicKeyOf(signingKey)) });
     if (fact !== undefined) await record(world, { ...fact, actor });
   } catch (thrown) {
     world.log.warn({ err: thrown, set: manifest.id }, 'it could not be found out whether keys were changed');

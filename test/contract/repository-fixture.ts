@@ -109,6 +109,8 @@ function uidOf(name: string): string {
 
 export interface SetOptions {
   readonly id?: string;
+  /** RFC 3339; the second of its id, unless told. */
+  readonly startedAt?: string;
   readonly objects: readonly TestObject[];
   readonly phase?: Manifest['phase'];
   readonly plaintext?: boolean;
@@ -177,7 +179,7 @@ function manifestOf(
   parts: { id: string; options: SetOptions; shards: ShardRecord[]; index: IndexRecord[] },
 ): Manifest {
   const { id, options, shards, index } = parts;
-  const startedAt = (setTime(id) ?? new Date(0)).toISOString();
+  const startedAt = options.startedAt ?? (setTime(id) ?? new Date(0)).toISOString();
   const kinds = kindsOf(effectiveObjects(options), options.attempts ?? {});
   return {
     formatVersion: 1,

@@ -181,7 +181,10 @@ describe('an interrupted restore', () => {
     for (let writes = 1; writes < whole.writes; writes++) {
       const options = { selection, namespaceMapping: { lab: `lab-${writes}` } };
       const { api: dying, signal } = mortal(writes);
-      await expect(restore(set, dying, { ...options, concurrency: 1 }, signal), `dies after ${writes} writes`).rejects.toThrow('killed');
+      const ended = await restore(set, dying, { ...options, concurrency: 1 }, signal).catch((error: Error) => error.message);
+      // What the controllers make in a new namespace is found there or written, so that one run may need a few writes less than another.
+      if (typeof ended === 'string') expect(ended, `dies after ${writes} writes`).toContain('killed');
+      else expect(ended.writes, `is through before ${writes} writes`).toBeLessThan(writes);
       const completed = await restore(set, api, options);
       expect(
         completed.problems.filter(problem => problem.severity === 'failed'),
