@@ -92,6 +92,23 @@ describe('the command line with --server', () => {
     expect((await readFile(join(dir, 'repository', 'backups', String(made['id']), 'manifest.json'), 'utf8')).length).toBeGreaterThan(100);
   });
 
+  it('serves whoever is restricted to namespaces with sets of these: taken, listed, described and restored as by anybody else', async () => {
+    const own = `--server-namespaces ${namespace}`;
+    const made = last(ok(await there(`backup create ${own} --include-namespaces ${namespace} -o json`)));
+    expect(made).toMatchObject({ phase: 'Completed', selection: { includeNamespaces: [namespace], clusterScoped: 'never' } });
+    const set = String(made['id']);
+    for (const line of [`backup describe ${set} --objects`, `backup describe ${set} -o json`]) {
+      same(ok(await there(`${line} ${own}`)), ok(await here(line)), line);
+    }
+    expect(ok(await there(`backup get ${own} -o name`)).stdout).toContain(set);
+    expect(last(ok(await there(`restore create ${set} ${own} -n ${namespace} --yes -o json`)))).toMatchObject({ phase: 'Completed' });
+    // Of a set with more in it than theirs there are no figures.
+    const whole = ok(await there('backup create -o name -q')).stdout.trim();
+    const described = await there(`backup describe ${whole} ${own} -o json`);
+    expect(errorOf(described)).toEqual([1, 'REQUEST_FORBIDDEN']);
+    expect(described.stdout).not.toContain(cluster.server);
+  });
+
   it('verifies, with the same report and verdict', async () => {
     for (const line of ['verify', 'verify latest -o json']) {
       const [mine, its] = [ok(await here(line)), ok(await there(line))];

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { scopeContains } from '../../domain/namespace-scope.ts';
-import type { SetSummary } from '../../repository/catalog.ts';
+import type { ReadableSet, SetSummary } from '../../repository/catalog.ts';
 import type { BackupDetails, Caller } from '../service.ts';
 import { count, selection, sha256, time } from './common.ts';
 import { volume } from './volume.ts';
@@ -11,7 +11,7 @@ const part = z.object({ part: z.string(), state: z.enum(['protected', 'not-prote
 const problem = z.object({ item: z.string(), ...failure });
 const cluster = z.object({ uid: z.string(), version: z.string(), server: z.string() });
 const consistency = z.enum(['instant', 'per-kind']);
-const wholeCluster = 'only for callers of the whole cluster';
+const wholeCluster = 'for callers of the whole cluster, and for others where the set was taken of their namespaces alone';
 
 const readable = {
   id: z.string(),
@@ -117,9 +117,16 @@ export type BackupView = z.output<typeof backup>;
 
 /** A set of the list, without the figures of the whole cluster where the caller is restricted to namespaces. */
 export function summaryView(summary: SetSummary, caller: Caller) {
-  if (caller.namespaces === undefined || summary.phase === 'Unreadable') return summary;
+  if (summary.phase === 'Unreadable' || seesAllOf(summary, caller)) return summary;
   const { objects: _o, bytes: _b, storedBytes: _s, problems: _p, cluster: _c, selection: _selection, ...visible } = summary;
   return visible;
+}
+
+/** A set of nothing but the caller's own namespaces has no secrets from the caller. */
+function seesAllOf({ selection: taken }: Pick<ReadableSet, 'selection'>, { namespaces }: Caller): boolean {
+  if (namespaces === undefined) return true;
+  const { includeNamespaces: included, clusterScoped } = taken;
+  return clusterScoped === 'never' && included.length > 0 && included.every(one => scopeContains(namespaces, one));
 }
 
 /** A set as its caller may see it: to one restricted to namespaces it is what lies in these. */
@@ -135,6 +142,6 @@ export function backupView({ summary, manifest: full, signature, hold: held, ret
     signature,
     ...(held !== undefined && { hold: held }),
     ...(retention !== undefined && { retention }),
-    ...(namespaces === undefined && { manifest: full }),
+    ...(seesAllOf(full, caller) && { manifest: full }),
   };
 }
