@@ -1,11 +1,20 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
+// Whole, because a name that an old Node.js lacks would end in its words instead of these.
+import module from 'node:module';
 import { cacheDirectory, processEnvironment } from './config/environment.ts';
 
+const leastNode = 24;
+if (Number.parseInt(process.versions.node, 10) < leastNode) {
+  process.stderr.write(
+    `error: Holdfast needs Node.js ${leastNode} or newer, and this is ${process.versions.node} (${process.execPath})\n` +
+      `hint: put a newer node first in PATH, or use the image, which has one\n`,
+  );
+  process.exit(1);
+}
 const environment = processEnvironment();
 const cache = cacheDirectory(environment);
 // Node keeps compiled code there and checks it against its source, which halves the start-up; where it cannot write, it goes without.
-if (cache !== undefined) enableCompileCache(cache);
+if (cache !== undefined) module.enableCompileCache(cache);
 const [{ runCli }, { watchSignals }, { processTerminal }] = await Promise.all([
   import('./cli/run.ts'),
   import('./cli/stop-signals.ts'),

@@ -134,7 +134,10 @@ async function backupOutcome(
 
 function requireManifest(set: string, manifest: Manifest | undefined): Manifest {
   if (manifest !== undefined) return manifest;
-  throw new HoldfastError('REQUEST_FORBIDDEN', `${set} is there, but its manifest is only shown to callers who may see all that was backed up`);
+  throw new HoldfastError(
+    'REQUEST_FORBIDDEN',
+    `${set} is there, but its manifest is only shown to callers who may see all that was backed up`,
+  );
 }
 
 /** As what it is asked for: only callers of the whole cluster see a manifest. */

@@ -25,6 +25,8 @@ export interface CommandSpec<Options extends object = object> {
   /** Exit codes with their meaning here; 2 and 130 are added to all. */
   readonly exits: Readonly<Record<number, string>>;
   readonly uses: readonly FlagGroup[];
+  /** All that it needs is in its arguments: no configuration is read, no time limit set. For what is started by the service, many times. */
+  readonly withoutSettings?: true;
   readonly flags?: readonly Flag[];
   /** Formats it can print; the first one is the default. */
   readonly outputs: readonly OutputFormat[];

@@ -43,14 +43,7 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
   };
   if (spec.whenStopped !== undefined) host.onStart?.(spec.whenStopped);
   try {
-    const inForce = await config();
-    const { settings, origins } = inForce;
-    requireOnePlace(inForce, spec, fullName(command));
-    if (options.verbose === true) {
-      const { givenSettings } = await import('./settings-in-force.ts');
-      reporter.note(givenSettings(inForce, noteStyle).join('\n'));
-    }
-    if (settings.timeout !== undefined) signal.limit(settings.timeout, origins.get('timeout') ?? '--timeout');
+    if (spec.withoutSettings !== true) await obeySettings(await config());
     return await spec.run(call);
   } catch (thrown) {
     reporter.end('stopped');
@@ -59,6 +52,16 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
     signal.end();
     reporter.end('done');
     await building?.then(built => built.close()).catch(() => {});
+  }
+
+  async function obeySettings(inForce: Config): Promise<void> {
+    const { settings, origins } = inForce;
+    requireOnePlace(inForce, spec, fullName(command));
+    if (options.verbose === true) {
+      const { givenSettings } = await import('./settings-in-force.ts');
+      reporter.note(givenSettings(inForce, noteStyle).join('\n'));
+    }
+    if (settings.timeout !== undefined) signal.limit(settings.timeout, origins.get('timeout') ?? '--timeout');
   }
 }
 

@@ -54,6 +54,8 @@ describe('a change of keys', () => {
     await writeFile(join(location.dir, manifestKey(damaged.manifest.id)), '{}\n');
     const next = await write(`${night}-daily-aaaa`, 100);
     const change = await changeAt(next, [damaged.manifest.id, next.manifest.id]);
-    expect(change?.details).toMatchObject({ before: { set: damaged.manifest.id, unknown: expect.stringContaining('not two lines of JSON') } });
+    expect(change?.details).toMatchObject({
+      before: { set: damaged.manifest.id, unknown: expect.stringContaining('not two lines of JSON') },
+    });
   });
 });

@@ -11,7 +11,7 @@ import { endOfTar, tarEntry } from './tar.ts';
 
 const defaultTargetBytes = 8 * 1024 * 1024;
 /** A shard is also cut here: readers hold the index lines of the shards that they read, and one object should come back quickly. */
-const defaultMaxTarBytes = 32 * 1024 * 1024;
+const defaultMaxTarBytes = 16 * 1024 * 1024;
 const blockBytes = 256 * 1024;
 /** Blocks handed to the compressor before `add` waits. */
 const blocksAhead = 2;
@@ -22,7 +22,7 @@ export interface ShardBuilderOptions {
   readonly recipients: readonly string[];
   /** Compressed size at which a shard is cut; 8 MiB unless told. */
   readonly targetBytes?: number;
-  /** Uncompressed size at which a shard is cut at the latest; 32 MiB unless told. */
+  /** Uncompressed size at which a shard is cut at the latest; 16 MiB unless told. */
   readonly maxTarBytes?: number;
   /** zstd level; 1 unless told. */
   readonly level?: number;

@@ -20,6 +20,7 @@ export const mover: CommandSpec<MoverOptions> = {
   examples: [{ what: 'be the first consumer of a claim', line: `holdfast mover '{"action":"bind"}'` }],
   exits: { [exitCodes.ok]: 'done', [exitCodes.failed]: 'not done; the result says why' },
   uses: [],
+  withoutSettings: true,
   flags: [
     { flags: '--secrets-dir <dir>', text: `folder of the secrets (default ${moverSecrets.dir})`, completes: 'directory' },
     { flags: '--result-file <file>', text: `takes the result (default ${terminationLog})`, completes: 'file' },
