@@ -68,7 +68,9 @@ export const ServiceSettings = z
       leaderElection,
       shutdownGrace: duration.describe('How long a running operation may go on after SIGTERM before it is interrupted.'),
       retention,
-      catalogRefresh: duration.describe('How often the repository is looked through for sets that others have written.'),
+      catalogRefresh: duration.describe(
+        'How often the repository is looked through for sets that others have written; less often where a look takes more than a fiftieth of it.',
+      ),
     },
     'must be a map',
   )

@@ -3,7 +3,7 @@ import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import type { Fire, Part } from '../domain/policy.ts';
 import { setTime } from '../domain/set-id.ts';
 import { mapAhead } from './concurrency.ts';
-import { isSetId, setsPrefix } from './layout.ts';
+import { isSetId, manifestName, setsPrefix } from './layout.ts';
 import { type CallOptions, withSignal } from './read-bytes.ts';
 import { readManifest, type SignedManifest } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
@@ -66,6 +66,18 @@ export async function* setFolders(
   const { mayBeEmpty = false } = options;
   for await (const name of repository.store.listNames(setsPrefix, { ...withSignal(options), mayBeEmpty })) {
     const id = name.endsWith('/') ? name.slice(0, -1) : '';
+    if (isSetId(id)) yield id;
+  }
+}
+
+/**
+ * Ids of the sets whose manifest is there, oldest first, by one listing of all their files: a thousand of these cost a store as much as to be
+ * asked for a few manifests.
+ */
+export async function* setsWithManifest(repository: Repository, options: CallOptions = {}): AsyncGenerator<string> {
+  for await (const { key } of repository.store.list(setsPrefix, withSignal(options))) {
+    if (!key.endsWith(`/${manifestName}`)) continue;
+    const id = key.slice(setsPrefix.length, -manifestName.length - 1);
     if (isSetId(id)) yield id;
   }
 }
@@ -164,7 +176,7 @@ async function newestBefore(repository: Repository, text: string, before: number
   const ids: string[] = [];
   for await (const id of setFolders(repository, options)) if ((setTime(id)?.getTime() ?? before) < before) ids.push(id);
   const choice: Choice = { passedOver: [] };
-  const newestFirst = mapAhead(asAsync(ids.reverse()), resolveAhead, async id => ({
+  const newestFirst = mapAhead(ids.reverse(), resolveAhead, async id => ({
     id,
     found: await readOrFailure(repository, id, options),
   }));
@@ -210,10 +222,6 @@ function consider(choice: Choice, id: string, found: SignedManifest | ItemFailur
     choice.partial ??= id;
     choice.passedOver.push({ id, why: 'it is PartiallyFailed' });
   }
-}
-
-async function* asAsync<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
 }
 
 function nothingFor(text: string, { passedOver }: Choice): string {

@@ -1,5 +1,7 @@
+type Items<T> = AsyncIterable<T> | Iterable<T>;
+
 /** Works on items as they come, at most `concurrency` at a time; rejects with the first failure once what had begun has ended. */
-export async function eachConcurrently<T>(source: AsyncIterable<T>, concurrency: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function eachConcurrently<T>(source: Items<T>, concurrency: number, work: (item: T) => Promise<void>): Promise<void> {
   const running = new Set<Promise<void>>();
   let failure: { readonly thrown: unknown } | undefined;
   try {
@@ -22,7 +24,7 @@ export async function eachConcurrently<T>(source: AsyncIterable<T>, concurrency:
 }
 
 /** Results in the order of the source, with up to `ahead` items worked on at once. */
-export async function* mapAhead<T, R>(source: AsyncIterable<T>, ahead: number, work: (item: T) => Promise<R>): AsyncGenerator<R> {
+export async function* mapAhead<T, R>(source: Items<T>, ahead: number, work: (item: T) => Promise<R>): AsyncGenerator<R> {
   const waiting: Promise<R>[] = [];
   try {
     for await (const item of source) {

@@ -111,15 +111,11 @@ async function deleteFiles(deletion: Deletion): Promise<void> {
   const keys: string[] = [];
   for await (const { key } of repository.store.list(setPrefix(id), withSignal(options))) keys.push(key);
   if (keys.includes(manifestKey(id))) throw new HoldfastError('STORE_EXISTS', `${id} is a set: its files stay while it has a manifest`);
-  await eachConcurrently(asAsync(keys), deletesAtOnce, key => remove(deletion, key));
+  await eachConcurrently(keys, deletesAtOnce, key => remove(deletion, key));
 }
 
 async function deleteHoldRecords(deletion: Deletion): Promise<void> {
   const { repository, id, options } = deletion;
   // Lowest first: the highest one says that this is a deletion.
   for (const seq of await holdNumbers(repository, id, options)) await remove(deletion, holdKey(id, seq));
-}
-
-async function* asAsync<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
 }

@@ -1,16 +1,13 @@
 import { sha256Hex } from '../crypto/digest.ts';
 import { asHoldfastError } from '../domain/errors.ts';
-import { type CatalogOptions, readSummary, type SetSummary, setFolders } from './catalog.ts';
+import { type CatalogOptions, readSummary, type SetSummary, setFolders, setsWithManifest } from './catalog.ts';
 import { dropOldSnapshots, readNewestSnapshot, type SignedSummary, type SnapshotWriting, writeSnapshot } from './catalog-snapshot.ts';
 import { mapAhead, unlessAborted } from './concurrency.ts';
-import { manifestKey } from './layout.ts';
-import { type CallOptions, withSignal } from './read-bytes.ts';
+import type { CallOptions } from './read-bytes.ts';
 import type { Repository } from './repository.ts';
 import { createSetPool } from './set-pool.ts';
 
 const manifestsAhead = 16;
-/** Whether a manifest is there costs less than to read it. */
-const headsAhead = 64;
 /** Sets that could not be read are read again, so many at each refresh: somebody may have put their manifest right. */
 const rereadAtOnce = 20;
 /** A snapshot that lacks so many sets is worth writing anew. */
@@ -19,7 +16,7 @@ const snapshotAfterMs = 24 * 3_600_000;
 
 export interface RefreshOptions extends CallOptions {
   /**
-   * Ask for the manifest of each known set as well. A set is gone when its manifest is, while its other files are still being deleted; only
+   * Look for the manifest of each known set as well. A set is gone when its manifest is, while its other files are still being deleted; only
    * this way that is seen where another process deletes. Whoever decides by what there is, such as retention, asks so.
    */
   readonly thorough?: boolean;
@@ -95,26 +92,24 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
     forgotten.clear();
     const before: ReadonlyMap<string, Known> = saved === undefined ? await loadSnapshot(call) : known;
     let rereads = rereadAtOnce;
-    const read = async (id: string): Promise<Known | undefined> => {
-      const found = await readSummary(repository, id, { trusted: options.trusted, ...call });
-      if (found === undefined) return undefined;
-      return 'keyId' in found ? pool(found) : { summary: found.summary, keyId: '' };
+    const listed = await Array.fromAsync(
+      thorough ? setsWithManifest(repository, call) : setFolders(repository, { ...call, mayBeEmpty: true }),
+    );
+    const isOpen = (there: Known | undefined) => there === undefined || (there.summary.phase === 'Unreadable' && rereads-- > 0);
+    const open = listed.filter(id => isOpen(before.get(id)));
+    // Of ten thousand sets mostly none is new: what is known is known without a promise for each, every minute.
+    if (open.length === 0 && forgotten.size === 0 && before === known && listed.length === known.size) return false;
+    const read = async (id: string): Promise<[string, Known | undefined]> => {
+      const set = await readSummary(repository, id, { trusted: options.trusted, ...call });
+      if (set === undefined) return [id, undefined];
+      return [id, 'keyId' in set ? pool(set) : { summary: set.summary, keyId: '' }];
     };
-    const one = async (id: string): Promise<Known | undefined> => {
-      const there = before.get(id);
-      if (there === undefined) return read(id);
-      if (there.summary.phase === 'Unreadable' && rereads-- > 0) return sameOr(there, await read(id));
-      if (!thorough) return there;
-      return (await repository.store.head(manifestKey(id), withSignal(call))) === undefined ? undefined : there;
-    };
+    const news = new Map(await Array.fromAsync(mapAhead(open, manifestsAhead, read)));
     const found = new Map<string, Known>();
-    // Of an empty folder there is no manifest, and no known set leaves one behind: to look into ten thousand of them every minute costs more than all else.
-    for await (const set of mapAhead(
-      setFolders(repository, { ...call, mayBeEmpty: !thorough }),
-      thorough ? headsAhead : manifestsAhead,
-      one,
-    )) {
-      if (set !== undefined) found.set(set.summary.id, set);
+    for (const id of listed) {
+      const there = before.get(id);
+      const now = news.has(id) ? sameOr(there, news.get(id)) : there;
+      if (now !== undefined) found.set(id, now);
     }
     for (const id of forgotten) found.delete(id);
     if (found.size === known.size && [...found].every(([id, set]) => known.get(id) === set)) return false;
@@ -177,7 +172,8 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
 }
 
 /** What was known, unless something else is known now. */
-function sameOr(before: Known, now: Known | undefined): Known | undefined {
+function sameOr(before: Known | undefined, now: Known | undefined): Known | undefined {
+  if (before === undefined) return now;
   return now !== undefined && fingerprint(now.summary) === fingerprint(before.summary) ? before : now;
 }
 

@@ -90,7 +90,7 @@ class Verifier implements CheckedFiles {
       });
     }
     const rest = fixes === undefined ? undefined : { lines: 0, entries: [] };
-    await eachConcurrently(asAsync([...unseen.values()]), shardsAtOnce, record => this.#checkShard(record, rest));
+    await eachConcurrently([...unseen.values()], shardsAtOnce, record => this.#checkShard(record, rest));
   }
 
   async *#tallied(fixes: Fixes): AsyncGenerator<IndexLine[]> {
@@ -198,8 +198,4 @@ function countedTexts(texts: readonly string[]): { take(text: string): boolean }
       return left > 0;
     },
   };
-}
-
-async function* asAsync<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
 }

@@ -9,6 +9,9 @@ import type { World } from './world.ts';
 /** A catalog that could not be read for this many refreshes is not to be relied on. */
 const missedRefreshes = 3;
 const restoresLookedAt = 20;
+/** After a look that took long the next one is so many times as far away, but no more than ten times what is configured: very many sets cost a look a second. */
+const restAfterLook = 50;
+const mostRefreshes = 10;
 
 /** What one look has found. */
 export interface Look {
@@ -36,6 +39,7 @@ export function watchRepository(
   let reachable = false;
   let restores: readonly MeasuredRestore[] = [];
   let last = '';
+  let betweenMs = 0;
 
   const statuses = (): ObjectiveStatus[] => {
     const { policies } = world.rules();
@@ -69,8 +73,12 @@ export function watchRepository(
 
   const loop = async (): Promise<void> => {
     while (!signal.aborted) {
+      const begun = world.runtime.now().getTime();
       await look();
-      await world.runtime.sleep(world.rules().catalogRefreshMs, signal).catch(() => {});
+      const { catalogRefreshMs } = world.rules();
+      const rest = (world.runtime.now().getTime() - begun) * restAfterLook;
+      betweenMs = Math.max(catalogRefreshMs, Math.min(rest, catalogRefreshMs * mostRefreshes));
+      await world.runtime.sleep(betweenMs, signal).catch(() => {});
     }
   };
 
@@ -79,7 +87,7 @@ export function watchRepository(
     objectives: statuses,
     storeReachable: () => reachable,
     readiness: () => {
-      const oldest = world.runtime.now().getTime() - missedRefreshes * world.rules().catalogRefreshMs;
+      const oldest = world.runtime.now().getTime() - missedRefreshes * Math.max(betweenMs, world.rules().catalogRefreshMs);
       return [{ name: 'repository', ok: lookedAt !== undefined && lookedAt >= oldest }];
     },
   };
