@@ -10,6 +10,7 @@ import { programVersion } from './config/version.ts';
 import type { BackupOutcome, PartRecord } from './domain/backup-set.ts';
 import { HoldfastError } from './domain/errors.ts';
 import type { LedgerEntry } from './domain/ledger.ts';
+import { type Part, partsWith } from './domain/policy.ts';
 import type { RestoreOptions, RestoreOutcome, RestorePlan } from './domain/restore-plan.ts';
 import type { Progress, Runtime } from './domain/runtime.ts';
 import { everything, type Selection } from './domain/selection.ts';
@@ -190,11 +191,12 @@ async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
     });
   }
   const { capture = 'none' } = settings.volumes ?? {};
-  const wish = { snapshots: true, data: capture === 'data' };
+  const asked = partsWith(['resources'], capture);
+  const wish = { snapshots: asked.includes('volumeSnapshots'), data: asked.includes('volumeData') };
   const outcome = await runBackup({
     ...run,
     ...{ repository, recipients, signingKey, runtime },
-    ...(capture !== 'none' && { volumes: (await parts.volumes()).capture(wish), parts: askedParts(wish) }),
+    ...(capture !== 'none' && { volumes: (await parts.volumes()).capture(wish), parts: asked.map(toBeFound) }),
     cluster: await cluster(),
     selection: selectionOf(settings),
     tier,
@@ -206,10 +208,9 @@ async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
   return outcome;
 }
 
-/** What a backup by hand asks for; what becomes of it is found out. */
-function askedParts({ data }: { readonly data: boolean }): PartRecord[] {
-  const asked = ['resources', 'volumeSnapshots', ...(data ? (['volumeData'] as const) : [])] as const;
-  return asked.map(part => ({ part, state: 'protected', reason: '' }));
+/** What becomes of a part that is asked for is found out. */
+function toBeFound(part: Part): PartRecord {
+  return { part, state: 'protected', reason: '' };
 }
 
 /** What a restore of this set needs besides, for volumes; nothing is opened where it has none. */

@@ -3,7 +3,7 @@ import type { ClaimPlace, ClaimRequest } from '../domain/claim-request.ts';
 import type { LedgerAction, LedgerEntry } from '../domain/ledger.ts';
 import type { NamespaceScope } from '../domain/namespace-scope.ts';
 import type { Actor, Operation, OperationKind, OperationLogLine, OperationPhase } from '../domain/operation.ts';
-import type { Policy } from '../domain/policy.ts';
+import type { Policy, VolumeCapture } from '../domain/policy.ts';
 import type { RestoreOptions, RestorePlan } from '../domain/restore-plan.ts';
 import type { Selection } from '../domain/selection.ts';
 import type { VolumeFile } from '../domain/volume-file.ts';
@@ -83,8 +83,14 @@ export interface RestoreRequest {
 
 /** What a long-running job is to do. Selections are complete, and within the caller’s namespaces where it is restricted to some. */
 export type Work =
-  /** Without a selection that of the policy’s tier. POLICY_NOT_FOUND. */
-  | { readonly kind: 'backup'; readonly policy?: string; readonly tier?: string; readonly selection?: Selection }
+  /** Without a selection, or a word about volumes, those of the policy’s tier. POLICY_NOT_FOUND. */
+  | {
+      readonly kind: 'backup';
+      readonly policy?: string;
+      readonly tier?: string;
+      readonly selection?: Selection;
+      readonly volumes?: VolumeCapture;
+    }
   /** `dryRun`: plan it, apply nothing; `validate`: compare with the set afterwards. */
   | ({ readonly kind: 'restore'; readonly dryRun: boolean; readonly validate: boolean } & RestoreRequest)
   /** One claim; an operation of kind `restore`. */

@@ -39,10 +39,9 @@ export function createRemoteApp(config: Config, { onWarning, runtime = systemRun
     backup: async run => {
       const { tier = 'manual' } = settings;
       const selection = selectionOf(settings);
-      const ended = await carryOut(
-        ({ client }) => client.backups.create({ body: { tier, ...(selection !== undefined && { selection }) }, signal: run.signal }),
-        run,
-      );
+      const { capture } = settings.volumes ?? {};
+      const body = { tier, ...(selection !== undefined && { selection }), ...(capture !== undefined && { volumes: capture }) };
+      const ended = await carryOut(({ client }) => client.backups.create({ body, signal: run.signal }), run);
       return backupOutcome(await connection(), ended, run.signal);
     },
     listSets: async signal => {

@@ -3,7 +3,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { CommandSpec } from './command.ts';
 
 /** Settings that mean the same to a service as they do here. */
-const forService = /^(?:server\.|selection\.|validation\.platform$|identity$|timeout$|tier$)/;
+const forService = /^(?:server\.|selection\.|validation\.platform$|volumes\.capture$|identity$|timeout$|tier$)/;
 
 /** Does a service do what the command says? */
 export function isRemote({ settings }: Pick<Config, 'settings'>, { uses }: Pick<CommandSpec, 'uses'>): boolean {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { volumeCaptures } from '../domain/policy.ts';
 import { duration, flag, oneOf, path, text, textOrNone, url, wholeNumber } from './values.ts';
 
 const quantities = (what: string) =>
@@ -64,7 +65,7 @@ const access = z
 export const VolumeSettings = z
   .strictObject(
     {
-      capture: oneOf(['none', 'snapshots', 'data']).describe(
+      capture: oneOf(volumeCaptures).describe(
         'What a backup by hand does about volumes: nothing, snapshots in the cluster, or snapshots and their data in the repository. Tiers say it by `parts`.',
       ),
       namespace: text.describe('Where movers run and snapshots are kept; the pod’s own namespace unless told, else `holdfast`.'),

@@ -1,10 +1,9 @@
 import { HoldfastError } from '../domain/errors.ts';
+import type { VolumeCapture } from '../domain/policy.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import { ownNamespace } from './environment.ts';
 import { filled } from './filled.ts';
 import type { Config } from './load.ts';
-
-export type VolumeCaptureMode = 'none' | 'snapshots' | 'data';
 
 /** How movers get at the store. */
 export interface VolumeAccess {
@@ -16,7 +15,7 @@ export interface VolumeAccess {
 }
 
 export interface VolumeConfig {
-  readonly capture: VolumeCaptureMode;
+  readonly capture: VolumeCapture;
   readonly settings: VolumeSettings;
   readonly access: VolumeAccess;
 }

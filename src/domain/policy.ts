@@ -4,6 +4,23 @@ import type { Selection } from './selection.ts';
 export const parts = ['resources', 'volumeSnapshots', 'volumeData', 'artifacts', 'offsiteCopy'] as const;
 export type Part = (typeof parts)[number];
 
+/** What a backup that is not a tier's does about volumes: nothing, snapshots in the cluster, or also their data in the repository. */
+export const volumeCaptures = ['none', 'snapshots', 'data'] as const;
+export type VolumeCapture = (typeof volumeCaptures)[number];
+
+const volumeParts = {
+  none: [],
+  snapshots: ['volumeSnapshots'],
+  data: ['volumeSnapshots', 'volumeData'],
+} as const satisfies Record<VolumeCapture, readonly Part[]>;
+
+/** The parts with those of volumes as wished, whatever they were. */
+export function partsWith(asked: readonly Part[], volumes: VolumeCapture): Part[] {
+  const others = asked.filter(part => part !== 'volumeSnapshots' && part !== 'volumeData');
+  const wanted = new Set<Part>(['resources', ...others, ...volumeParts[volumes]]);
+  return parts.filter(part => wanted.has(part));
+}
+
 /** Calendar units are UTC: a month after 31 January is the last day of February. */
 export type PeriodUnit = 'hour' | 'day' | 'week' | 'month' | 'year';
 

@@ -5,7 +5,7 @@ import type { BackupOutcome, Manifest, PartRecord } from '../domain/backup-set.t
 import { errorTable, HoldfastError } from '../domain/errors.ts';
 import type { LedgerAction } from '../domain/ledger.ts';
 import type { Actor } from '../domain/operation.ts';
-import { type Fire, isScheduled, type Part, type Policy, type Scope } from '../domain/policy.ts';
+import { type Fire, isScheduled, type Part, type Policy, partsWith, type Scope } from '../domain/policy.ts';
 import { everything, type Selection } from '../domain/selection.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
 import { keyChange } from '../repository/key-change.ts';
@@ -46,7 +46,8 @@ export function demandedBackup(world: World, asked: Extract<AskedWork, { kind: '
   const scope = scopeOf(world.rules().policies, asked);
   const tier = asked.tier ?? 'manual';
   const selection = asked.selection ?? scope.selection;
-  const { policy } = asked;
+  const { policy, volumes } = asked;
+  const parts = volumes === undefined ? scope.parts : partsWith(scope.parts, volumes);
   return {
     submission: {
       ...{
@@ -55,10 +56,10 @@ export function demandedBackup(world: World, asked: Extract<AskedWork, { kind: '
         actor: caller.actor,
         lane: `backup ${policy ?? ''}`,
       },
-      parameters: { ...(policy !== undefined && { policy }), tier, selection, parts: scope.parts },
+      parameters: { ...(policy !== undefined && { policy }), tier, selection, parts },
       ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
     },
-    work: context => takeBackup(world, { tier, selection, parts: scope.parts, fires: [], actor: caller.actor }, context),
+    work: context => takeBackup(world, { tier, selection, parts, fires: [], actor: caller.actor }, context),
   };
 }
 

@@ -92,6 +92,17 @@ describe('the command line with --server', () => {
     expect((await readFile(join(dir, 'repository', 'backups', String(made['id']), 'manifest.json'), 'utf8')).length).toBeGreaterThan(100);
   });
 
+  it('passes on what is to be done about volumes, and leaves it to the tier where nothing was said', async () => {
+    const partsOf = async (more: string) => {
+      const made = last(ok(await there(`backup create --include-namespaces ${namespace} ${more}-o json`)));
+      return (made['parts'] as { part: string }[]).map(({ part }) => part);
+    };
+    expect(await partsOf('--volumes data ')).toEqual(['resources', 'volumeSnapshots', 'volumeData']);
+    expect(await partsOf('--volumes snapshots ')).toEqual(['resources', 'volumeSnapshots']);
+    expect(await partsOf('--volumes none ')).toEqual(['resources']);
+    expect(await partsOf('')).toEqual(['resources']);
+  });
+
   it('serves whoever is restricted to namespaces with sets of these: taken, listed, described and restored as by anybody else', async () => {
     const own = `--server-namespaces ${namespace}`;
     const made = last(ok(await there(`backup create ${own} --include-namespaces ${namespace} -o json`)));

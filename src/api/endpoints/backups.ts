@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
-import { backup, backupSummary, indexEntry } from '../schemas/backup.ts';
+import { backup, backupSummary, indexEntry, volumeCapture } from '../schemas/backup.ts';
 import { label, pageOf, pageQuery, selectionRequest, setId, setRef } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 
@@ -61,13 +61,14 @@ export const backupEndpoints = {
     path: '/backups',
     id: 'createBackup',
     summary: 'Take a backup now',
-    description: 'Scope and label are those of the tier, the selection is that of the request where it has one.',
+    description: 'Scope and label are those of the tier; selection and volumes are those of the request where it has them.',
     access: { resource: 'backups', verb: 'create' },
     tenants: true,
     body: z.strictObject({
       policy: label.exactOptional(),
       tier: label.exactOptional(),
       selection: selectionRequest.exactOptional(),
+      volumes: volumeCapture.exactOptional(),
     }),
     success: { status: 202, schema: operation, description: 'Started' },
     problems: [404, 409, 422, 502, 503],

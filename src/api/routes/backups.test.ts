@@ -121,6 +121,17 @@ describe('a backup on demand', () => {
     expect(bad).toMatchObject({ status: 400, body: { errors: [{ pointer: '/headers/idempotency-key' }] } });
   });
 
+  it('may say what is done about volumes, which is another body', async () => {
+    const send = (body: object) => api().ask('operator', 'POST', 'backups', body, { 'idempotency-key': 'volumes-1' });
+    for (const volumes of ['none', 'snapshots', 'data']) {
+      expect((await api().ask('operator', 'POST', 'backups', { volumes })).status).toBe(202);
+    }
+    expect((await send({ volumes: 'data' })).status).toBe(202);
+    expect(await send({ volumes: 'none' })).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
+    const strange = await api().ask('operator', 'POST', 'backups', { volumes: 'all' });
+    expect(strange).toMatchObject({ status: 400, body: { errors: [{ pointer: '/body/volumes' }] } });
+  });
+
   it('of a selection that cannot be read, or a policy that is not there, is refused', async () => {
     expect((await api().ask('operator', 'POST', 'backups', { selection: { labelSelector: 'a=(b' } })).status).toBe(400);
     expect((await api().ask('operator', 'POST', 'backups', { selection: { includeNamespaces: ['****'] } })).status).toBe(400);

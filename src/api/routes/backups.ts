@@ -44,7 +44,7 @@ export function backupRoutes(api: Api): void {
   });
 
   mount(api, backupEndpoints.create, call => {
-    const { policy, tier, selection } = call.body;
+    const { policy, tier, selection, volumes } = call.body;
     // A tier’s own selection may go beyond the caller’s namespaces, so that theirs is always spelled out.
     const own = selection !== undefined || call.caller.namespaces !== undefined;
     return startWork(service, call, {
@@ -52,6 +52,7 @@ export function backupRoutes(api: Api): void {
       ...(policy !== undefined && { policy }),
       ...(tier !== undefined && { tier }),
       ...(own && { selection: selectionFor(call.caller, selection) }),
+      ...(volumes !== undefined && { volumes }),
     });
   });
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { scopeContains } from '../../domain/namespace-scope.ts';
+import { volumeCaptures } from '../../domain/policy.ts';
 import type { ReadableSet, SetSummary } from '../../repository/catalog.ts';
 import type { BackupDetails, Caller } from '../service.ts';
 import { count, selection, sha256, time } from './common.ts';
@@ -79,6 +80,10 @@ const manifest = z
   })
   .describe('As docs/format.md describes it.')
   .meta({ id: 'Manifest' });
+
+export const volumeCapture = z
+  .enum(volumeCaptures)
+  .describe('`snapshots` of volumes in the cluster, or also their `data` in the repository; what the tier says unless told');
 
 export const indexEntry = z
   .object({

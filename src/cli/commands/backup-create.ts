@@ -1,5 +1,6 @@
 import type { BackupOutcome } from '../../domain/backup-set.ts';
 import { errorTable, exitCodes, HoldfastError } from '../../domain/errors.ts';
+import { volumeCaptures } from '../../domain/policy.ts';
 import { backupSelectionFlags, recipientFlags, signingKeyFlag } from '../backup-flags.ts';
 import type { CommandSpec } from '../command.ts';
 import { advise, exitOfPhase, presentSummary, warn } from '../output.ts';
@@ -35,7 +36,7 @@ export const backupCreate: CommandSpec = {
     {
       flags: '--volumes <what>',
       text: 'volumes: none, snapshots in the cluster, or also their data in the repository (default none)',
-      choices: ['none', 'snapshots', 'data'],
+      choices: volumeCaptures,
       setting: 'volumes.capture',
     },
     { flags: '--seal-index', text: 'seal the index too: names and sizes of objects', setting: 'sealIndex' },
