@@ -1,6 +1,7 @@
+import { type JsonObject, stringAt } from '../domain/json.ts';
 import type { ResourceKind } from '../domain/resource.ts';
 import { kindName } from '../domain/resource.ts';
-import { volumeNames } from '../domain/volume.ts';
+import { isOwnName, volumeNames } from '../domain/volume.ts';
 
 /** Kinds that a cluster makes for itself: bringing them back would be wrong or meaningless. Documented in docs/backup.md. */
 export const clusterMadeKinds: Readonly<Record<string, string>> = {
@@ -39,7 +40,8 @@ export interface ObjectSummary {
 interface ObjectRule {
   readonly kind: string;
   readonly reason: string;
-  readonly matches: (object: ObjectSummary) => boolean;
+  /** `whole` parses the object: for kinds of which there are few. */
+  readonly matches: (object: ObjectSummary, whole: () => JsonObject) => boolean;
 }
 
 function isApiServersOwn(object: ObjectSummary): boolean {
@@ -52,11 +54,25 @@ const ownKinds = [
   ...['volumesnapshots.snapshot.storage.k8s.io', 'volumesnapshotcontents.snapshot.storage.k8s.io'],
 ];
 
-const ownObjects: readonly ObjectRule[] = ownKinds.map(kind => ({
-  kind,
-  reason: 'made by Holdfast itself to move or keep the data of volumes',
-  matches: object => object.labels[volumeNames.workLabel] !== undefined,
-}));
+const ownReason = 'made by Holdfast itself to move or keep the data of volumes';
+
+/** What the cluster makes for these carries no label of ours: it says whom it belongs to. */
+const madeForOwn = [
+  { kind: 'persistentvolumes', reference: 'claimRef' },
+  { kind: 'volumesnapshotcontents.snapshot.storage.k8s.io', reference: 'volumeSnapshotRef' },
+] as const;
+
+const ownObjects: readonly ObjectRule[] = [
+  ...ownKinds.map(
+    (kind): ObjectRule => ({ kind, reason: ownReason, matches: object => object.labels[volumeNames.workLabel] !== undefined }),
+  ),
+  ...madeForOwn.map(
+    ({ kind, reference }): ObjectRule => ({
+      ...{ kind, reason: ownReason },
+      matches: (_object, whole) => isOwnName(stringAt(whole(), 'spec', reference, 'name') ?? ''),
+    }),
+  ),
+];
 
 /** Single objects within kinds that are backed up which a cluster makes for itself, or Holdfast while it works. */
 export const clusterMadeObjects: readonly ObjectRule[] = [

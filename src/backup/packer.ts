@@ -17,6 +17,8 @@ interface KindState {
   bytes: number;
   excluded: Record<string, number>;
   claims: Map<string, ClaimRef> | undefined;
+  /** Names of volumes that were left out: one that is given to another claim meanwhile becomes part of the set. */
+  left: Set<string> | undefined;
 }
 
 export interface Packer {
@@ -43,14 +45,16 @@ export function createPacker(parts: {
       bytes: 0,
       excluded: {},
       claims: kindName(kind) === 'persistentvolumeclaims' ? new Map() : undefined,
+      left: kindName(kind) === 'persistentvolumes' ? new Set() : undefined,
     }),
   );
 
   /** Mostly without a promise: a hundred thousand of them would cost more than the packing. */
   const addOne = (state: KindState, items: Items, json: Uint8Array): Promise<void> | undefined => {
     const metadata = metadataOf(state.kind, json);
-    const reason = state.filter(metadata);
+    const reason = state.filter(metadata, json);
     if (reason !== undefined) {
+      state.left?.add(metadata.name);
       if (reason !== unselected) state.excluded[reason] = (state.excluded[reason] ?? 0) + 1;
       return undefined;
     }
@@ -116,14 +120,15 @@ function startOver(state: KindState, attempt: number): void {
   state.bytes = 0;
   state.excluded = {};
   state.claims?.clear();
+  state.left?.clear();
 }
 
 function tally(state: KindState, items: Items['items'], object: ClaimRef): void {
   if (items === 'deleted') {
-    state.count--;
+    if (!state.left?.delete(object.name)) state.count--;
     state.claims?.delete(`${object.namespace}/${object.name}`);
     return;
   }
-  if (items !== 'modified') state.count++;
+  if (items !== 'modified' || state.left?.delete(object.name)) state.count++;
   state.claims?.set(`${object.namespace}/${object.name}`, { namespace: object.namespace, name: object.name });
 }

@@ -105,3 +105,8 @@ export const volumeNames = {
   /** On a pod: how long each may take, such as `30s`. */
   hookTimeoutAnnotation: 'backup.holdfast.dev/hook-timeout',
 } as const;
+
+/** Is that the name of a claim or snapshot that Holdfast made for a while, or keeps? `holdfast-<claim>-<random>`, `holdfast-restore-<digest>`. */
+export function isOwnName(name: string): boolean {
+  return /^holdfast-(?:(?:kept-)?[0-9a-f]{16}-[0-9a-f]{6}|restore-[0-9a-f]{20})$/.test(name);
+}
