@@ -1,17 +1,22 @@
 import type { Logger } from 'pino';
 import type { RequestMeasure } from '../api/request-log.ts';
 import type { ServiceConfig } from '../config/service.ts';
-import type { HoldfastError } from '../domain/errors.ts';
-import { isEnded, type Operation } from '../domain/operation.ts';
+import type { ErrorCode, HoldfastError } from '../domain/errors.ts';
+import { isEnded, type Operation, type OperationKind, type OperationResult } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
+import type { VolumeOutcome } from '../domain/volume-restore.ts';
+import type { UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import { createLogger } from '../observe/logger.ts';
 import { createMetrics, type Metrics, type Standing } from '../observe/metrics.ts';
 import { configObservation, missedObservation } from '../observe/notice-sources.ts';
 import { noticeTargets, type TargetSettings } from '../observe/targets.ts';
+import type { VolumeMetrics } from '../observe/volume-metrics.ts';
 import type { MissedFire } from '../schedule/due.ts';
+import type { BackupVolumes } from '../service/backup-jobs.ts';
 import { standingOf } from '../service/standing.ts';
 import type { Look, Watch } from '../service/watch.ts';
 import type { World } from '../service/world.ts';
+import type { MoverObserver } from '../volumes/ports.ts';
 import { followSwitch, openTelling, type Telling } from './telling.ts';
 
 /** Everything by which the service is watched from outside: its logs, metrics, events and notifications. */
@@ -22,6 +27,9 @@ export interface Observation {
   readonly onAnswer: (measure: RequestMeasure) => void;
   readonly onLook: (look: Look) => void;
   readonly onMissed: (missed: MissedFire) => void;
+  readonly movers: MoverObserver;
+  /** What nobody needs any more was looked for, and so much is there. */
+  readonly onOrphans: (count: number) => void;
   readonly onInvalidConfig: (error: HoldfastError) => void;
   /** What is in force from now on. */
   readonly onConfig: (service: ServiceConfig) => void;
@@ -66,6 +74,8 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
     },
     onAnswer: ({ method, route, status, durationMs }) => metrics.requestAnswered({ method, route, status, seconds: durationMs / 1000 }),
     onLook: look => telling?.look(look),
+    movers: metrics.volumes,
+    onOrphans: metrics.volumes.orphansFound,
     onMissed: missed => {
       const { fire, deadline, attempts } = missed;
       metrics.scheduleMissed(fire.policy, fire.tier);
@@ -83,6 +93,7 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
     },
     lead: async signal => {
       log.info({}, 'leading');
+      signal.addEventListener('abort', metrics.volumes.standDown, { once: true });
       await telling?.lead(signal);
     },
     serveMetrics: async () => {
@@ -103,8 +114,23 @@ function operationEnded({ request, phase, startedAt, result }: Operation, log: L
   metrics.operationEnded(kind, phase, seconds);
   const level = phase === 'Completed' ? 'info' : phase === 'Failed' ? 'error' : 'warn';
   log[level]({ operation: id, kind, subject, actor: actor.name, phase, seconds, error: result?.error }, 'an operation has ended');
+  measureVolumes(kind, result?.summary ?? {}, parameters, metrics.volumes);
   if (kind !== 'backup') return;
   const count = (name: string): number => Number(result?.summary[name] ?? 0);
   const { policy = '', tier = '' } = parameters as { policy?: string; tier?: string };
   metrics.backupEnded({ policy, tier, phase, seconds, objects: count('objects'), bytes: count('bytes'), problems: count('problems') });
+}
+
+/** By the summaries that the jobs of the service give. */
+function measureVolumes(kind: OperationKind, { volumes, upkeep }: OperationResult['summary'], of: object, metrics: VolumeMetrics): void {
+  if (kind === 'backup' && volumes !== undefined) {
+    const { policy = '', tier = '' } = of as { policy?: string; tier?: string };
+    const { failures, ...counts } = volumes as BackupVolumes;
+    metrics.captured({ policy, tier }, counts);
+    for (const [code, count] of Object.entries(failures)) metrics.failed('backup', code as ErrorCode, count);
+  }
+  if (kind === 'restore' && Array.isArray(volumes)) {
+    for (const { problem } of volumes as VolumeOutcome[]) if (problem !== undefined) metrics.failed('restore', problem.code, 1);
+  }
+  if (kind === 'retention' && upkeep !== undefined) metrics.upkeepEnded(upkeep as UpkeepOutcome);
 }

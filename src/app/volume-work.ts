@@ -51,8 +51,11 @@ export function createVolumeCommands(parts: VolumeWorkParts): VolumeCommands {
     },
     removeOrphans: async (orphans, { signal }) => {
       const { objects, settings } = await parts.volumes();
-      const { removeOrphans } = await import('../volumes/orphans.ts');
-      return removeOrphans(objects, orphans, { namespace: settings.namespace, signal });
+      const { removalFact, removeOrphans } = await import('../volumes/orphans.ts');
+      const removed = await removeOrphans(objects, orphans, { namespace: settings.namespace, signal });
+      const fact = removalFact(removed);
+      await tellLedger(parts, () => (fact === undefined ? [] : [fact]));
+      return removed;
     },
     upkeep: async (run: Run) => {
       const open = await parts.volumes();

@@ -11,7 +11,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import type { S3Credentials } from '../storage/s3-client.ts';
 import { secrets } from '../volumes/kinds.ts';
 import type { Objects } from '../volumes/objects.ts';
-import type { AccessIssuer, RepositoryAccess } from '../volumes/ports.ts';
+import type { AccessIssuer, MoverObserver, RepositoryAccess } from '../volumes/ports.ts';
 import { configuredLocation, openPods } from './adapters.ts';
 
 export type Volumes = TermVolumes;
@@ -27,10 +27,11 @@ export interface VolumesOptions {
   /** age recipients of the location. */
   readonly recipients: readonly string[];
   readonly onWarning: (text: string) => void;
+  readonly observer?: MoverObserver;
 }
 
 /** Makes all of it from the configuration; asks no server anything. CONFIG_INVALID. */
-export async function openVolumes(config: Config, { runtime, recipients, onWarning }: VolumesOptions): Promise<VolumesFactory> {
+export async function openVolumes(config: Config, { runtime, recipients, onWarning, observer }: VolumesOptions): Promise<VolumesFactory> {
   const [
     { settings, access },
     { createObjects },
@@ -56,7 +57,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
       const lease = (name: string) => createLease(cluster, { namespace, name, labels: { 'app.kubernetes.io/name': 'holdfast' } });
       const common = { objects, pods, settings, runtime, monotonic, lease, onWarning };
       const issuer = issuerFor(objects);
-      const movers = createMovers({ ...common, access: issuer });
+      const movers = createMovers({ ...common, access: issuer, ...(observer !== undefined && { observer }) });
       const repositories = createVolumeRepositories({ objects, store, recipients, namespace, runtime });
       return {
         ...{ settings, objects, movers, repositories },

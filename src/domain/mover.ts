@@ -73,6 +73,18 @@ export type MoverResult =
       readonly durationMs: number;
     };
 
+/** What one pod of a mover came to. */
+export interface MoverMeasure {
+  readonly action: MoverAction;
+  readonly result: 'completed' | 'failed';
+  /** From the making of its Job to its end. */
+  readonly seconds: number;
+  /** Of the data; 0 where it moved none. */
+  readonly bytes: number;
+  /** New to the repository, after compression. */
+  readonly addedBytes: number;
+}
+
 export const moverFailures = [
   /** Some files could not be read or written; the restic snapshot is not used. */
   'incomplete',

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { type OperationKind, type OperationPhase, operationKinds, operationPhases } from '../domain/operation.ts';
 import type { Part } from '../domain/policy.ts';
+import { createVolumeMetrics, type VolumeMetrics } from './volume-metrics.ts';
 
 /** How things stand, asked for at every scrape. Times are seconds, sizes bytes. */
 export interface Standing {
@@ -46,6 +47,7 @@ export interface Metrics {
   backupEnded(measure: BackupMeasure): void;
   operationEnded(kind: OperationKind, phase: OperationPhase, seconds: number): void;
   scheduleMissed(policy: string, tier: string): void;
+  readonly volumes: VolumeMetrics;
   /** Latency in seconds; `route` as the API describes it. */
   requestAnswered(measure: { readonly method: string; readonly route: string; readonly status: number; readonly seconds: number }): void;
 }
@@ -119,6 +121,7 @@ export function createMetrics(standing: () => Standing): Metrics {
       if (kind === 'verify' && phase === 'Completed') verified.setToCurrentTime();
       if (kind === 'verify' && phase === 'Failed') damaged.inc();
     },
+    volumes: createVolumeMetrics(registry),
     scheduleMissed: (policy, tier) => missed.inc({ policy, tier }),
     requestAnswered: ({ method, route, status, seconds }) => {
       requests.inc({ method, route, status: String(status) });

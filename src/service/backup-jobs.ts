@@ -2,11 +2,12 @@ import type { Work as AskedWork, Caller } from '../api/service.ts';
 import { runBackup } from '../backup/run.ts';
 import { publicKeyOf, signingKeyId } from '../crypto/signing.ts';
 import type { BackupOutcome, Manifest, PartRecord } from '../domain/backup-set.ts';
-import { errorTable, HoldfastError } from '../domain/errors.ts';
+import { type ErrorCode, errorTable, HoldfastError } from '../domain/errors.ts';
 import type { LedgerAction } from '../domain/ledger.ts';
 import type { Actor } from '../domain/operation.ts';
 import { type Fire, isScheduled, type Part, type Policy, partsWith, type Scope } from '../domain/policy.ts';
 import { everything, type Selection } from '../domain/selection.ts';
+import { countFailures, countVolumes, type VolumeCounts } from '../domain/volume-counts.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
 import { keyChange } from '../repository/key-change.ts';
 import { commitClaimed } from '../repository/run-claim.ts';
@@ -142,8 +143,17 @@ function setOf(outcome: BackupOutcome): string {
 
 function detailsOf(outcome: BackupOutcome, { tier, fires }: Wanted): Record<string, unknown> {
   if (outcome.phase === 'Failed') return { tier, fires, error: outcome.error, durationMs: outcome.durationMs };
-  const { objects, bytes, problems } = outcome.manifest;
-  return { tier, fires: outcome.manifest.fires ?? [], objects, bytes, problems: problems.length, durationMs: outcome.durationMs };
+  const { objects, bytes, problems, volumes } = outcome.manifest;
+  return {
+    ...{ tier, fires: outcome.manifest.fires ?? [], objects, bytes, problems: problems.length, durationMs: outcome.durationMs },
+    ...(volumes.length > 0 && { volumes: countVolumes(volumes) }),
+  };
+}
+
+/** What the summary of a backup says of volumes. */
+export interface BackupVolumes extends VolumeCounts {
+  /** Claims that failed, by code. */
+  readonly failures: Partial<Record<ErrorCode, number>>;
 }
 
 function resultOf(outcome: BackupOutcome, { log }: WorkContext): WorkResult {
@@ -156,5 +166,7 @@ function resultOf(outcome: BackupOutcome, { log }: WorkContext): WorkResult {
   const notProtected = (manifest.parts ?? []).filter(({ state }) => state === 'not-protected').map(({ part }) => part);
   const stored = [...manifest.shards, ...manifest.index].reduce((sum, file) => sum + file.bytes, 0);
   const counts = { objects: manifest.objects, bytes: manifest.bytes, storedBytes: stored, problems: manifest.problems.length };
-  return { phase: manifest.phase, summary: { set: manifest.id, tier: manifest.tier, ...counts, notProtected, durationMs, settleMs } };
+  const volumes: BackupVolumes = { ...countVolumes(manifest.volumes), failures: countFailures(manifest.volumes) };
+  const summary = { set: manifest.id, tier: manifest.tier, ...counts, volumes, notProtected, durationMs, settleMs };
+  return { phase: manifest.phase, summary };
 }

@@ -6,7 +6,7 @@ import type { WorkResult } from '../operations/job.ts';
 import { type RetentionOutcome, runRetention } from '../schedule/retention-run.ts';
 import type { Prepared } from './job.ts';
 import { busySets } from './retention-planner.ts';
-import { keepVolumesUp } from './volume-jobs.ts';
+import { keepVolumesUp, reportOrphans } from './volume-jobs.ts';
 import { currentTerm, type World } from './world.ts';
 
 const mostItems = 500;
@@ -43,23 +43,25 @@ export function retentionJob(
       for (const notice of [...outcome.plan.notices, ...outcome.notices]) log('warn', notice);
       for (const { set, result, message } of outcome.items)
         log(result === 'failed' ? 'error' : 'info', `${set}: ${result}${message && `: ${message}`}`);
-      const volumes = await keepVolumesUp(world, { actor, signal, progress });
-      for (const notice of volumes.notices) log('warn', notice);
-      for (const { repository: of, state, reason, forgotten } of volumes.items)
+      const upkeep = await keepVolumesUp(world, { actor, signal, progress });
+      for (const notice of upkeep?.notices ?? []) log('warn', notice);
+      for (const { repository: of, state, reason, forgotten } of upkeep?.items ?? [])
         log(state === 'failed' ? 'error' : 'info', `${of}: ${state}, ${forgotten} forgotten${reason && `: ${reason}`}`);
-      return resultOf(outcome, volumes);
+      for (const notice of await reportOrphans(world, signal)) log('warn', notice);
+      return resultOf(outcome, upkeep);
     },
   };
 }
 
-function resultOf({ plan, items, notices }: RetentionOutcome, volumes: UpkeepOutcome): WorkResult {
+function resultOf({ plan, items, notices }: RetentionOutcome, upkeep: UpkeepOutcome | undefined): WorkResult {
+  const volumes = upkeep?.items ?? [];
   const count = (result: string) => items.filter(item => item.result === result).length;
   const failed = items.filter(item => item.result === 'failed');
   const summary = {
     ...{ deleted: count('deleted'), cleared: count('cleared'), kept: count('kept'), failed: failed.length },
     ...(plan.blocked !== undefined && { blocked: plan.blocked }),
     items: items.slice(0, mostItems),
-    ...(volumes.items.length > 0 && { volumes: volumes.items.slice(0, mostItems) }),
+    ...(upkeep !== undefined && { upkeep: { ...upkeep, items: volumes.slice(0, mostItems) } }),
     notices: [...plan.notices, ...notices],
   };
   const [first] = failed;
@@ -68,7 +70,7 @@ function resultOf({ plan, items, notices }: RetentionOutcome, volumes: UpkeepOut
     const error = { code: first.code ?? ('STORE_ERROR' as const), message: `${first.set}: ${first.message}`, hint };
     return { phase: 'PartiallyFailed', summary, error };
   }
-  const damaged = volumes.items.find(({ state }) => state === 'failed');
+  const damaged = volumes.find(({ state }) => state === 'failed');
   if (damaged !== undefined) {
     const code = damaged.code ?? 'MOVER_FAILED';
     const error = { code, message: `${damaged.repository}: ${damaged.reason}`, hint: new HoldfastError(code, '').hint };

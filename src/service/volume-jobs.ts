@@ -8,6 +8,7 @@ import type { VolumeOutcome } from '../domain/volume-restore.ts';
 import type { UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import type { Work } from '../operations/job.ts';
 import { recordOf, restoreClaim } from '../restore/volumes/restore-claim.ts';
+import { findOrphans, orphanAgeMs } from '../volumes/orphans.ts';
 import { runUpkeep } from '../volumes/upkeep.ts';
 import { describeIdentity, identityFromRecord, openIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
@@ -72,14 +73,13 @@ function volumeRestoreWork(
   };
 }
 
-/** After retention. What keeps all of it from being done is told, and fails nothing. */
+/** After retention; undefined where there are no volumes. What keeps all of it from being done is told, and fails nothing. */
 export async function keepVolumesUp(
   world: World,
   { actor, signal, progress }: { readonly actor: Actor; readonly signal: AbortSignal; readonly progress: Progress },
-): Promise<UpkeepOutcome> {
+): Promise<UpkeepOutcome | undefined> {
   const term = currentTerm(world);
   const { repository } = term;
-  const none: UpkeepOutcome = { items: [], repositories: 0, notices: [] };
   try {
     for await (const _ of repository.store.listNames('volumes/', { signal })) {
       const open = volumesIn(term);
@@ -91,9 +91,25 @@ export async function keepVolumesUp(
       }
       return outcome;
     }
-    return none;
+    return undefined;
   } catch (thrown) {
     signal.throwIfAborted();
-    return { ...none, notices: [`volumes could not be kept up: ${asHoldfastError(thrown).message}`] };
+    return { items: [], repositories: 0, notices: [`volumes could not be kept up: ${asHoldfastError(thrown).message}`] };
+  }
+}
+
+/** What is older than a day and nobody needs any more is reported, and left to somebody who has looked at it. */
+export async function reportOrphans(world: World, signal: AbortSignal): Promise<readonly string[]> {
+  const { volumes, repository } = currentTerm(world);
+  if (volumes === undefined) return [];
+  try {
+    const { trusted } = world.keys;
+    const { orphans } = await findOrphans({ ...volumes, repository, trusted, now: world.runtime.now(), olderThanMs: orphanAgeMs, signal });
+    world.onOrphans?.(orphans.length);
+    if (orphans.length === 0) return [];
+    return [`volumes have left over ${orphans.length} objects that nobody needs any more: see holdfast volumes orphans`];
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return [`what volumes have left over could not be looked for: ${asHoldfastError(thrown).message}`];
   }
 }

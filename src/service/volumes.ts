@@ -3,7 +3,7 @@ import { filesOf as filesInSet } from '../domain/volume.ts';
 import type { VolumeFile } from '../domain/volume-file.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
 import { volumeFiles } from '../volumes/files.ts';
-import { findOrphans, removeOrphans } from '../volumes/orphans.ts';
+import { findOrphans, orphanAgeMs, removalFact, removeOrphans } from '../volumes/orphans.ts';
 import { openIdentities } from './identities.ts';
 import { copyOf, findSet } from './restore-jobs.ts';
 import { currentTerm, record, volumesIn, type World } from './world.ts';
@@ -21,11 +21,10 @@ export function volumesOf(world: World): Volumes {
       const { objects, settings } = volumesIn(currentTerm(world));
       const { orphans, notices } = await found(olderThanMs, signal);
       const removed = await removeOrphans(objects, orphans, { namespace: settings.namespace, signal });
-      const names = removed.filter(one => one.removed).map(({ orphan }) => `${orphan.kind} ${orphan.namespace}/${orphan.name}`);
-      if (removed.length > 0) {
-        const details = { removed: names.slice(0, 500), failed: removed.length - names.length };
-        await record(world, { action: 'volumes.orphans-removed', actor, subject: 'volumes', details });
-      }
+      const fact = removalFact(removed);
+      if (fact !== undefined) await record(world, { ...fact, actor });
+      // What is older than that may be all that there is, or less.
+      if (olderThanMs <= orphanAgeMs) world.onOrphans?.(removed.filter(one => !one.removed).length);
       return { removed, notices };
     },
   };

@@ -87,6 +87,8 @@ export interface World {
   rules(): ServiceRules;
   /** For reading; writes go through the term. */
   readonly volumes?: TermVolumes;
+  /** Told how much was found that nobody needs any more, older than a day. */
+  readonly onOrphans?: (count: number) => void;
   /** Undefined while another replica leads. */
   term(): Term | undefined;
 }

@@ -2,6 +2,7 @@ import type { Lease } from '../cluster/lease.ts';
 import type { PodApi } from '../cluster/pod-api.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { at } from '../domain/json.ts';
+import type { MoverAction, MoverMeasure } from '../domain/mover.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import { cleanUp } from './clean-up.ts';
@@ -11,9 +12,9 @@ import { shortDigest } from './labels.ts';
 import { moverJob, moverSecret } from './mover-job.ts';
 import { endLeftovers, removeMover, startMover } from './mover-objects.ts';
 import type { MoverSuccess } from './mover-pod.ts';
-import { watchMover } from './mover-watch.ts';
+import { type MoverEnd, watchMover } from './mover-watch.ts';
 import type { Objects } from './objects.ts';
-import type { AccessIssuer, Movers, MoverTask, RepositoryAccess } from './ports.ts';
+import type { AccessIssuer, MoverObserver, Movers, MoverTask, RepositoryAccess } from './ports.ts';
 import { createSlots, type Slot } from './slots.ts';
 
 export interface MoversOptions {
@@ -27,6 +28,7 @@ export interface MoversOptions {
   readonly monotonic: () => number;
   /** Of what could not be removed, and is left to the cluster or to the next run. */
   readonly onWarning: (text: string) => void;
+  readonly observer?: MoverObserver;
   /** How long a pod may take to begin: to be placed, to have its image and its volume. Five minutes unless told. */
   readonly startMs?: number;
   /** How long to wait for a repository in which somebody else works. A quarter of an hour unless told. */
@@ -120,15 +122,24 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
     task.repository === undefined ? noAccess : await context.access.issue(task.repository.key, { write, seconds, signal: run.signal });
   const job = { name, task, avoid, startMs, pod: settings.mover, request: task.request(access) };
   const secret = task.repository === undefined ? undefined : (uid: string) => moverSecret(job, uid, access);
-  let podEnded = false;
+  let end: MoverEnd | undefined;
+  const since = context.monotonic();
+  context.observer?.moverBegan(job.request.action);
   try {
     await startMover(objects, { namespace: task.namespace, name, job: moverJob(job), secret, signal: run.signal });
-    const end = await watchMover(context, { name, task, onPlaced: node => slot.placed(node) }, run);
-    podEnded = end.state === 'ended';
+    end = await watchMover(context, { name, task, onPlaced: node => slot.placed(node) }, run);
     return end;
   } finally {
+    const podEnded = end?.state === 'ended';
+    context.observer?.moverEnded(measureOf(job.request.action, end, (context.monotonic() - since) / 1000));
     await cleanUp(context, `job ${task.namespace}/${name}`, bound =>
       removeMover(objects, { namespace: task.namespace, name, podEnded }, bound),
     );
   }
+}
+
+function measureOf(action: MoverAction, end: MoverEnd | undefined, seconds: number): MoverMeasure {
+  if (end?.state !== 'ended') return { action, result: 'failed', seconds, bytes: 0, addedBytes: 0 };
+  const { bytes = 0, addedBytes = 0 } = end.result;
+  return { action, result: 'completed', seconds, bytes, addedBytes };
 }

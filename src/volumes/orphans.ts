@@ -1,5 +1,6 @@
 import { asHoldfastError, isCode } from '../domain/errors.ts';
 import { at, type JsonObject, stringAt } from '../domain/json.ts';
+import type { LedgerFact } from '../domain/ledger.ts';
 import { kindName, type ResourceKind } from '../domain/resource.ts';
 import { volumeNames } from '../domain/volume.ts';
 import type { Orphan, OrphansFound, OwnObject, RemovedOrphan } from '../domain/volume-upkeep.ts';
@@ -21,6 +22,9 @@ export interface OrphansInput {
   readonly olderThanMs: number;
   readonly signal: AbortSignal;
 }
+
+/** What is younger may still be worked with, unless somebody knows better. */
+export const orphanAgeMs = 86_400_000;
 
 /** In the order in which they are removed: who uses comes before what is used. */
 const kinds: readonly ResourceKind[] = [jobs, secrets, claims, volumes, volumeSnapshots, snapshotContents];
@@ -155,4 +159,14 @@ async function listAll(objects: Objects, kind: ResourceKind, signal: AbortSignal
 
 function listOurs(objects: Objects, kind: ResourceKind, signal: AbortSignal): Promise<JsonObject[]> {
   return listAll(objects, kind, signal, volumeNames.roleLabel);
+}
+
+const mostNamed = 500;
+
+/** What the ledger is told of a removal; undefined where there was nothing to remove. */
+export function removalFact(removed: readonly RemovedOrphan[]): Omit<LedgerFact, 'actor'> | undefined {
+  if (removed.length === 0) return undefined;
+  const names = removed.filter(one => one.removed).map(({ orphan }) => `${orphan.kind} ${orphan.namespace}/${orphan.name}`);
+  const details = { removed: names.slice(0, mostNamed), failed: removed.length - names.length };
+  return { action: 'volumes.orphans-removed', subject: 'volumes', details };
 }

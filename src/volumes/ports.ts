@@ -1,4 +1,4 @@
-import type { MoverRequest, MoverResult } from '../domain/mover.ts';
+import type { MoverAction, MoverMeasure, MoverRequest, MoverResult } from '../domain/mover.ts';
 import type { Progress } from '../domain/runtime.ts';
 import type { VolumeMode } from '../domain/volume.ts';
 
@@ -67,6 +67,12 @@ export interface MoverTask {
  */
 export interface Movers {
   run(task: MoverTask, options: { readonly signal: AbortSignal; readonly progress: Progress }): Promise<Extract<MoverResult, { ok: true }>>;
+}
+
+/** Told of every pod of a mover; must not throw. */
+export interface MoverObserver {
+  moverBegan(action: MoverAction): void;
+  moverEnded(measure: MoverMeasure): void;
 }
 
 export const volumeMount = '/data';

@@ -28,6 +28,7 @@ describeOnNode('volumes from the command line', cluster => {
   let objects: Objects;
   let work: string;
   let flags: string[];
+  let ledgerFlags: string[];
   let env: Record<string, string>;
   let before: string;
 
@@ -45,7 +46,8 @@ describeOnNode('volumes from the command line', cluster => {
     const mover = `{image: ${holdfastReference}, imagePullPolicy: Never}`;
     await writeFile(config, `volumes: {namespace: holdfast, capture: data, mover: ${mover}, snapshotTimeout: 60s}\n`);
     const location = `s3://backups/cli?endpoint=${server.endpoint}&pathStyle=true`;
-    flags = ['--config', config, '--location', location, '--keys-dir', join(work, 'keys'), '--kubeconfig', cluster().kubeconfig];
+    ledgerFlags = ['--config', config, '--location', location, '--keys-dir', join(work, 'keys')];
+    flags = [...ledgerFlags, '--kubeconfig', cluster().kubeconfig];
     for (const name of ['holdfast', 'agents']) await makeNamespace(objects, name);
     for (const name of ['one', 'two']) {
       await createClaim(cluster(), { name, namespace: 'agents', size: '64Mi' });
@@ -132,6 +134,17 @@ describeOnNode('volumes from the command line', cluster => {
     expect(removed.exit, removed.stderr).toBe(0);
     expect(JSON.parse(removed.stdout).removed).toMatchObject([{ name: 'left', removed: true }]);
     expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
+    const told = await run(['ledger', 'get', ...ledgerFlags, '--action', 'volumes.orphans-removed', '-o', 'json']);
+    expect(JSON.parse(told.stdout).entries, told.stderr).toMatchObject([
+      { subject: 'volumes', actor: { via: 'cli' }, details: { removed: ['persistentvolumeclaims holdfast/left'], failed: 0 } },
+    ]);
+  });
+
+  test('the ledger has what became of the claims of a backup', async () => {
+    const told = await run(['ledger', 'get', ...ledgerFlags, '--action', 'backup.completed', '-o', 'json']);
+    expect(JSON.parse(told.stdout).entries, told.stderr).toMatchObject([
+      { details: { volumes: { claims: 2, snapshotted: 2, moved: 2, notProtected: 0, failed: 0, bytes: 40_000_012 } } },
+    ]);
   });
 
   async function found(): Promise<unknown[]> {

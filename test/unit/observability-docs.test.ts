@@ -39,6 +39,12 @@ async function scraped(): Promise<Metric[]> {
   metrics.operationEnded('restore', 'Completed', 1);
   metrics.operationEnded('verify', 'Completed', 1);
   metrics.scheduleMissed('p', 't');
+  const item = { repository: 'volumes/a/b/', forgotten: 1, state: 'done', reason: '' } as const;
+  metrics.volumes.captured(tier, { claims: 3, snapshotted: 1, moved: 1, notProtected: 1, failed: 1, bytes: 1, addedBytes: 1 });
+  metrics.volumes.failed('backup', 'MOVER_FAILED', 1);
+  metrics.volumes.moverEnded({ action: 'backup', result: 'completed', seconds: 1, bytes: 1, addedBytes: 1 });
+  metrics.volumes.upkeepEnded({ items: [item], repositories: 1, notices: [] });
+  metrics.volumes.orphansFound(1);
   metrics.requestAnswered({ method: 'GET', route: '/', status: 200, seconds: 1 });
   const shown = await metrics.metrics();
   return [...shown.matchAll(/^# HELP (holdfast_\w+) (.+)\n# TYPE \w+ (\w+)$/gm)].map(([, name = '', help = '', type = '']) => {
