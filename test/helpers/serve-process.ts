@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { waitFor } from '../cluster/wait.ts';
 import { mainFile } from './command.ts';
+
+const laterFile = resolve(import.meta.dirname, 'serve-later.ts');
 
 /** Of the callers that the configuration below knows. */
 export const tokens = { alice: 'alice-token-0123456789', victor: 'victor-token-0123456789' } as const;
@@ -18,6 +20,8 @@ export interface ServeOptions {
   /** More of the file, YAML; indented by two, of `service`. */
   readonly more?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Its clock is ahead by so much, milliseconds. */
+  readonly aheadMs?: number;
 }
 
 /** `holdfast serve` as a process of its own. */
@@ -62,7 +66,9 @@ ${options.more ?? ''}`,
 
 export async function startServe(options: ServeOptions): Promise<Served> {
   const configFile = await writeServeConfig(options);
-  const child = spawn(process.execPath, [mainFile, 'serve', '--config', configFile], {
+  const { aheadMs } = options;
+  const program = aheadMs === undefined ? [mainFile, 'serve', '--config', configFile] : [laterFile, configFile, String(aheadMs)];
+  const child = spawn(process.execPath, program, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1', POD_NAME: options.name, ...options.env },
     stdio: ['ignore', 'ignore', 'pipe'],
   });

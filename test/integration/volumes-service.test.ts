@@ -1,0 +1,278 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import { stringAt } from '../../src/domain/json.ts';
+import type { VolumeRecord } from '../../src/domain/volume.ts';
+import type { UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
+import { createS3Store } from '../../src/storage/s3-store.ts';
+import { claims, namespaces, secrets, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
+import { createObjects, type Objects } from '../../src/volumes/objects.ts';
+import { dueCheck } from '../../src/volumes/upkeep-rules.ts';
+import { binary } from '../cluster/binaries.ts';
+import { lateStorageClass, storageClass } from '../cluster/csi.ts';
+import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
+import { createClaim, runPod } from '../cluster/pods.ts';
+import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { describeOnNode } from '../cluster/with-node.ts';
+import { holdfast, type Ran } from '../helpers/command.ts';
+import { connect } from '../helpers/journey.ts';
+import { testRuntime } from '../helpers/runtime.ts';
+import { type Served, type ServeOptions, startServe, tokens } from '../helpers/serve-process.ts';
+import { makeNamespace } from '../helpers/volumes.ts';
+
+interface Operation {
+  readonly id: string;
+  readonly phase: string;
+  readonly summary: Readonly<Record<string, unknown>>;
+}
+
+const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
+const write = 'cd /data && mkdir -p src && head -c 8000000 /dev/urandom > blob && echo hello > src/greeting && sync';
+const key = 'volumes/agents/one/';
+const dayMs = 86_400_000;
+const signal = () => AbortSignal.timeout(120_000);
+
+/** A running service does all that there is to do about volumes, first today, and then with a clock of more than a week later. */
+describeOnNode('volumes through the service', cluster => {
+  let server: S3Server;
+  let api: ClusterApi;
+  let objects: Objects;
+  let dir: string;
+  let options: ServeOptions;
+  let service: Served;
+  let before: readonly string[];
+  let first: string;
+  let second: string;
+  const running: Served[] = [];
+
+  beforeAll(async () => {
+    const [image, restic] = await Promise.all([holdfastImage(), binary('restic')]);
+    await cluster().node.importImage(image.file);
+    server = await startMinio({ address: cluster().node.hostAddress });
+    await server.createBucket('backups');
+    api = await connect(cluster());
+    objects = createObjects(api, testRuntime);
+    dir = await mkdtemp(join(tmpdir(), 'holdfast-service-volumes-'));
+    await symlink(restic, join(dir, 'restic'));
+    await writeFile(join(dir, 'alice'), tokens.alice);
+    for (const name of ['holdfast', 'agents', 'elsewhere']) await makeNamespace(objects, name);
+    for (const name of ['one', 'two']) await createClaim(cluster(), { name, namespace: 'agents', size: '64Mi' });
+    await Promise.all(['one', 'two'].map(name => inPod(name, write)));
+    before = await Promise.all(['one', 'two'].map(name => inPod(name, hashAll)));
+    const location = `s3://backups/service?endpoint=${server.endpoint}&pathStyle=true`;
+    const env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, PATH: `${dir}:${process.env['PATH']}` };
+    ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
+    ok(await holdfast(['init', '--location', location, '--keys-dir', join(dir, 'keys')], { env }));
+    const more = `  retention: {schedule: "0 0 29 2 *"}
+policies:
+  agents:
+    initialBackup: false
+    selection: {includeNamespaces: [agents]}
+    tiers: {nightly: {schedule: "0 2 * * *", suspend: true, keep: 7d}}
+volumes:
+  namespace: holdfast
+  mover: {image: "${holdfastReference}", imagePullPolicy: Never}
+  keepSnapshots: 1
+`;
+    options = { dir, name: 'today', kubeconfig: cluster().kubeconfig, location, keysDir: join(dir, 'keys'), more, env };
+    service = await startServe(options);
+    running.push(service);
+    await service.said('leading', 60_000);
+  }, 400_000);
+  afterAll(async () => {
+    for (const served of running) served.signal('SIGKILL');
+    await api?.close();
+    await server?.stop();
+    if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+  });
+
+  /** What a command in a pod with that claim says. */
+  async function inPod(claim: string, command: string, namespace = 'agents'): Promise<string> {
+    const { log, exitCode } = await runPod(cluster(), { name: `look-${claim}`, namespace, command, claims: { '/data': claim } });
+    expect(exitCode, log).toBe(0);
+    return log;
+  }
+
+  function ok(ran: Ran): Ran {
+    expect(ran.exit, ran.stdout + ran.stderr).toBe(0);
+    return ran;
+  }
+
+  /** The command line, by the service. */
+  async function run(line: string): Promise<string> {
+    const env = {
+      HOLDFAST_SERVER_URL: service.url,
+      HOLDFAST_SERVER_TOKEN_FILE: join(dir, 'alice'),
+      HOLDFAST_IDENTITY: join(dir, 'keys', 'operator.identity'),
+    };
+    return ok(await holdfast(line.split(' '), { env })).stdout;
+  }
+
+  /** Its document, or the summary at its end. */
+  async function ask(line: string): Promise<Record<string, unknown>> {
+    const stdout = await run(`${line} -o json`);
+    return JSON.parse(stdout.startsWith('{\n') ? stdout : (stdout.trim().split('\n').at(-1) ?? '')) as Record<string, unknown>;
+  }
+
+  /** Metrics follow the end of an operation at once, though not before its record. */
+  async function untilMetric(name: string, is: (value: number) => boolean): Promise<void> {
+    const told = async () => {
+      const text = await (await fetch(service.metricsUrl)).text();
+      const line = text.split('\n').find(one => one.startsWith(`holdfast_volume_${name} `));
+      return line !== undefined && is(Number(line.slice(line.lastIndexOf(' ') + 1)));
+    };
+    await waitFor(`holdfast_volume_${name} is as it should be`, told, { timeoutMs: 60_000, intervalMs: 200 });
+  }
+
+  async function post(path: string, body: object): Promise<Operation> {
+    const response = await service.send('POST', path, body);
+    const text = await response.text();
+    expect(response.status, text).toBe(202);
+    const { id } = JSON.parse(text) as Operation;
+    const over = async () => {
+      const operation = await service.get<Operation>(`operations/${id}`);
+      return ['Pending', 'Running'].includes(operation.phase) ? undefined : operation;
+    };
+    return waitFor(`${id} has ended`, over, { timeoutMs: 150_000, intervalMs: 200 });
+  }
+
+  test('a backup moves the data of volumes when the request says so, whatever its tier does', async () => {
+    const done = await post('backups', { policy: 'agents', tier: 'nightly', volumes: 'data' });
+    expect(done, JSON.stringify(done)).toMatchObject({ phase: 'Completed' });
+    const counts = { claims: 2, snapshotted: 2, moved: 2, notProtected: 0, failed: 0, bytes: 16_000_012 };
+    expect(done.summary).toMatchObject({ volumes: counts, notProtected: [] });
+    first = String(done.summary['set']);
+    const { entries } = (await ask('ledger get --action backup.completed')) as { entries: unknown[] };
+    expect(entries).toMatchObject([{ subject: first, details: { volumes: counts } }]);
+    await untilMetric('claims{policy="agents",tier="nightly",state="captured"}', value => value === 2);
+    await untilMetric('bytes{policy="agents",tier="nightly"}', value => value === counts.bytes);
+    await untilMetric('movers_total{action="backup",result="completed"}', value => value === 2);
+    await untilMetric('movers_running{action="backup"}', value => value === 0);
+    const listed = (await ask('volumes ls latest')) as { volumes: VolumeRecord[] };
+    expect(listed.volumes).toMatchObject(['one', 'two'].map(claim => ({ claim, state: 'captured', data: { files: 2 } })));
+    const files = await run('volumes files latest agents/one / -r -o name');
+    expect(files.trim().split('\n').sort()).toEqual(['/blob', '/src', '/src/greeting']);
+  });
+
+  test('a namespace that was destroyed with its volumes comes back full, from a snapshot and from the repository', async () => {
+    await objects.remove(namespaces, '', 'agents', signal());
+    const kept = await objects.list(volumeSnapshots, { namespace: 'holdfast' }, signal());
+    const ofTwo = kept.find(one => stringAt(one, 'metadata', 'annotations', 'holdfast.dev/claim') === 'agents/two');
+    await objects.remove(volumeSnapshots, 'holdfast', stringAt(ofTwo, 'metadata', 'name') ?? '', signal());
+    const gone = async () => {
+      const all = await objects.list(volumes, {}, signal());
+      return all.length === 0 && (await objects.read(namespaces, '', 'agents', signal())) === undefined;
+    };
+    await waitFor('everything is gone', gone, { timeoutMs: 120_000, intervalMs: 200 });
+    const restored = await ask(`restore create ${first} --yes`);
+    expect(restored).toMatchObject({
+      phase: 'Completed',
+      volumes: [
+        { claim: 'one', state: 'filled', source: 'snapshot' },
+        { claim: 'two', state: 'filled', source: 'repository' },
+      ],
+    });
+    expect(await Promise.all(['one', 'two'].map(name => inPod(name, hashAll)))).toEqual(before);
+  });
+
+  test('a claim is brought back into another namespace, beside the living one and of another storage class', async () => {
+    const mapping = `--storage-class-mapping ${storageClass}=${lateStorageClass}`;
+    const copied = await ask(`volumes restore ${first} agents/one --to elsewhere/copy ${mapping}`);
+    expect(copied).toMatchObject({ namespace: 'elsewhere', claim: 'copy', state: 'filled' });
+    expect(await inPod('copy', hashAll, 'elsewhere')).toBe(before[0]);
+    const copy = await objects.read(claims, 'elsewhere', 'copy', signal());
+    expect(stringAt(copy, 'spec', 'storageClassName')).toBe(lateStorageClass);
+    expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
+  });
+
+  test('another backup, asked for by the command line, adds what has changed', async () => {
+    await inPod('one', 'head -c 8000000 /dev/urandom > /data/blob && sync');
+    const made = await ask('backup create --tier nightly --include-namespaces agents --volumes data');
+    expect(made).toMatchObject({ phase: 'Completed', tier: 'nightly' });
+    second = String(made['id']);
+    const [one, two] = made['volumes'] as readonly VolumeRecord[];
+    expect(one?.data?.addedBytes).toBeGreaterThan(8_000_000);
+    expect(two?.data?.addedBytes).toBeLessThan(1_000_000);
+  });
+
+  test('a week later: what was left over is found, and removed when told to', async () => {
+    const labels = { 'holdfast.dev/work': first, 'holdfast.dev/role': 'restore' };
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } };
+    await objects.create(claims, { metadata: { name: 'left', namespace: 'holdfast', labels }, spec }, signal());
+    expect(await ask('volumes orphans')).toMatchObject({ orphans: [] });
+    service.signal('SIGTERM');
+    expect(await service.exited, service.log()).toBe(0);
+    // At noon of a day on which a part of the repository is due to be read.
+    let later = Math.ceil(Date.now() / dayMs) * dayMs + 8.5 * dayMs;
+    while (dueCheck(key, new Date(later)) === undefined) later += dayMs;
+    service = await startServe({ ...options, name: 'later', aheadMs: later - Date.now() });
+    running.push(service);
+    await service.said('leading', 60_000);
+    expect(await ask('volumes orphans')).toMatchObject({ orphans: [{ namespace: 'holdfast', name: 'left' }] });
+    expect(await ask('volumes orphans --yes')).toMatchObject({ removed: [{ name: 'left', removed: true }] });
+    expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
+    const { entries } = (await ask('ledger get --action volumes.orphans-removed')) as { entries: unknown[] };
+    expect(entries).toMatchObject([
+      { actor: { name: 'alice', via: 'api' }, details: { removed: ['persistentvolumeclaims holdfast/left'], failed: 0 } },
+    ]);
+  });
+
+  test('retention deletes the older set, and upkeep lets go of its data and reads a part of the rest', async () => {
+    const [wasOne, wasTwo] = await Promise.all(['one', 'two'].map(snapshotsOf));
+    expect([wasOne, wasTwo].map(ids => ids?.length)).toEqual([2, 2]);
+    const bytes = await packBytes();
+    const named = (await service.get<{ volumes: VolumeRecord[] }>(`backups/${second}`)).volumes.map(({ data }) => data?.snapshot);
+    const { digest } = await service.get<{ digest: string }>('retention/plan');
+    const done = await post('retention/runs', { confirm: digest });
+    expect(done, JSON.stringify(done)).toMatchObject({
+      phase: 'Completed',
+      summary: { deleted: 1, items: [{ set: first, result: 'deleted' }] },
+    });
+    const { items, notices } = done.summary['upkeep'] as UpkeepOutcome;
+    expect(notices).toEqual([]);
+    expect(items).toMatchObject(['one', 'two'].map(claim => ({ repository: `volumes/agents/${claim}/`, forgotten: 1, state: 'done' })));
+    expect(items[0]?.checked).toMatch(/^\d+\/12$/);
+    expect(await Promise.all(['one', 'two'].map(snapshotsOf))).toEqual(named.map(id => [id]));
+    expect(bytes - (await packBytes())).toBeGreaterThan(7_000_000);
+    await restic('one', ['check', '--read-data']);
+    const { entries } = (await ask('ledger get --action volumes.upkeep')) as { entries: unknown[] };
+    expect(entries).toMatchObject([{ details: { repositories: 2, items } }]);
+    expect(await objects.list(volumeSnapshots, { namespace: 'holdfast' }, signal())).toHaveLength(2);
+    await untilMetric('forgotten_total', value => value === 2);
+    await untilMetric('upkeep_repositories{state="done"}', value => value === 2);
+    await untilMetric('upkeep_last_success_timestamp_seconds', value => value > 1_700_000_000);
+    await untilMetric('orphans', value => value === 0);
+  });
+
+  /** restic itself, with what lies in the cluster and the bucket. */
+  async function restic(claim: string, args: readonly string[]): Promise<string> {
+    const all = await objects.list(secrets, { namespace: 'holdfast', labelSelector: 'holdfast.dev/role=repository' }, signal());
+    const its = all.find(one => stringAt(one, 'metadata', 'annotations', 'holdfast.dev/claim') === `agents/${claim}`);
+    const password = Buffer.from(stringAt(its, 'data', 'password') ?? '', 'base64').toString('utf8');
+    const repository = `s3:${server.endpoint}/backups/service/volumes/agents/${claim}`;
+    const env = { ...options.env, HOME: dir, RESTIC_PASSWORD: password };
+    const { stdout } = await promisify(execFile)(join(dir, 'restic'), ['-r', repository, '--no-cache', ...args], { env });
+    return stdout;
+  }
+
+  async function snapshotsOf(claim: string): Promise<string[]> {
+    return (JSON.parse(await restic(claim, ['snapshots', '--json'])) as { id: string }[]).map(({ id }) => id);
+  }
+
+  async function packBytes(): Promise<number> {
+    const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
+    const store = createS3Store({ endpoint: server.endpoint, credentials, bucket: 'backups', prefix: 'service', forcePathStyle: true });
+    try {
+      let sum = 0;
+      for await (const { bytes } of store.list(`${key}data/`, { signal: signal() })) sum += bytes;
+      return sum;
+    } finally {
+      await store.close();
+    }
+  }
+});
