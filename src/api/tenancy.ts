@@ -12,19 +12,17 @@ import type { Caller } from './service.ts';
  * object: REQUEST_FORBIDDEN otherwise. USAGE for a label selector that cannot be read.
  */
 export function selectionFor(caller: Caller, given: SelectionRequest | undefined): Selection {
-  const selection: Selection = {
-    ...everything,
-    ...(caller.namespaces !== undefined && { clusterScoped: 'never' as const }),
-    ...given,
-  };
+  const selection: Selection = { ...everything, ...given };
   labelMatcher(selection.labelSelector);
   if (caller.namespaces === undefined) return selection;
   if (selection.includeNamespaces.length === 0) {
     throw forbidden(`name the namespaces: selection.includeNamespaces must be among ${caller.namespaces.join(', ')}`);
   }
   requireOwn(caller, selection.includeNamespaces, 'selection.includeNamespaces');
-  if (selection.clusterScoped !== 'never') throw forbidden('selection.clusterScoped must be never for callers restricted to namespaces');
-  return selection;
+  if (selection.clusterScoped === 'always')
+    throw forbidden('selection.clusterScoped must not be always for callers restricted to namespaces');
+  // `auto` would take the namespaces themselves.
+  return { ...selection, clusterScoped: 'never' };
 }
 
 /** A mapping may neither begin nor end outside the caller’s namespaces, nor make one of two. REQUEST_FORBIDDEN, REQUEST_CONTRADICTORY. */

@@ -34,6 +34,8 @@ export async function runRestore(input: RestoreInput): Promise<RestoreOutcome> {
   let broken: unknown;
   try {
     await restoreAll({ input, ground, tally, lanes, restorer, volumes });
+    // Where the last thing that it did was of no consequence to anything else, nobody has looked yet.
+    input.signal.throwIfAborted();
   } catch (thrown) {
     if (input.signal.aborted) throw asHoldfastError(input.signal.reason ?? thrown);
     broken = thrown;

@@ -112,7 +112,8 @@ describe('the command line with --server', () => {
       same(ok(await there(`${line} ${own}`)), ok(await here(line)), line);
     }
     expect(ok(await there(`backup get ${own} -o name`)).stdout).toContain(set);
-    expect(last(ok(await there(`restore create ${set} ${own} -n ${namespace} --yes -o json`)))).toMatchObject({ phase: 'Completed' });
+    const restored = await there(`restore create ${set} ${own} -n ${namespace} --yes -o json`);
+    expect(last(ok(restored))).toMatchObject({ phase: 'Completed' });
     // Of a set with more in it than theirs there are no figures.
     const whole = ok(await there('backup create -o name -q')).stdout.trim();
     const described = await there(`backup describe ${whole} ${own} -o json`);
