@@ -8,6 +8,7 @@ import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { stringAt } from '../../src/domain/json.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import type { UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
+import { temporaryName } from '../../src/restore/volumes/temporary-claim.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { claims, namespaces, secrets, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
@@ -34,6 +35,8 @@ interface Operation {
 const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
 const write = 'cd /data && mkdir -p src && head -c 8000000 /dev/urandom > blob && echo hello > src/greeting && sync';
 const key = 'volumes/agents/one/';
+/** The temporary claim of a restore that was never finished. */
+const left = temporaryName('20261123T020000Z-nightly-k3f9', { namespace: 'agents', claim: 'three' });
 const dayMs = 86_400_000;
 const signal = () => AbortSignal.timeout(120_000);
 
@@ -190,20 +193,28 @@ volumes:
     expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
   });
 
-  test('another backup, asked for by the command line, adds what has changed', async () => {
+  test('another backup, asked for by the command line, adds what has changed, and has nothing of what a restore has left over', async () => {
     await inPod('one', 'head -c 8000000 /dev/urandom > /data/blob && sync');
-    const made = await ask('backup create --tier nightly --include-namespaces agents --volumes data');
+    const labels = { 'holdfast.dev/work': first, 'holdfast.dev/role': 'restore' };
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } };
+    await objects.create(claims, { metadata: { name: left, namespace: 'holdfast', labels }, spec }, signal());
+    const bound = async () => stringAt(await objects.read(claims, 'holdfast', left, signal()), 'status', 'phase') === 'Bound';
+    await waitFor('what is left over has a volume', bound, { timeoutMs: 60_000, intervalMs: 200 });
+    const made = await ask('backup create --tier nightly --include-namespaces agents --cluster-scoped always --volumes data');
     expect(made).toMatchObject({ phase: 'Completed', tier: 'nightly' });
     second = String(made['id']);
+    const all = await objects.list(volumes, {}, signal());
+    const others = all.filter(volume => stringAt(volume, 'spec', 'claimRef', 'namespace') !== 'holdfast');
+    const { items } = await service.get<{ items: { resource: string; name: string }[] }>(`backups/${second}/objects?limit=5000`);
+    const inSet = items.filter(({ resource }) => resource === 'persistentvolumes').map(({ name }) => name);
+    expect(inSet.sort()).toEqual(others.map(volume => stringAt(volume, 'metadata', 'name')).sort());
+    expect(inSet).toHaveLength(3);
     const [one, two] = made['volumes'] as readonly VolumeRecord[];
     expect(one?.data?.addedBytes).toBeGreaterThan(8_000_000);
     expect(two?.data?.addedBytes).toBeLessThan(1_000_000);
   });
 
   test('a week later: what was left over is found, and removed when told to', async () => {
-    const labels = { 'holdfast.dev/work': first, 'holdfast.dev/role': 'restore' };
-    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } };
-    await objects.create(claims, { metadata: { name: 'left', namespace: 'holdfast', labels }, spec }, signal());
     expect(await ask('volumes orphans')).toMatchObject({ orphans: [] });
     service.signal('SIGTERM');
     expect(await service.exited, service.log()).toBe(0);
@@ -213,12 +224,12 @@ volumes:
     service = await startServe({ ...options, name: 'later', aheadMs: later - Date.now() });
     running.push(service);
     await service.said('leading', 60_000);
-    expect(await ask('volumes orphans')).toMatchObject({ orphans: [{ namespace: 'holdfast', name: 'left' }] });
-    expect(await ask('volumes orphans --yes')).toMatchObject({ removed: [{ name: 'left', removed: true }] });
+    expect(await ask('volumes orphans')).toMatchObject({ orphans: [{ namespace: 'holdfast', name: left }] });
+    expect(await ask('volumes orphans --yes')).toMatchObject({ removed: [{ name: left, removed: true }] });
     expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
     const { entries } = (await ask('ledger get --action volumes.orphans-removed')) as { entries: unknown[] };
     expect(entries).toMatchObject([
-      { actor: { name: 'alice', via: 'api' }, details: { removed: ['persistentvolumeclaims holdfast/left'], failed: 0 } },
+      { actor: { name: 'alice', via: 'api' }, details: { removed: [`persistentvolumeclaims holdfast/${left}`], failed: 0 } },
     ]);
   });
 
