@@ -16,7 +16,6 @@ import type { BackupVolumes } from '../service/backup-jobs.ts';
 import { standingOf } from '../service/standing.ts';
 import type { Look, Watch } from '../service/watch.ts';
 import type { World } from '../service/world.ts';
-import type { MoverObserver } from '../volumes/ports.ts';
 import { followSwitch, openTelling, type Telling } from './telling.ts';
 
 /** Everything by which the service is watched from outside: its logs, metrics, events and notifications. */
@@ -27,9 +26,7 @@ export interface Observation {
   readonly onAnswer: (measure: RequestMeasure) => void;
   readonly onLook: (look: Look) => void;
   readonly onMissed: (missed: MissedFire) => void;
-  readonly movers: MoverObserver;
-  /** What nobody needs any more was looked for, and so much is there. */
-  readonly onOrphans: (count: number) => void;
+  readonly volumes: VolumeMetrics;
   readonly onInvalidConfig: (error: HoldfastError) => void;
   /** What is in force from now on. */
   readonly onConfig: (service: ServiceConfig) => void;
@@ -74,8 +71,7 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
     },
     onAnswer: ({ method, route, status, durationMs }) => metrics.requestAnswered({ method, route, status, seconds: durationMs / 1000 }),
     onLook: look => telling?.look(look),
-    movers: metrics.volumes,
-    onOrphans: metrics.volumes.orphansFound,
+    volumes: metrics.volumes,
     onMissed: missed => {
       const { fire, deadline, attempts } = missed;
       metrics.scheduleMissed(fire.policy, fire.tier);

@@ -62,7 +62,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   const cluster = await openCluster(first, runtime);
   const repository = await openWaiting(store, runtime, signal, thrown => log.error({ err: thrown }, 'the repository cannot be opened yet'));
 
-  const volumes = await openVolumes(first, { runtime, recipients: keys.recipients, onWarning, observer: observation.movers });
+  const volumes = await openVolumes(first, { runtime, recipients: keys.recipients, onWarning, observer: observation.volumes });
   // Known as soon as the API server answers; until then no set is left out for being another cluster’s.
   let clusterId = '';
   const knowCluster = async () => {
@@ -83,7 +83,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     identityDir: atStart.identityDir,
     rules: () => inForce.rules,
     volumes: volumes.on({ cluster, store }),
-    onOrphans: observation.onOrphans,
+    volumeMetrics: observation.volumes,
     term: () => term,
   };
   const watch = watchRepository(world, { signal: closing.signal, onLook: observation.onLook, clusterId: () => clusterId });

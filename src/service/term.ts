@@ -12,6 +12,7 @@ import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
 import { tellOfSets } from './untold.ts';
 import { resumeVolumeRestore } from './volume-jobs.ts';
+import { measureNewestSets } from './volume-standing.ts';
 import { currentTerm, record, type Term, type World } from './world.ts';
 
 const self: Actor = { name: 'holdfast', via: 'service' };
@@ -68,7 +69,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     ...{ clusterId: hooks.clusterId, runtime: world.runtime, signal, fence: term.fence },
   });
   hooks.onScheduler(scheduler);
-  await Promise.all([scheduler.ended, keepHouse(world, signal)]);
+  await Promise.all([scheduler.ended, keepHouse(world, signal), measureNewestSets(world, signal)]);
 }
 
 async function start(world: World, run: DueRun): Promise<void> {

@@ -105,7 +105,7 @@ export async function reportOrphans(world: World, signal: AbortSignal): Promise<
   try {
     const { trusted } = world.keys;
     const { orphans } = await findOrphans({ ...volumes, repository, trusted, now: world.runtime.now(), olderThanMs: orphanAgeMs, signal });
-    world.onOrphans?.(orphans.length);
+    world.volumeMetrics?.orphansFound(orphans.length);
     if (orphans.length === 0) return [];
     return [`volumes have left over ${orphans.length} objects that nobody needs any more: see holdfast volumes orphans`];
   } catch (thrown) {

@@ -24,7 +24,7 @@ export function volumesOf(world: World): Volumes {
       const fact = removalFact(removed);
       if (fact !== undefined) await record(world, { ...fact, actor });
       // What is older than that may be all that there is, or less.
-      if (olderThanMs <= orphanAgeMs) world.onOrphans?.(removed.filter(one => !one.removed).length);
+      if (olderThanMs <= orphanAgeMs) world.volumeMetrics?.orphansFound(removed.filter(one => !one.removed).length);
       return { removed, notices };
     },
   };

@@ -6,6 +6,7 @@ import type { LedgerFact } from '../domain/ledger.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
+import type { Metrics } from '../observe/metrics.ts';
 import type { Operations } from '../operations/operations.ts';
 import type { Ledger } from '../repository/ledger.ts';
 import type { LiveCatalog } from '../repository/live-catalog.ts';
@@ -87,8 +88,8 @@ export interface World {
   rules(): ServiceRules;
   /** For reading; writes go through the term. */
   readonly volumes?: TermVolumes;
-  /** Told how much was found that nobody needs any more, older than a day. */
-  readonly onOrphans?: (count: number) => void;
+  /** Orphans count when they are older than a day. */
+  readonly volumeMetrics?: Pick<Metrics['volumes'], 'captured' | 'orphansFound'>;
   /** Undefined while another replica leads. */
   term(): Term | undefined;
 }

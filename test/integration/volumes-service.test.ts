@@ -55,18 +55,16 @@ describeOnNode('volumes through the service', cluster => {
 
   beforeAll(async () => {
     const [image, restic] = await Promise.all([holdfastImage(), binary('restic')]);
-    await cluster().node.importImage(image.file);
     server = await startMinio({ address: cluster().node.hostAddress });
-    await server.createBucket('backups');
+    await Promise.all([cluster().node.importImage(image.file), server.createBucket('backups')]);
     api = await connect(cluster());
     objects = createObjects(api, testRuntime);
     dir = await mkdtemp(join(tmpdir(), 'holdfast-service-volumes-'));
     await symlink(restic, join(dir, 'restic'));
     await writeFile(join(dir, 'alice'), tokens.alice);
     for (const name of ['holdfast', 'agents', 'elsewhere']) await makeNamespace(objects, name);
-    for (const name of ['one', 'two']) await createClaim(cluster(), { name, namespace: 'agents', size: '64Mi' });
-    await Promise.all(['one', 'two'].map(name => inPod(name, write)));
-    before = await Promise.all(['one', 'two'].map(name => inPod(name, hashAll)));
+    const made = Promise.all(['one', 'two'].map(makeClaim));
+    made.catch(() => {});
     const location = `s3://backups/service?endpoint=${server.endpoint}&pathStyle=true`;
     const env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, PATH: `${dir}:${process.env['PATH']}` };
     ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
@@ -85,6 +83,7 @@ volumes:
     options = { dir, name: 'today', kubeconfig: cluster().kubeconfig, location, keysDir: join(dir, 'keys'), more, env };
     service = await startServe(options);
     running.push(service);
+    before = await made;
     await service.said('leading', 60_000);
   }, 400_000);
   afterAll(async () => {
@@ -99,6 +98,12 @@ volumes:
     const { log, exitCode } = await runPod(cluster(), { name: `look-${claim}`, namespace, command, claims: { '/data': claim } });
     expect(exitCode, log).toBe(0);
     return log;
+  }
+
+  /** A claim with files in it; their hashes. */
+  async function makeClaim(name: string): Promise<string> {
+    await createClaim(cluster(), { name, namespace: 'agents', size: '64Mi' });
+    return inPod(name, `${write} && ${hashAll}`);
   }
 
   function ok(ran: Ran): Ran {
@@ -224,6 +229,7 @@ volumes:
     service = await startServe({ ...options, name: 'later', aheadMs: later - Date.now() });
     running.push(service);
     await service.said('leading', 60_000);
+    await untilMetric('claims{policy="agents",tier="nightly",state="captured"}', value => value === 2);
     expect(await ask('volumes orphans')).toMatchObject({ orphans: [{ namespace: 'holdfast', name: left }] });
     expect(await ask('volumes orphans --yes')).toMatchObject({ removed: [{ name: left, removed: true }] });
     expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);

@@ -1,0 +1,41 @@
+import { asHoldfastError } from '../domain/errors.ts';
+import { countVolumes } from '../domain/volume-counts.ts';
+import type { ReadableSet } from '../repository/catalog.ts';
+import { requireManifest } from '../repository/read-manifest.ts';
+import { tiersOf } from '../schedule/retention-standing.ts';
+import type { World } from './world.ts';
+
+interface Newest {
+  readonly policy: string;
+  readonly tier: string;
+  readonly set: ReadableSet;
+}
+
+/** Measures what the newest set of each tier has of volumes: whoever begins to lead has taken none of them. What cannot be read is logged. */
+export async function measureNewestSets(world: World, signal: AbortSignal): Promise<void> {
+  const { volumeMetrics } = world;
+  if (volumeMetrics === undefined) return;
+  const { trusted } = world.keys;
+  for (const { policy, tier, set } of newestSets(world)) {
+    try {
+      const { manifest } = await requireManifest(world.repository, set.id, { trusted, signal });
+      volumeMetrics.captured({ policy, tier }, countVolumes(manifest.volumes));
+    } catch (thrown) {
+      if (signal.aborted) return;
+      world.log.warn({ err: asHoldfastError(thrown), set: set.id }, 'what the newest set of a tier has of volumes cannot be read');
+    }
+  }
+}
+
+function newestSets({ catalog, rules }: World): Iterable<Newest> {
+  const newest = new Map<string, Newest>();
+  for (const set of catalog.sets()) {
+    if (set.phase === 'Unreadable') continue;
+    for (const { policy, tier } of tiersOf(set, rules().policies).memberships) {
+      const key = `${policy.name}/${tier.name}`;
+      const known = newest.get(key)?.set;
+      if (known === undefined || known.startedAt < set.startedAt) newest.set(key, { policy: policy.name, tier: tier.name, set });
+    }
+  }
+  return newest.values();
+}
