@@ -37,6 +37,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
     { createObjects },
     { createMovers },
     { createVolumeRepositories },
+    { createFrozenPods },
     { createVolumeCapture },
     { createLease },
   ] = await Promise.all([
@@ -44,6 +45,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
     import('../volumes/objects.ts'),
     import('../volumes/movers.ts'),
     import('../volumes/repositories.ts'),
+    import('../volumes/frozen-pods.ts'),
     import('../backup/volumes/capture.ts'),
     import('../cluster/lease.ts'),
   ]);
@@ -59,11 +61,12 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
       const issuer = issuerFor(objects);
       const movers = createMovers({ ...common, access: issuer, ...(observer !== undefined && { observer }) });
       const repositories = createVolumeRepositories({ objects, store, recipients, namespace, runtime });
+      const frozen = createFrozenPods(common);
       return {
-        ...{ settings, objects, movers, repositories },
+        ...{ settings, objects, movers, repositories, frozen },
         readFrom: (key, signal) => readAccess(config, issuer, key, signal),
         program: { restic: 'restic', environment: { ...config.environment.variables, HOME: config.environment.home } },
-        capture: wish => createVolumeCapture({ ...common, movers, repositories }, wish),
+        capture: wish => createVolumeCapture({ ...common, movers, repositories, frozen }, wish),
       };
     },
     close: () => pods.close(),

@@ -50,7 +50,7 @@ function isApiServersOwn(object: ObjectSummary): boolean {
 
 /** Kinds of which Holdfast makes objects for a while, or keeps some beside the sets: a restore has no use for them. */
 const ownKinds = [
-  ...['persistentvolumeclaims', 'pods', 'secrets', 'jobs.batch'],
+  ...['persistentvolumeclaims', 'pods', 'secrets', 'configmaps', 'jobs.batch'],
   ...['volumesnapshots.snapshot.storage.k8s.io', 'volumesnapshotcontents.snapshot.storage.k8s.io'],
 ];
 

@@ -28,11 +28,11 @@ export interface OwnObject {
   /** Empty for cluster-scoped ones. */
   readonly namespace: string;
   readonly name: string;
-  /** What it is for: `snapshot`, `mover`, `upkeep`, `restore`, `repository`. */
+  /** What it is for: `snapshot`, `mover`, `upkeep`, `restore`, `repository`, `frozen`. */
   readonly role: string;
   /** The set or restore that it was made for. */
   readonly work: string;
-  /** `<namespace>/<claim>`; empty where it does not say. */
+  /** `<namespace>/<claim>`, of a note `<namespace>/<pod>`; empty where it does not say. */
   readonly claim: string;
   readonly createdAt: Date;
   /** A volume that is bound, a Job that has not ended. */

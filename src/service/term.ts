@@ -10,6 +10,7 @@ import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
 import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
+import { thawLeft } from './thaw.ts';
 import { tellOfSets } from './untold.ts';
 import { resumeVolumeRestore } from './volume-jobs.ts';
 import { measureNewestSets } from './volume-standing.ts';
@@ -69,7 +70,8 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     ...{ clusterId: hooks.clusterId, runtime: world.runtime, signal, fence: term.fence },
   });
   hooks.onScheduler(scheduler);
-  await Promise.all([scheduler.ended, keepHouse(world, signal), measureNewestSets(world, signal)]);
+  const alongside = [keepHouse(world, signal), measureNewestSets(world, signal), thawLeft(world, term, signal)];
+  await Promise.all([scheduler.ended, ...alongside]);
 }
 
 async function start(world: World, run: DueRun): Promise<void> {

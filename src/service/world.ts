@@ -12,6 +12,7 @@ import type { Ledger } from '../repository/ledger.ts';
 import type { LiveCatalog } from '../repository/live-catalog.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { PlatformCheck } from '../validate/platform.ts';
+import type { FrozenPods } from '../volumes/frozen-pods.ts';
 import type { Objects } from '../volumes/objects.ts';
 import type { Movers, RepositoryAccess, VolumeRepositories } from '../volumes/ports.ts';
 import type { EventBus } from './event-bus.ts';
@@ -35,6 +36,7 @@ export interface TermVolumes {
   readonly objects: Objects;
   readonly movers: Movers;
   readonly repositories: VolumeRepositories;
+  readonly frozen: FrozenPods;
   /** Access to a claim's repository for this process itself. CONFIG_INVALID, STORE_ codes. */
   readFrom(key: string, signal: AbortSignal): Promise<RepositoryAccess>;
   /** restic here, for reading what a repository holds. */

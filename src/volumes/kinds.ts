@@ -15,6 +15,7 @@ export const claims = namespaced('', 'v1', 'persistentvolumeclaims', 'Persistent
 export const volumes = clusterWide('', 'v1', 'persistentvolumes', 'PersistentVolume');
 export const pods = namespaced('', 'v1', 'pods', 'Pod');
 export const secrets = namespaced('', 'v1', 'secrets', 'Secret');
+export const configMaps = namespaced('', 'v1', 'configmaps', 'ConfigMap');
 export const events = namespaced('', 'v1', 'events', 'Event');
 export const nodes = clusterWide('', 'v1', 'nodes', 'Node');
 export const namespaces = clusterWide('', 'v1', 'namespaces', 'Namespace');

@@ -28,6 +28,7 @@ describe('what is left over', () => {
     [{ kind: 'persistentvolumeclaims', role: 'restore' }, /temporary claim of a restore/],
     [{ kind: 'jobs.batch', role: 'mover' }, /mover of a backup/],
     [{ kind: 'secrets', role: 'upkeep' }, /credentials of an upkeep/],
+    [{ kind: 'configmaps', role: 'frozen' }, /a pod that a backup has frozen/],
   ])('is %j', (change, reason) => {
     expect(orphanReason(object(change), known)).toMatch(reason);
   });
@@ -40,7 +41,7 @@ describe('what is left over', () => {
     ['a volume that a claim is bound to', { kind: 'persistentvolumes', inUse: true }, {}],
     ['a mover that runs', { kind: 'jobs.batch', inUse: true }, {}],
     ['the password of a repository', { kind: 'secrets', role: 'repository' }, {}],
-    ['something else of ours', { kind: 'configmaps' }, {}],
+    ['something else of ours', { kind: 'services' }, {}],
   ] as const)('is not %s', (_what, change, more) => {
     expect(orphanReason(object(change), { ...known, ...more })).toBeUndefined();
   });

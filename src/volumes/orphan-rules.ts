@@ -27,6 +27,8 @@ export function orphanReason(object: OwnObject, known: OrphanKnowledge): string 
       const snapshot = known.boundTo.get(object.name);
       return snapshot === undefined ? 'the content of a snapshot that is gone' : undefined;
     }
+    case 'configmaps':
+      return 'the note of a pod that a backup has frozen and never thawed';
     case 'persistentvolumes':
       return 'filled by a restore that was never finished';
     case 'persistentvolumeclaims':

@@ -7,7 +7,8 @@ import type { Orphan, OrphansFound, OwnObject, RemovedOrphan } from '../domain/v
 import { setFolders } from '../repository/catalog.ts';
 import { readManifest } from '../repository/read-manifest.ts';
 import type { Repository } from '../repository/repository.ts';
-import { claims, jobs, secrets, snapshotContents, volumeSnapshots, volumes } from './kinds.ts';
+import type { FrozenPods } from './frozen-pods.ts';
+import { claims, configMaps, jobs, secrets, snapshotContents, volumeSnapshots, volumes } from './kinds.ts';
 import type { Objects } from './objects.ts';
 import { orphanReason } from './orphan-rules.ts';
 import { discardPatch, letGo } from './reclaim.ts';
@@ -27,7 +28,7 @@ export interface OrphansInput {
 export const orphanAgeMs = 86_400_000;
 
 /** In the order in which they are removed: who uses comes before what is used. */
-const kinds: readonly ResourceKind[] = [jobs, secrets, claims, volumes, volumeSnapshots, snapshotContents];
+const kinds: readonly ResourceKind[] = [configMaps, jobs, secrets, claims, volumes, volumeSnapshots, snapshotContents];
 
 /** What backups and restores of volumes have left in a cluster and nobody needs any more. Writes nothing. */
 export async function findOrphans(input: OrphansInput): Promise<OrphansFound> {
@@ -56,16 +57,20 @@ export async function findOrphans(input: OrphansInput): Promise<OrphansFound> {
   return { orphans, notices };
 }
 
-/** Removes them, each by itself; what cannot be removed is told. */
-export async function removeOrphans(
-  objects: Objects,
-  orphans: readonly Orphan[],
-  options: { readonly namespace: string; readonly signal: AbortSignal },
-): Promise<readonly RemovedOrphan[]> {
+export interface RemoveOptions {
+  readonly objects: Objects;
+  readonly frozen: FrozenPods;
+  /** The service's own. */
+  readonly namespace: string;
+  readonly signal: AbortSignal;
+}
+
+/** Removes them, each by itself; what cannot be removed is told. A pod that was left frozen is thawed. */
+export async function removeOrphans(orphans: readonly Orphan[], options: RemoveOptions): Promise<readonly RemovedOrphan[]> {
   const results: RemovedOrphan[] = [];
   for (const orphan of orphans) {
     try {
-      await removeOne(objects, orphan, options);
+      await removeOne(orphan, options);
       results.push({ orphan, removed: true, reason: '' });
     } catch (thrown) {
       options.signal.throwIfAborted();
@@ -77,12 +82,12 @@ export async function removeOrphans(
 }
 
 async function removeOne(
-  objects: Objects,
   { kind: called, namespace, name }: Orphan,
-  { namespace: home, signal }: { readonly namespace: string; readonly signal: AbortSignal },
+  { objects, frozen, namespace: home, signal }: RemoveOptions,
 ): Promise<void> {
   const kind = kinds.find(one => kindName(one) === called);
   if (kind === undefined) return;
+  if (kind === configMaps) return await frozen.thawNoted(name, signal);
   if (kind === volumes) {
     const volume = await objects.read(kind, '', name, signal);
     if (volume !== undefined) await objects.merge(kind, '', name, discardPatch(volume, home), signal);
@@ -133,7 +138,7 @@ function ownObject(kind: ResourceKind, object: JsonObject): OwnObject {
     name: stringAt(object, 'metadata', 'name') ?? '',
     role: label(volumeNames.roleLabel),
     work: label(volumeNames.workLabel),
-    claim: stringAt(object, 'metadata', 'annotations', volumeNames.claimAnnotation) ?? '',
+    claim: stringAt(object, 'metadata', 'annotations', volumeNames.claimAnnotation) ?? stringAt(object, 'data', 'pod') ?? '',
     createdAt: createdAt(object),
     inUse: (kind === volumes && stringAt(object, 'status', 'phase') === 'Bound') || (typeof active === 'number' && active > 0),
   };

@@ -12,7 +12,8 @@ import type { VolumeRecord } from '../../src/domain/volume.ts';
 import type { VolumeSettings } from '../../src/domain/volume-settings.ts';
 import { createStsAccess } from '../../src/storage/s3-access.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
-import { claims, jobs, leases, pods, secrets, snapshotContents, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
+import { createFrozenPods } from '../../src/volumes/frozen-pods.ts';
+import { claims, configMaps, jobs, leases, pods, secrets, snapshotContents, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
 import { createMovers } from '../../src/volumes/movers.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
@@ -77,6 +78,7 @@ export async function openCaptureWorld(cluster: ClusterWithNode): Promise<Captur
       return {
         ...{ ...common, pods: podApi, settings, errorMs: 1_000 },
         movers: createMovers({ ...common, pods: podApi, access, settings, startMs: 60_000 }),
+        frozen: createFrozenPods({ ...common, pods: podApi, settings }),
         repositories: createVolumeRepositories({ ...common, store, recipients: location.recipients, namespace: settings.namespace }),
         ...more,
       };
@@ -108,8 +110,8 @@ export async function openCaptureWorld(cluster: ClusterWithNode): Promise<Captur
 async function remains(objects: Objects): Promise<{ readonly left: readonly string[]; readonly kept: number }> {
   const labelSelector = 'holdfast.dev/work';
   const home = testVolumeSettings.namespace;
-  const [jobsLeft, podsLeft, secretsLeft, claimsLeft] = await Promise.all(
-    [jobs, pods, secrets, claims].map(kind => objects.list(kind, { labelSelector }, never)),
+  const [jobsLeft, podsLeft, secretsLeft, claimsLeft, notesLeft] = await Promise.all(
+    [jobs, pods, secrets, claims, configMaps].map(kind => objects.list(kind, { labelSelector }, never)),
   );
   const snapshots = await objects.list(volumeSnapshots, { labelSelector }, never);
   const isKept = (one: (typeof snapshots)[number]) => stringAt(one, 'metadata', 'labels', 'holdfast.dev/kept') === 'true';
@@ -125,6 +127,7 @@ async function remains(objects: Objects): Promise<{ readonly left: readonly stri
     podsLeft,
     secretsLeft,
     claimsLeft,
+    notesLeft,
     snapshots: snapshots.filter(one => !isKept(one)),
     contentsLeft,
     leasesLeft,

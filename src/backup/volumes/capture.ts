@@ -9,10 +9,11 @@ import type { VolumeRecord } from '../../domain/volume.ts';
 import { cleanUp } from '../../volumes/clean-up.ts';
 import { holdLease } from '../../volumes/held-lease.ts';
 import { claims, leases, pods, snapshotClasses, storageClasses, volumes } from '../../volumes/kinds.ts';
+import { workLeaseName } from '../../volumes/work-lease.ts';
 import { type ClaimContext, captureUnit } from './capture-unit.ts';
 import type { CaptureContext, VolumeTools } from './context.ts';
 import { planUnits, podsByClaim } from './hook-plan.ts';
-import { findLeftovers, workLeaseName } from './leftovers.ts';
+import { findLeftovers } from './leftovers.ts';
 import { selectClaims, type WantedClaim } from './select.ts';
 import { volumeProgress } from './volume-progress.ts';
 
@@ -78,6 +79,7 @@ interface What {
 
 async function capture(context: CaptureContext, { wish, wanted, progress }: What): Promise<CapturedVolumes> {
   const { objects, settings, signal } = context;
+  const before = await thawLeft(context);
   const leftovers = await findLeftovers(context);
   const report = volumeProgress(wanted, progress);
   const [drivers, classes, stores, users] = await Promise.all([
@@ -98,7 +100,20 @@ async function capture(context: CaptureContext, { wish, wanted, progress }: What
     signal.throwIfAborted();
     context.onWarning(`what an earlier run left behind could not be removed: ${asHoldfastError(thrown).message}`);
   });
-  return { records: results.flatMap(result => result.records), problems: results.flatMap(result => result.problems) };
+  return { records: results.flatMap(result => result.records), problems: [...before, ...results.flatMap(result => result.problems)] };
+}
+
+/** What an earlier run left frozen, before anything is to be frozen again. */
+async function thawLeft({ frozen, work, signal, onWarning }: CaptureContext): Promise<readonly ItemProblem[]> {
+  try {
+    const { thawed, problems } = await frozen.thawLeft({ own: work, signal });
+    for (const text of thawed) onWarning(text);
+    return problems;
+  } catch (thrown) {
+    signal.throwIfAborted();
+    onWarning(`whether an earlier run left pods frozen could not be found out: ${asHoldfastError(thrown).message}`);
+    return [];
+  }
 }
 
 /** CSI drivers by volume; none for a volume that has none. Volumes of plug-ins that were in Kubernetes itself say which driver has taken over. */

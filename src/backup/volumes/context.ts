@@ -2,6 +2,7 @@ import type { Lease } from '../../cluster/lease.ts';
 import type { PodApi } from '../../cluster/pod-api.ts';
 import type { Runtime } from '../../domain/runtime.ts';
 import type { VolumeSettings } from '../../domain/volume-settings.ts';
+import type { FrozenPods } from '../../volumes/frozen-pods.ts';
 import type { Objects } from '../../volumes/objects.ts';
 import type { Movers, VolumeRepositories } from '../../volumes/ports.ts';
 
@@ -11,6 +12,7 @@ export interface VolumeTools {
   readonly pods: PodApi;
   readonly movers: Movers;
   readonly repositories: VolumeRepositories;
+  readonly frozen: FrozenPods;
   readonly settings: VolumeSettings;
   readonly runtime: Runtime;
   readonly monotonic: () => number;

@@ -11,7 +11,7 @@ function claim(name: string): WantedClaim {
 function pod(name: string, uses: readonly string[], annotations: Record<string, string> = {}, phase = 'Running'): JsonObject {
   const volumes = uses.map(claimName => ({ name: claimName, persistentVolumeClaim: { claimName } }));
   return {
-    metadata: { namespace: 'agents', name, annotations },
+    metadata: { namespace: 'agents', name, uid: `uid of ${name}`, annotations },
     spec: { containers: [{ name: 'main' }, { name: 'proxy' }], volumes },
     status: { phase },
   };
@@ -63,7 +63,7 @@ describe('the hooks of a pod', () => {
 
   it('are a line for a shell, or words as they are, in the first container unless told', () => {
     expect(hooksOf(hooks)).toEqual({
-      ...{ namespace: 'agents', name: 'db', container: 'main', timeoutMs: 30_000 },
+      ...{ namespace: 'agents', name: 'db', uid: 'uid of db', container: 'main', timeoutMs: 30_000 },
       ...{ quiesce: ['sh', '-c', 'sync'], thaw: ['/bin/thaw', '--all'] },
     });
     const more = { 'backup.holdfast.dev/hook-container': 'proxy', 'backup.holdfast.dev/hook-timeout': '2m' };

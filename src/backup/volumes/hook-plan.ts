@@ -1,18 +1,6 @@
-import { parseDuration } from '../../domain/duration.ts';
-import { at, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
-import { volumeNames } from '../../domain/volume.ts';
+import { at, type JsonObject, stringAt } from '../../domain/json.ts';
+import { hooksOf, type PodHooks } from '../../volumes/pod-hooks.ts';
 import type { WantedClaim } from './select.ts';
-
-/** What to run in a pod around the snapshots of its claims. */
-export interface PodHooks {
-  readonly namespace: string;
-  readonly name: string;
-  readonly container: string;
-  /** Words of a command; empty for none. */
-  readonly quiesce: readonly string[];
-  readonly thaw: readonly string[];
-  readonly timeoutMs: number;
-}
 
 /** Claims that are captured at one moment, with all pods that are to be quiet in it. */
 export interface Unit {
@@ -66,35 +54,4 @@ export function planUnits(claims: readonly WantedClaim[], pods: ReadonlyMap<stri
     units.push(merged);
   }
   return units.map(unit => ({ claims: unit.claims, hooks: [...unit.hooks.values()] }));
-}
-
-function hooksOf(pod: JsonObject, defaultMs: number): PodHooks | undefined {
-  if (stringAt(pod, 'status', 'phase') !== 'Running') return undefined;
-  const annotation = (name: string) => stringAt(pod, 'metadata', 'annotations', name);
-  const [quiesce, thaw] = [annotation(volumeNames.quiesceAnnotation), annotation(volumeNames.thawAnnotation)];
-  if (quiesce === undefined && thaw === undefined) return undefined;
-  const containers = at(pod, 'spec', 'containers');
-  const first = Array.isArray(containers) ? stringAt(containers[0], 'name') : undefined;
-  return {
-    namespace: stringAt(pod, 'metadata', 'namespace') ?? '',
-    name: stringAt(pod, 'metadata', 'name') ?? '',
-    container: annotation(volumeNames.hookContainerAnnotation) ?? first ?? '',
-    quiesce: commandOf(quiesce),
-    thaw: commandOf(thaw),
-    timeoutMs: parseDuration(annotation(volumeNames.hookTimeoutAnnotation) ?? '') ?? defaultMs,
-  };
-}
-
-/** A JSON array of words as they are; anything else is a line for a shell. */
-function commandOf(text: string | undefined): readonly string[] {
-  if (text === undefined || text.trim() === '') return [];
-  if (text.trim().startsWith('[')) {
-    try {
-      const words = parseJson(text);
-      if (Array.isArray(words) && words.every(word => typeof word === 'string')) return words;
-    } catch {
-      // a line that begins with `[`, the test command
-    }
-  }
-  return ['sh', '-c', text];
 }

@@ -1,7 +1,8 @@
 import type { PodApi } from '../../cluster/pod-api.ts';
 import type { ItemProblem } from '../../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../../domain/errors.ts';
-import type { PodHooks } from './hook-plan.ts';
+import type { FrozenPods } from '../../volumes/frozen-pods.ts';
+import { type PodHooks, runHook, runThaw } from '../../volumes/pod-hooks.ts';
 
 /** Pods that were asked to be quiet. */
 export interface Quiet {
@@ -9,27 +10,29 @@ export interface Quiet {
   thaw(): Promise<readonly ItemProblem[]>;
 }
 
-export interface HookContext {
+export interface QuiesceContext {
   readonly pods: PodApi;
+  readonly frozen: FrozenPods;
+  /** Id of the set. */
+  readonly work: string;
   readonly signal: AbortSignal;
 }
 
-/** A thaw that fails is tried again: an application that stays frozen is worse than a backup that failed. */
-const thawTries = 3;
-
 /**
- * Runs the quiesce hooks of all pods at once. VOLUME_HOOK_FAILED when one fails or does not end in time; then all have been thawed, those that
- * failed too: a hook that hangs may still have frozen something.
+ * Notes which pods will be frozen, then runs the quiesce hooks of all of them at once. VOLUME_HOOK_FAILED when one fails or does not end in time;
+ * then all have been thawed, those that failed too: a hook that hangs may still have frozen something.
  */
-export async function quiesce(hooks: readonly PodHooks[], { pods, signal }: HookContext): Promise<Quiet> {
+export async function quiesce(hooks: readonly PodHooks[], context: QuiesceContext): Promise<Quiet> {
+  const { signal } = context;
   let thawed: Promise<readonly ItemProblem[]> | undefined;
   const quiet: Quiet = {
     thaw: () => {
-      thawed ??= Promise.all(hooks.map(hook => thaw(hook, pods))).then(all => all.flat());
+      thawed ??= Promise.all(hooks.map(hook => thaw(hook, context))).then(all => all.flat());
       return thawed;
     },
   };
-  const failures = await Promise.all(hooks.map(hook => failureOf(hook, hook.quiesce, { pods, signal })));
+  await noteAll(hooks.filter(freezes), context);
+  const failures = await Promise.all(hooks.map(hook => runHook(hook, hook.quiesce, context)));
   const [first] = failures.filter(failure => failure !== undefined);
   if (first === undefined && !signal.aborted) return quiet;
   const still = await quiet.thaw();
@@ -38,27 +41,25 @@ export async function quiesce(hooks: readonly PodHooks[], { pods, signal }: Hook
   throw new HoldfastError('VOLUME_HOOK_FAILED', `quiesce hook: ${first}${frozen === '' ? '' : `; and ${frozen}`}`);
 }
 
-async function thaw(hook: PodHooks, pods: PodApi): Promise<readonly ItemProblem[]> {
-  let failure: string | undefined;
-  for (let tries = 0; tries < thawTries; tries += 1) {
-    // Not the caller's signal: who is interrupted thaws all the same.
-    failure = await failureOf(hook, hook.thaw, { pods, signal: new AbortController().signal });
-    if (failure === undefined) return [];
-  }
-  const message = `thaw hook: ${failure}; what the pod holds may still be frozen`;
-  return [{ item: `pods ${hook.namespace}/${hook.name}`, code: 'VOLUME_HOOK_FAILED', message }];
+/** Only then is there something to thaw, and a way to do it. */
+function freezes({ quiesce: words, thaw: back }: PodHooks): boolean {
+  return words.length > 0 && back.length > 0;
 }
 
-async function failureOf(hook: PodHooks, command: readonly string[], { pods, signal }: HookContext): Promise<string | undefined> {
-  if (command.length === 0) return undefined;
-  const where = `in pods ${hook.namespace}/${hook.name} (${hook.container})`;
-  try {
-    const { code, stdout, stderr } = await pods.exec(hook, command, { signal, timeoutMs: hook.timeoutMs });
-    if (code === 0) return undefined;
-    const said = (stderr.trim() || stdout.trim()).slice(-300);
-    return `${code < 0 ? 'the connection broke' : `exit code ${code}`} ${where}${said === '' ? '' : `: ${said}`}`;
-  } catch (thrown) {
-    const error = asHoldfastError(thrown);
-    return error.code === 'TIMEOUT' ? `it did not end within ${hook.timeoutMs / 1000} s ${where}` : error.message;
-  }
+/** All or none: a pod that nobody would know of is not frozen. */
+async function noteAll(hooks: readonly PodHooks[], { frozen, work, signal }: QuiesceContext): Promise<void> {
+  const results = await Promise.allSettled(hooks.map(hook => frozen.note(work, hook, signal)));
+  const failed = results.find(({ status }) => status === 'rejected');
+  if (failed === undefined) return;
+  await Promise.all(hooks.map(hook => frozen.forget(work, hook)));
+  signal.throwIfAborted();
+  const { message } = asHoldfastError((failed as PromiseRejectedResult).reason);
+  throw new HoldfastError('VOLUME_HOOK_FAILED', `no pod was frozen, since it could not be noted which: ${message}`);
+}
+
+async function thaw(hook: PodHooks, { pods, frozen, work }: QuiesceContext): Promise<readonly ItemProblem[]> {
+  const failure = await runThaw(hook, pods);
+  if (failure !== undefined) return [{ item: `pods ${hook.namespace}/${hook.name}`, code: 'VOLUME_HOOK_FAILED', message: failure }];
+  if (freezes(hook)) await frozen.forget(work, hook);
+  return [];
 }

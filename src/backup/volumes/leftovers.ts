@@ -4,24 +4,17 @@ import type { ResourceKind } from '../../domain/resource.ts';
 import { volumeNames } from '../../domain/volume.ts';
 import { cleanUp } from '../../volumes/clean-up.ts';
 import { claims, jobs, leases, secrets, snapshotContents, volumeSnapshots } from '../../volumes/kinds.ts';
-import { labelValue, shortDigest } from '../../volumes/labels.ts';
+import { labelValue } from '../../volumes/labels.ts';
 import type { Where } from '../../volumes/objects.ts';
+import { silenceMs, workLeaseName } from '../../volumes/work-lease.ts';
 import type { CaptureContext } from './context.ts';
 import { discardSnapshot, keptLabel } from './handover.ts';
 import { removeTemporaryClaim } from './move.ts';
-
-/** Held by every run that makes objects for a while: what is labelled with a work whose lease nobody renews is left over. */
-export function workLeaseName(work: string): string {
-  return `holdfast-work-${shortDigest(labelValue(work))}`;
-}
 
 export interface Leftovers {
   /** Removes what runs that have ended left behind; resolves when that is done. Some of them are known to have ended only after a while. */
   finish(): Promise<void>;
 }
-
-/** A lease that has not changed for so long is not held: longer than one lasts. */
-const silenceMs = 25_000;
 
 interface Found {
   readonly kind: 'claim' | 'snapshot' | 'content' | 'job';

@@ -1,0 +1,83 @@
+import type { PodApi } from '../cluster/pod-api.ts';
+import { parseDuration } from '../domain/duration.ts';
+import { asHoldfastError } from '../domain/errors.ts';
+import { at, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import { volumeNames } from '../domain/volume.ts';
+
+/** What to run in a pod around the snapshots of its claims. */
+export interface PodHooks {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly container: string;
+  /** Words of a command; empty for none. */
+  readonly quiesce: readonly string[];
+  readonly thaw: readonly string[];
+  readonly timeoutMs: number;
+}
+
+/** What the annotations of a pod that runs say; undefined where they say nothing. `defaultMs`: how long a hook may take that does not say. */
+export function hooksOf(pod: JsonObject, defaultMs: number): PodHooks | undefined {
+  if (stringAt(pod, 'status', 'phase') !== 'Running') return undefined;
+  const annotation = (name: string) => stringAt(pod, 'metadata', 'annotations', name);
+  const [quiesce, thaw] = [annotation(volumeNames.quiesceAnnotation), annotation(volumeNames.thawAnnotation)];
+  if (quiesce === undefined && thaw === undefined) return undefined;
+  const containers = at(pod, 'spec', 'containers');
+  const first = Array.isArray(containers) ? stringAt(containers[0], 'name') : undefined;
+  return {
+    namespace: stringAt(pod, 'metadata', 'namespace') ?? '',
+    name: stringAt(pod, 'metadata', 'name') ?? '',
+    uid: stringAt(pod, 'metadata', 'uid') ?? '',
+    container: annotation(volumeNames.hookContainerAnnotation) ?? first ?? '',
+    quiesce: commandOf(quiesce),
+    thaw: commandOf(thaw),
+    timeoutMs: parseDuration(annotation(volumeNames.hookTimeoutAnnotation) ?? '') ?? defaultMs,
+  };
+}
+
+/** A JSON array of words as they are; anything else is a line for a shell. */
+function commandOf(text: string | undefined): readonly string[] {
+  if (text === undefined || text.trim() === '') return [];
+  if (text.trim().startsWith('[')) {
+    try {
+      const words = parseJson(text);
+      if (Array.isArray(words) && words.every(word => typeof word === 'string')) return words;
+    } catch {
+      // a line that begins with `[`, the test command
+    }
+  }
+  return ['sh', '-c', text];
+}
+
+export interface HookContext {
+  readonly pods: PodApi;
+  readonly signal: AbortSignal;
+}
+
+/** A thaw that fails is tried again: an application that stays frozen is worse than a backup that failed. */
+const thawTries = 3;
+
+/** Runs the thaw hook, whatever the caller's signal says: who is interrupted thaws all the same. What went wrong, or undefined. */
+export async function runThaw(hook: PodHooks, pods: PodApi): Promise<string | undefined> {
+  let failure: string | undefined;
+  for (let tries = 0; tries < thawTries; tries += 1) {
+    failure = await runHook(hook, hook.thaw, { pods, signal: new AbortController().signal });
+    if (failure === undefined) return undefined;
+  }
+  return `thaw hook: ${failure}; what the pod holds may still be frozen`;
+}
+
+/** What went wrong with a command of a pod's hooks, or undefined. */
+export async function runHook(hook: PodHooks, command: readonly string[], { pods, signal }: HookContext): Promise<string | undefined> {
+  if (command.length === 0) return undefined;
+  const where = `in pods ${hook.namespace}/${hook.name} (${hook.container})`;
+  try {
+    const { code, stdout, stderr } = await pods.exec(hook, command, { signal, timeoutMs: hook.timeoutMs });
+    if (code === 0) return undefined;
+    const said = (stderr.trim() || stdout.trim()).slice(-300);
+    return `${code < 0 ? 'the connection broke' : `exit code ${code}`} ${where}${said === '' ? '' : `: ${said}`}`;
+  } catch (thrown) {
+    const error = asHoldfastError(thrown);
+    return error.code === 'TIMEOUT' ? `it did not end within ${hook.timeoutMs / 1000} s ${where}` : error.message;
+  }
+}

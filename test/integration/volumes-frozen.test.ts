@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import type { JsonObject } from '../../src/domain/json.ts';
+import { configMaps, leases, pods } from '../../src/volumes/kinds.ts';
+import { createObjects, type Objects } from '../../src/volumes/objects.ts';
+import { createClaim, deletePod, exec, startPod } from '../cluster/pods.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { describeOnNode } from '../cluster/with-node.ts';
+import { holdfast, mainFile } from '../helpers/command.ts';
+import { connect } from '../helpers/journey.ts';
+import { testRuntime } from '../helpers/runtime.ts';
+import { startServe } from '../helpers/serve-process.ts';
+import { makeNamespace, nameOf, never } from '../helpers/volumes.ts';
+
+const home = 'holdfast';
+const app = { namespace: 'agents', name: 'database' };
+const freeze = 'touch /tmp/frozen; echo quiesce >> /tmp/hooks';
+/** Fails where nothing is frozen, as `fsfreeze --unfreeze` does. */
+const thaw = 'rm /tmp/frozen && echo thaw >> /tmp/hooks';
+const volumes = 'volumes: {namespace: holdfast, capture: snapshots}\n';
+
+/** A backup is killed with SIGKILL while a pod is frozen. */
+describeOnNode('a pod that a killed backup has left frozen', cluster => {
+  let api: ClusterApi;
+  let objects: Objects;
+  let work: string;
+  let flags: string[];
+
+  beforeAll(async () => {
+    api = await connect(cluster());
+    objects = createObjects(api, testRuntime);
+    work = await mkdtemp(join(tmpdir(), 'holdfast-frozen-'));
+    await writeFile(join(work, 'holdfast.yaml'), volumes);
+    const where = ['--location', `file://${join(work, 'repository')}`, '--keys-dir', join(work, 'keys')];
+    flags = ['--config', join(work, 'holdfast.yaml'), ...where, '--kubeconfig', cluster().kubeconfig];
+    for (const name of [home, app.namespace]) await makeNamespace(objects, name);
+    await createClaim(cluster(), { namespace: app.namespace, name: 'data' });
+    expect((await holdfast(['keys', 'generate', '--out', join(work, 'keys')])).exit).toBe(0);
+    expect((await holdfast(['init', ...flags])).exit).toBe(0);
+  });
+  afterAll(async () => {
+    await api?.close();
+    if (work !== undefined) await rm(work, { recursive: true, force: true });
+  });
+  afterEach(async () => {
+    await cluster().node.csi.setFaults({});
+    await deletePod(cluster(), app);
+  });
+
+  const startApp = async () => {
+    await startPod(cluster(), { ...app, command: 'sleep 10000', claims: { '/data': 'data' } });
+    await hooks(thaw);
+  };
+  const hooks = (thawHook: string) => {
+    const annotations = { 'backup.holdfast.dev/quiesce': freeze, 'backup.holdfast.dev/thaw': thawHook };
+    return objects.merge(pods, app.namespace, app.name, { metadata: { annotations } }, never);
+  };
+  const ran = async () => (await exec(cluster(), app, ['cat', '/tmp/hooks'])).stdout;
+  const frozen = async () => (await exec(cluster(), app, ['test', '-e', '/tmp/frozen'])).exitCode === 0;
+  const notes = (): Promise<JsonObject[]> =>
+    objects.list(configMaps, { namespace: home, labelSelector: 'holdfast.dev/role=frozen' }, never);
+  const create = ['backup', 'create', '--include-namespaces', app.namespace];
+
+  /** Between quiesce and thaw; the driver is slow to take the snapshot. */
+  const killFrozen = async () => {
+    await cluster().node.csi.setFaults({ CreateSnapshot: { delayMs: 40_000 } });
+    const child = spawn(process.execPath, [mainFile, ...create, ...flags], { stdio: 'ignore' });
+    const ended = new Promise<string | null>(resolve => child.once('exit', (_code, by) => resolve(by)));
+    await waitFor('the pod is frozen', frozen, { timeoutMs: 120_000, intervalMs: 100 });
+    child.kill('SIGKILL');
+    expect(await ended).toBe('SIGKILL');
+    await cluster().node.csi.setFaults({});
+    expect(await frozen()).toBe(true);
+  };
+  /** As after 25 seconds in which nobody has renewed it. */
+  const runIsOver = async () => {
+    for (const lease of await objects.list(leases, { namespace: home }, never)) await objects.remove(leases, home, nameOf(lease), never);
+  };
+
+  test('is thawed by the next backup before it is frozen again', async () => {
+    await startApp();
+    await killFrozen();
+    expect(await notes()).toMatchObject([{ data: { pod: 'agents/database', container: 'main' } }]);
+    const next = await holdfast([...create, ...flags]);
+    expect(next.exit, next.stdout + next.stderr).toBe(0);
+    expect(next.stderr).toMatch(/pods agents\/database was left frozen by 20\S+, since 20\S+: it is thawed now/);
+    expect(await ran()).toBe('quiesce\nthaw\nquiesce\nthaw\n');
+    expect(await notes()).toEqual([]);
+    expect((await holdfast([...create, ...flags])).stderr).not.toContain('left frozen');
+  });
+
+  test('is thawed by a service when it begins', async () => {
+    await startApp();
+    await killFrozen();
+    const options = { dir: work, name: 'service', kubeconfig: cluster().kubeconfig, keysDir: join(work, 'keys') };
+    const service = await startServe({ ...options, location: `file://${join(work, 'repository')}`, more: `policies: {}\n${volumes}` });
+    try {
+      expect(await service.said('a pod that was left frozen was thawed', 90_000)).toMatchObject({
+        message: expect.stringContaining('pods agents/database was left frozen'),
+      });
+      expect(await ran()).toBe('quiesce\nthaw\n');
+      expect(await notes()).toEqual([]);
+    } finally {
+      service.signal('SIGKILL');
+    }
+  });
+
+  test('is a problem of each backup until it can be thawed, which anybody can have done', async () => {
+    await startApp();
+    await killFrozen();
+    await runIsOver();
+    await hooks('echo it will not >&2; exit 1');
+    const next = await holdfast([...create, ...flags, '-o', 'json']);
+    expect(next.exit, next.stderr).toBe(3);
+    const left = (await notes()).map(nameOf);
+    expect(left.length).toBeGreaterThan(0);
+    expect(next.stdout).toContain('cannot be thawed: thaw hook: exit code 1 in pods agents/database (main): it will not');
+    expect(next.stdout).toContain('delete configmaps holdfast/');
+    await hooks('rm -f /tmp/frozen');
+    await waitFor('the note is older than a second', async () => (await orphans()).length === left.length, { timeoutMs: 60_000 });
+    expect(await orphans()).toMatchObject(left.map(() => ({ kind: 'configmaps', claim: 'agents/database' })));
+    expect(await orphans('--yes')).toMatchObject(left.map(() => ({ removed: true })));
+    expect(await frozen()).toBe(false);
+    expect(await notes()).toEqual([]);
+  });
+
+  test('is nobody’s business any more once it is gone', async () => {
+    await startApp();
+    await killFrozen();
+    await runIsOver();
+    await deletePod(cluster(), app);
+    await startApp();
+    const next = await holdfast([...create, ...flags]);
+    expect(next.exit, next.stdout + next.stderr).toBe(0);
+    expect(next.stderr).not.toContain('left frozen');
+    expect(await ran()).toBe('quiesce\nthaw\n');
+    expect(await notes()).toEqual([]);
+  });
+
+  async function orphans(...more: string[]): Promise<Record<string, unknown>[]> {
+    const { stdout, stderr } = await holdfast(['volumes', 'orphans', ...flags, '--older-than', '1s', ...more, '-o', 'json']);
+    const found = JSON.parse(stdout || stderr) as Record<'orphans' | 'removed', Record<string, unknown>[]>;
+    return (more.length > 0 ? found.removed : found.orphans).filter(({ kind }) => kind === 'configmaps');
+  }
+});
