@@ -26,7 +26,7 @@ export interface MishapProxy {
 }
 
 /** A proxy in front of an S3 server. Signatures hold, since a request keeps the host that it was signed for. */
-export async function startMishapProxy(target: string): Promise<MishapProxy> {
+export async function startMishapProxy(target: string, address = '127.0.0.1'): Promise<MishapProxy> {
   let decide: (message: IncomingMessage) => Mishap | undefined = () => undefined;
   let mishaps = 0;
   const server = createServer((incoming, outgoing) => {
@@ -39,9 +39,9 @@ export async function startMishapProxy(target: string): Promise<MishapProxy> {
     else if (mishap?.kind === 'answer') answer(incoming, outgoing, mishap.status, mishap.body ?? '');
     else forward(target, incoming, outgoing, mishap);
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>(resolve => server.listen(0, address, resolve));
   return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint: `http://${address}:${(server.address() as AddressInfo).port}`,
     onRequest: next => {
       decide = next;
     },

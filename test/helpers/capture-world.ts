@@ -1,3 +1,4 @@
+import { runBackup } from '../../src/backup/run.ts';
 import { type CapturedVolumes, createVolumeCapture, type VolumeWish } from '../../src/backup/volumes/capture.ts';
 import type { VolumeTools } from '../../src/backup/volumes/context.ts';
 import { createClusterApi } from '../../src/cluster/client.ts';
@@ -5,6 +6,7 @@ import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { loadCluster } from '../../src/cluster/kubeconfig.ts';
 import { createLease } from '../../src/cluster/lease.ts';
 import { createPodApi } from '../../src/cluster/pod-client.ts';
+import type { BackupOutcome } from '../../src/domain/backup-set.ts';
 import { stringAt } from '../../src/domain/json.ts';
 import { noProgress, type Progress } from '../../src/domain/runtime.ts';
 import { everything } from '../../src/domain/selection.ts';
@@ -20,6 +22,7 @@ import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
 import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { type MishapProxy, startMishapProxy } from '../contract/object-store-proxy.ts';
 import { type OpenLocation, openTestRepository } from './journey.ts';
 import { testRuntime } from './runtime.ts';
 import { makeNamespace, nameOf, namespaceOf, never, testVolumeSettings } from './volumes.ts';
@@ -32,15 +35,24 @@ export interface CaptureWorld {
   readonly objects: Objects;
   readonly location: OpenLocation;
   readonly s3: S3Server;
+  /** Between movers and the store, where that was asked for. */
+  readonly proxy: MishapProxy | undefined;
   readonly warnings: string[];
   tools(changes?: Partial<VolumeSettings>, more?: Partial<VolumeTools>): VolumeTools;
   /** Captures the claims of one namespace. */
   capture(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<CapturedVolumes>;
+  /** A whole backup of one namespace. */
+  backUp(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<BackupOutcome>;
   /** The record of the only claim of a namespace. */
   captureOne(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<VolumeRecord>;
   /** Whatever runs have left that is not meant to stay, and the number of snapshots that are. */
   remains(): Promise<{ readonly left: readonly string[]; readonly kept: number }>;
   close(): Promise<void>;
+}
+
+export interface WorldOptions {
+  /** A proxy stands between movers and the store. */
+  readonly proxied?: boolean;
 }
 
 export interface CaptureOptions {
@@ -53,7 +65,7 @@ export interface CaptureOptions {
 
 let sets = 0;
 
-export async function openCaptureWorld(cluster: ClusterWithNode): Promise<CaptureWorld> {
+export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = false }: WorldOptions = {}): Promise<CaptureWorld> {
   const connection = await loadCluster({ kubeconfig: cluster.kubeconfig, environment: {} }, testRuntime);
   const api = createClusterApi(connection, { runtime: testRuntime });
   const podApi = createPodApi(connection, { runtime: testRuntime });
@@ -63,14 +75,18 @@ export async function openCaptureWorld(cluster: ClusterWithNode): Promise<Captur
   const credentials = { accessKeyId: s3.accessKey, secretAccessKey: s3.secretKey };
   const address = { endpoint: s3.endpoint, bucket, prefix: 'cluster' };
   const location = await openTestRepository(createS3Store({ ...address, credentials }));
-  const access = createStsAccess({ location: { kind: 's3', ...address }, credentials });
+  const proxy = proxied ? await startMishapProxy(s3.endpoint, cluster.node.hostAddress) : undefined;
+  const access = createStsAccess({
+    ...{ location: { kind: 's3', ...address }, credentials },
+    ...(proxy !== undefined && { endpoint: proxy.endpoint }),
+  });
   const warnings: string[] = [];
   const onWarning = (text: string) => void warnings.push(text);
   const lease = (name: string) => createLease(api, { namespace: testVolumeSettings.namespace, name });
   const common = { objects, runtime: testRuntime, monotonic: () => performance.now(), lease, onWarning };
 
   const world: CaptureWorld = {
-    ...{ api, objects, location, s3, warnings },
+    ...{ api, objects, location, s3, proxy, warnings },
     tools: (changes = {}, more = {}) => {
       const mover = { ...testVolumeSettings.mover, image: holdfastReference, timeoutMs: 120_000 };
       const settings: VolumeSettings = { ...testVolumeSettings, mover, ...changes };
@@ -92,6 +108,15 @@ export async function openCaptureWorld(cluster: ClusterWithNode): Promise<Captur
         { id, selection: { ...everything, includeNamespaces: [namespace] } },
         { signal: signal ?? AbortSignal.timeout(150_000), progress: progress ?? noProgress },
       ),
+    backUp: (namespace, wish, { settings, tools, signal, progress } = {}) => {
+      const { repository, recipients, signingKey } = location;
+      return runBackup({
+        ...{ repository, recipients, signingKey, cluster: api, runtime: testRuntime, tier: 'test', sealIndex: false },
+        ...{ signal: signal ?? AbortSignal.timeout(170_000), progress: progress ?? noProgress, producerVersion: '0.0.0-test' },
+        selection: { ...everything, includeNamespaces: [namespace] },
+        volumes: createVolumeCapture(world.tools(settings, tools), wish),
+      });
+    },
     captureOne: async (namespace, wish, options) => {
       const { records } = await world.capture(namespace, wish, options);
       const [record] = records;
@@ -101,6 +126,7 @@ export async function openCaptureWorld(cluster: ClusterWithNode): Promise<Captur
     remains: () => remains(objects),
     close: async () => {
       await Promise.all([api.close(), podApi.close(), location.remove()]);
+      await proxy?.close();
       await s3.stop();
     },
   };

@@ -4,40 +4,27 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import { claims, pods, volumeSnapshots } from '../../src/volumes/kinds.ts';
 import { binary } from '../cluster/binaries.ts';
 import { createClaim, exec, runPod, startPod } from '../cluster/pods.ts';
-import { describeOnNode } from '../cluster/with-node.ts';
-import { type CaptureWorld, openCaptureWorld } from '../helpers/capture-world.ts';
+import { describeCaptures } from '../helpers/captures.ts';
 import { makeNamespace, never } from '../helpers/volumes.ts';
 
 const run = promisify(execFile);
 const both = { snapshots: true, data: true };
 const onlyData = { snapshots: false, data: true };
 
-describeOnNode('capturing volumes', cluster => {
-  let world: CaptureWorld;
-  beforeAll(async () => {
-    world = await openCaptureWorld(cluster());
-  });
-  afterAll(() => world?.close());
-
-  /** Nothing but snapshots that are meant to stay. */
-  afterEach(async () => {
-    await expect.poll(async () => (await world.remains()).left, { timeout: 30_000, interval: 200 }).toEqual([]);
-    expect(world.warnings.splice(0)).toEqual([]);
-  });
-
+describeCaptures('capturing volumes', ({ cluster, world }) => {
   /** What is in the repository, with stock restic. */
   const restored = async (record: VolumeRecord, file: string): Promise<Buffer> => {
     const dir = await mkdtemp(join(tmpdir(), 'holdfast-restored-'));
     try {
       const { repository = '', snapshot = '' } = record.data ?? {};
-      const { password } = await world.tools().repositories.forBackup(record, never);
-      const env = { AWS_ACCESS_KEY_ID: world.s3.accessKey, AWS_SECRET_ACCESS_KEY: world.s3.secretKey, RESTIC_PASSWORD: password };
-      const repo = `s3:${world.s3.endpoint}/backups/cluster/${repository}`;
+      const { password } = await world().tools().repositories.forBackup(record, never);
+      const env = { AWS_ACCESS_KEY_ID: world().s3.accessKey, AWS_SECRET_ACCESS_KEY: world().s3.secretKey, RESTIC_PASSWORD: password };
+      const repo = `s3:${world().s3.endpoint}/backups/cluster/${repository}`;
       await run(await binary('restic'), ['--no-cache', '--repo', repo, 'restore', snapshot, '--target', dir], { env });
       return await readFile(join(dir, file));
     } finally {
@@ -47,14 +34,14 @@ describeOnNode('capturing volumes', cluster => {
   const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
   test('keeps what pods wrote: in a snapshot of the cluster and in the repository, and an unchanged claim adds nothing', async () => {
-    await makeNamespace(world.objects, 'files');
+    await makeNamespace(world().objects, 'files');
     await createClaim(cluster(), { namespace: 'files', name: 'workspace' });
     const command =
       'head -c 3000000 /dev/urandom > /data/random; chmod 600 /data/random; chown 1000:1000 /data/random; sha256sum < /data/random';
     const written = await runPod(cluster(), { namespace: 'files', name: 'writes', command, claims: { '/data': 'workspace' } });
 
     const progress: number[] = [];
-    const first = await world.captureOne('files', both, { progress: ({ objects = 0 }) => progress.push(objects) });
+    const first = await world().captureOne('files', both, { progress: ({ objects = 0 }) => progress.push(objects) });
     expect(first).toMatchObject({
       ...{ namespace: 'files', claim: 'workspace', state: 'captured', reason: '', storageClass: 'holdfast-test', sizeBytes: 2 ** 30 },
       snapshot: { driver: 'csi.holdfast.test', class: 'holdfast-test', kept: { namespace: 'holdfast' } },
@@ -63,28 +50,28 @@ describeOnNode('capturing volumes', cluster => {
     expect(`${sha256(await restored(first, 'data/random'))}  -\n`).toBe(written.log);
     expect(progress.at(-1)).toBe(1);
 
-    const second = await world.captureOne('files', both);
+    const second = await world().captureOne('files', both);
     expect(second.data?.addedBytes).toBeLessThan(100_000);
     expect(second.data?.snapshot).not.toBe(first.data?.snapshot);
     // Of the two, the newer one stays.
-    await expect.poll(async () => (await world.remains()).kept, { timeout: 20_000 }).toBe(1);
-    expect(await world.objects.read(volumeSnapshots, 'holdfast', second.snapshot?.kept?.name ?? '', never)).toBeDefined();
+    await expect.poll(async () => (await world().remains()).kept, { timeout: 20_000 }).toBe(1);
+    expect(await world().objects.read(volumeSnapshots, 'holdfast', second.snapshot?.kept?.name ?? '', never)).toBeDefined();
   });
 
   test('keeps the bytes of a block device', async () => {
-    await makeNamespace(world.objects, 'blocks');
+    await makeNamespace(world().objects, 'blocks');
     await createClaim(cluster(), { namespace: 'blocks', name: 'device', volumeMode: 'Block', size: '64Mi' });
     const pod = { namespace: 'blocks', claims: { '/dev/data': 'device' }, devices: ['/dev/data'] };
     const command = 'head -c 5000000 /dev/urandom | dd of=/dev/data conv=notrunc 2>/dev/null; sync; sha256sum < /dev/data';
     const written = await runPod(cluster(), { ...pod, name: 'writes', command });
-    const record = await world.captureOne('blocks', onlyData);
+    const record = await world().captureOne('blocks', onlyData);
     expect(record).toMatchObject({ state: 'captured', volumeMode: 'Block', data: { files: 1, bytes: 64 * 2 ** 20 } });
     expect(record.snapshot).not.toHaveProperty('kept');
     expect(`${sha256(await restored(record, 'volume.img'))}  -\n`).toBe(written.log);
   });
 
   test('stops the writes of a pod by its hooks while snapshots are taken, and lets them go on', async () => {
-    await makeNamespace(world.objects, 'hooks');
+    await makeNamespace(world().objects, 'hooks');
     for (const name of ['a', 'b']) await createClaim(cluster(), { namespace: 'hooks', name });
     const pod = { namespace: 'hooks', name: 'writer', claims: { '/a': 'a', '/b': 'b' } };
     // The same number in both claims, but for a moment in each round.
@@ -95,8 +82,8 @@ describeOnNode('capturing volumes', cluster => {
       'backup.holdfast.dev/quiesce': 'touch /tmp/frozen; while [ ! -e /tmp/paused ]; do usleep 20000; done; echo quiesce >> /tmp/hooks',
       'backup.holdfast.dev/thaw': JSON.stringify(['sh', '-c', 'rm -f /tmp/frozen; echo thaw >> /tmp/hooks']),
     };
-    await world.objects.merge(pods, 'hooks', 'writer', { metadata: { annotations } }, never);
-    const { records, problems } = await world.capture('hooks', onlyData);
+    await world().objects.merge(pods, 'hooks', 'writer', { metadata: { annotations } }, never);
+    const { records, problems } = await world().capture('hooks', onlyData);
     expect(problems).toEqual([]);
     expect(records.map(({ state, reason }) => [state, reason])).toEqual([
       ['captured', ''],
@@ -111,12 +98,12 @@ describeOnNode('capturing volumes', cluster => {
   });
 
   test('reads a claim that no driver can snapshot while a pod uses it, and says so', async () => {
-    await makeNamespace(world.objects, 'live');
+    await makeNamespace(world().objects, 'live');
     await createClaim(cluster(), { namespace: 'live', name: 'data' });
     const pod = { namespace: 'live', name: 'uses', claims: { '/data': 'data' } };
     await startPod(cluster(), { ...pod, command: 'echo content > /data/file; sleep 1000' });
-    await world.objects.merge(claims, 'live', 'data', { metadata: { annotations: { 'backup.holdfast.dev/method': 'live' } } }, never);
-    const record = await world.captureOne('live', both);
+    await world().objects.merge(claims, 'live', 'data', { metadata: { annotations: { 'backup.holdfast.dev/method': 'live' } } }, never);
+    const record = await world().captureOne('live', both);
     expect(record).toMatchObject({
       state: 'captured',
       data: { source: 'live', files: 1 },
@@ -127,11 +114,17 @@ describeOnNode('capturing volumes', cluster => {
   });
 
   test('leaves out what has no data or is not wanted, each with its reason', async () => {
-    await makeNamespace(world.objects, 'left');
+    await makeNamespace(world().objects, 'left');
     await createClaim(cluster(), { namespace: 'left', name: 'unbound', storageClass: 'holdfast-test-late' });
     await createClaim(cluster(), { namespace: 'left', name: 'unwanted' });
-    await world.objects.merge(claims, 'left', 'unwanted', { metadata: { annotations: { 'backup.holdfast.dev/exclude': 'true' } } }, never);
-    const { records } = await world.capture('left', both);
+    await world().objects.merge(
+      claims,
+      'left',
+      'unwanted',
+      { metadata: { annotations: { 'backup.holdfast.dev/exclude': 'true' } } },
+      never,
+    );
+    const { records } = await world().capture('left', both);
     expect(records.map(({ claim, state, reason }) => [claim, state, reason])).toEqual([
       ['unbound', 'not-protected', 'it is not bound to a volume, and so has no data'],
       ['unwanted', 'not-protected', 'left out by its annotation backup.holdfast.dev/exclude'],

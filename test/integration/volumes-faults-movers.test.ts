@@ -1,70 +1,50 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createLease } from '../../src/cluster/lease.ts';
 import { type JsonObject, stringAt } from '../../src/domain/json.ts';
 import type { Progress } from '../../src/domain/runtime.ts';
 import { claims, pods, secrets, volumeSnapshots } from '../../src/volumes/kinds.ts';
 import { apiRequest } from '../cluster/api-request.ts';
-import { createClaim, runPod } from '../cluster/pods.ts';
-import { describeOnNode } from '../cluster/with-node.ts';
-import { type CaptureWorld, openCaptureWorld } from '../helpers/capture-world.ts';
-import { makeNamespace, moverPod, nameOf, namespaceOf, never } from '../helpers/volumes.ts';
+import { describeCaptures } from '../helpers/captures.ts';
+import { moverPod, nameOf, namespaceOf, never } from '../helpers/volumes.ts';
 
 const onlySnapshots = { snapshots: true, data: false };
 const onlyData = { snapshots: false, data: true };
 
 /** Each fault is a claim’s own: its reason is told, the others go on, nothing stays behind, and the next run is clean. */
-describeOnNode('what goes wrong with a mover', cluster => {
-  let world: CaptureWorld;
-  beforeAll(async () => {
-    world = await openCaptureWorld(cluster());
-  });
-  afterAll(() => world?.close());
-
-  const clean = () => expect.poll(async () => (await world.remains()).left, { timeout: 60_000, interval: 200 }).toEqual([]);
-  afterEach(async () => {
-    await cluster().node.csi.setFaults({});
-    await clean();
-    expect(world.warnings.splice(0)).toEqual([]);
-  });
-
-  /** A namespace with one claim of the name `data`, in which there is a file. */
-  const withClaim = async (namespace: string, names: readonly string[] = ['data']) => {
-    await makeNamespace(world.objects, namespace);
-    for (const name of names) {
-      await createClaim(cluster(), { namespace, name });
-      await runPod(cluster(), { namespace, name: `fills-${name}`, command: 'echo content > /data/file', claims: { '/data': name } });
-    }
-  };
+describeCaptures('what goes wrong with a mover', ({ cluster, world, clean, withClaims }) => {
   test('a claim that is deleted while its data is moved is captured all the same, and one that is gone before its snapshot says so', async () => {
-    await withClaim('deleted');
+    await withClaims('deleted');
     await cluster().node.csi.setFaults({ CreateSnapshot: { delayMs: 500, times: 1 } });
-    const running = world.captureOne('deleted', onlyData);
-    await moverPod(world.objects);
-    await world.objects.remove(claims, 'deleted', 'data', never);
+    const running = world().captureOne('deleted', onlyData);
+    await moverPod(world().objects);
+    await world().objects.remove(claims, 'deleted', 'data', never);
     expect(await running).toMatchObject({ state: 'captured', data: { files: 1 } });
   });
 
   test('a wrong password of the repository is said, and does no harm', async () => {
-    await withClaim('password');
-    const first = await world.captureOne('password', onlyData);
-    const [secret] = await world.objects
-      .list(secrets, { namespace: 'holdfast', labelSelector: 'holdfast.dev/role=repository' }, never)
+    await withClaims('password');
+    const first = await world().captureOne('password', onlyData);
+    const [secret] = await world()
+      .objects.list(secrets, { namespace: 'holdfast', labelSelector: 'holdfast.dev/role=repository' }, never)
       .then(all => all.filter(one => stringAt(one, 'metadata', 'annotations', 'holdfast.dev/claim') === 'password/data'));
     const right = stringAt(secret, 'data', 'password');
     const change = (password: string | undefined) =>
-      world.objects.merge(secrets, 'holdfast', nameOf(secret), { data: { password } }, never);
+      world().objects.merge(secrets, 'holdfast', nameOf(secret), { data: { password } }, never);
     await change(Buffer.from('wrong').toString('base64'));
-    expect(await world.captureOne('password', onlyData)).toMatchObject({ state: 'failed', code: 'VOLUME_PASSWORD_WRONG' });
+    expect(await world().captureOne('password', onlyData)).toMatchObject({ state: 'failed', code: 'VOLUME_PASSWORD_WRONG' });
     await change(right);
-    expect(await world.captureOne('password', onlyData)).toMatchObject({ state: 'captured', data: { repository: first.data?.repository } });
+    expect(await world().captureOne('password', onlyData)).toMatchObject({
+      state: 'captured',
+      data: { repository: first.data?.repository },
+    });
   });
 
   test('a mover beyond its memory says which limit that was', async () => {
-    await withClaim('memory');
-    const mover = { ...world.tools().settings.mover, resources: { limits: { memory: '40Mi' } } };
-    const record = await world.captureOne('memory', onlyData, { settings: { mover } });
+    await withClaims('memory');
+    const mover = { ...world().tools().settings.mover, resources: { limits: { memory: '40Mi' } } };
+    const record = await world().captureOne('memory', onlyData, { settings: { mover } });
     expect(record).toMatchObject({ state: 'failed', code: 'MOVER_FAILED', reason: expect.stringContaining('beyond its limit of 40Mi') });
-    expect(await world.captureOne('memory', onlyData)).toMatchObject({ state: 'captured' });
+    expect(await world().captureOne('memory', onlyData)).toMatchObject({ state: 'captured' });
   });
 
   const kill = async (pod: JsonObject) => {
@@ -72,7 +52,7 @@ describeOnNode('what goes wrong with a mover', cluster => {
     await apiRequest(cluster(), path, { method: 'DELETE' });
   };
   const begun = (pod: JsonObject) =>
-    world.objects.waitFor(
+    world().objects.waitFor(
       pods,
       namespaceOf(pod),
       nameOf(pod),
@@ -81,15 +61,12 @@ describeOnNode('what goes wrong with a mover', cluster => {
     );
 
   test('a mover that is killed, wherever it was, is tried once more, and needs no hand in its repository', async () => {
-    await makeNamespace(world.objects, 'killed');
-    await createClaim(cluster(), { namespace: 'killed', name: 'data' });
-    const command = 'for i in $(seq 100); do head -c 300000 /dev/urandom > /data/$i; done';
-    await runPod(cluster(), { namespace: 'killed', name: 'fills', command, claims: { '/data': 'data' } });
+    await withClaims('killed', ['data'], 'for i in $(seq 100); do head -c 300000 /dev/urandom > /data/$i; done');
     for (const point of ['made', 'running', 'reading'] as const) {
       const reading = Promise.withResolvers<void>();
       const progress: Progress = ({ bytes = 0 }) => (bytes > 0 ? reading.resolve() : undefined);
-      const running = world.captureOne('killed', onlyData, { progress });
-      const pod = await moverPod(world.objects);
+      const running = world().captureOne('killed', onlyData, { progress });
+      const pod = await moverPod(world().objects);
       if (point !== 'made') await begun(pod);
       if (point === 'reading') await Promise.race([reading.promise, running]);
       await kill(pod);
@@ -99,17 +76,17 @@ describeOnNode('what goes wrong with a mover', cluster => {
   });
 
   test('a run that was killed is cleaned up by the next one', async () => {
-    await withClaim('dead');
+    await withClaims('dead');
     // As `kill -9` leaves it: a mover that nobody waits for, and a lease that nobody renews.
     const forever = new Promise<never>(() => {});
-    const lease = (name: string) => ({ ...createLease(world.api, { namespace: 'holdfast', name }), replace: () => forever });
-    void world.capture('dead', onlyData, { id: '20261122T020000Z-test-dead', tools: { movers: { run: () => forever }, lease } });
+    const lease = (name: string) => ({ ...createLease(world().api, { namespace: 'holdfast', name }), replace: () => forever });
+    void world().capture('dead', onlyData, { id: '20261122T020000Z-test-dead', tools: { movers: { run: () => forever }, lease } });
     const labelSelector = 'holdfast.dev/work=20261122T020000Z-test-dead';
-    await world.objects.observe(claims, { labelSelector }, found => (found.size > 0 ? true : undefined), {
+    await world().objects.observe(claims, { labelSelector }, found => (found.size > 0 ? true : undefined), {
       timeoutMs: 60_000,
       signal: never,
     });
-    expect(await world.objects.list(volumeSnapshots, { labelSelector }, never)).toHaveLength(1);
-    expect(await world.captureOne('dead', onlySnapshots)).toMatchObject({ state: 'captured' });
+    expect(await world().objects.list(volumeSnapshots, { labelSelector }, never)).toHaveLength(1);
+    expect(await world().captureOne('dead', onlySnapshots)).toMatchObject({ state: 'captured' });
   });
 });
