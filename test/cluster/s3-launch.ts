@@ -47,10 +47,16 @@ export const versitygw: S3Launch = {
   environment: ({ accessKey, secretKey }) => ({ ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey }),
 };
 
-/** Starts the program as a process of this machine on a free port of the host's address. */
-export async function startS3Process(launch: S3Launch, program: string, dir: string, keys: S3Keys, host = '127.0.0.1'): Promise<StartedS3> {
+/** Starts the program as a process of this machine on a free port of the host's address, or on the port that is given. */
+export async function startS3Process(
+  launch: S3Launch,
+  program: string,
+  dir: string,
+  keys: S3Keys,
+  { host = '127.0.0.1', port }: { readonly host?: string | undefined; readonly port?: number } = {},
+): Promise<StartedS3> {
   return retryOnTakenPort(async () => {
-    const address = `${host}:${await freePort(host)}`;
+    const address = `${host}:${port ?? (await freePort(host))}`;
     const endpoint = `http://${address}`;
     const server = await startGuarded({
       name: launch.kind,

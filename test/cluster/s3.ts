@@ -18,6 +18,9 @@ export interface S3Server {
   readonly kind: 'minio' | 'versitygw';
   /** Down, and up again with the same data and keys on another address of this machine: a node’s network goes, and its store stays. */
   moveTo(address: string): Promise<void>;
+  /** Nobody listens at its address any more, data and keys stay; and it is back there. */
+  goAway(): Promise<void>;
+  comeBack(): Promise<void>;
   /** Down, data deleted; may be called twice. */
   stop(): Promise<void>;
   /** `objectLock` brings versioning along. */
@@ -44,7 +47,7 @@ async function start(launch: S3Launch, { address, onProgress }: S3Options): Prom
   const dir = await makeGuardedDir(`holdfast-${launch.kind}-`);
   try {
     for (const folder of ['data', 'versions', 'meta']) await mkdir(join(dir.path, folder));
-    const native = () => startS3Process(launch, program, dir.path, keys, address);
+    const native = () => startS3Process(launch, program, dir.path, keys, { host: address });
     const container = () => startS3Container(launch, program, dir.path, keys);
     let started = address ? await native() : await containerOr(launch.kind, container, native, onProgress);
     return {
@@ -56,7 +59,12 @@ async function start(launch: S3Launch, { address, onProgress }: S3Options): Prom
       kind: launch.kind,
       moveTo: async to => {
         await started.stop();
-        started = await startS3Process(launch, program, dir.path, keys, to);
+        started = await startS3Process(launch, program, dir.path, keys, { host: to });
+      },
+      goAway: () => started.stop(),
+      comeBack: async () => {
+        const { hostname, port } = new URL(started.endpoint);
+        started = await startS3Process(launch, program, dir.path, keys, { host: hostname, port: Number(port) });
       },
       stop: onceOnly(async () => {
         await started.stop();
