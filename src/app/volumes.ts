@@ -5,13 +5,14 @@ import type { Config } from '../config/load.ts';
 import { type VolumeAccess, volumeConfig } from '../config/volumes.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { stringAt } from '../domain/json.ts';
+import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { TermVolumes } from '../service/world.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { S3Credentials } from '../storage/s3-client.ts';
 import { secrets } from '../volumes/kinds.ts';
 import type { Objects } from '../volumes/objects.ts';
-import type { AccessIssuer, MoverObserver, RepositoryAccess } from '../volumes/ports.ts';
+import type { AccessIssuer, MoverObserver } from '../volumes/ports.ts';
 import { configuredLocation, openPods } from './adapters.ts';
 
 export type Volumes = TermVolumes;

@@ -4,6 +4,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { Fence } from '../domain/fence.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { Policy } from '../domain/policy.ts';
+import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -14,7 +15,7 @@ import type { Repository } from '../repository/repository.ts';
 import type { PlatformCheck } from '../validate/platform.ts';
 import type { FrozenPods } from '../volumes/frozen-pods.ts';
 import type { Objects } from '../volumes/objects.ts';
-import type { Movers, RepositoryAccess, VolumeRepositories } from '../volumes/ports.ts';
+import type { Movers, VolumeRepositories } from '../volumes/ports.ts';
 import type { EventBus } from './event-bus.ts';
 
 /** What may be written with while this replica leads. */

@@ -1,17 +1,8 @@
 import { HoldfastError } from '../domain/errors.ts';
+import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Location, S3Location } from './location.ts';
 import type { S3Credentials } from './s3-client.ts';
 import { s3Error } from './s3-errors.ts';
-
-/** What a pod needs to use one prefix of a location with restic. */
-export interface PrefixAccess {
-  readonly url: string;
-  readonly options: readonly string[];
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-  readonly ca?: string;
-}
 
 export interface AccessOptions {
   readonly location: Location;
@@ -28,7 +19,7 @@ interface IssueOptions {
 }
 
 export interface PrefixIssuer {
-  issue(key: string, options: IssueOptions): Promise<PrefixAccess>;
+  issue(key: string, options: IssueOptions): Promise<RepositoryAccess>;
 }
 
 export interface StsOptions extends AccessOptions {
@@ -110,7 +101,7 @@ function reachable(location: Location): S3Location {
   });
 }
 
-function addressOf({ endpoint, ca }: AccessOptions, location: S3Location, key: string): Pick<PrefixAccess, 'url' | 'options' | 'ca'> {
+function addressOf({ endpoint, ca }: AccessOptions, location: S3Location, key: string): Pick<RepositoryAccess, 'url' | 'options' | 'ca'> {
   const { bucket, region = defaultRegion, forcePathStyle } = location;
   const server = endpoint ?? location.endpoint ?? `https://s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
   const pathStyle = forcePathStyle ?? (endpoint ?? location.endpoint) !== undefined;

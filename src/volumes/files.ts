@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
+import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { VolumeFile } from '../domain/volume-file.ts';
-import { type RepositoryAccess, volumeMount } from './ports.ts';
+import { volumeMount } from './ports.ts';
 
 export interface FilesInput {
   readonly access: RepositoryAccess;

@@ -1,9 +1,10 @@
 import type { MoverRequest } from '../domain/mover.ts';
 import { moverSecrets, terminationLog } from '../domain/mover.ts';
+import type { RepositoryAccess } from '../domain/repository-access.ts';
 import { volumeNames } from '../domain/volume.ts';
 import type { MoverPod } from '../domain/volume-settings.ts';
 import { claimAnnotations, shortDigest, workLabels } from './labels.ts';
-import { type MoverTask, type RepositoryAccess, volumeDevice, volumeMount } from './ports.ts';
+import { type MoverTask, volumeDevice, volumeMount } from './ports.ts';
 
 export interface JobOptions {
   /** Of the Job, its Secret and its pod's label. */

@@ -3,6 +3,7 @@ import type { PodApi } from '../cluster/pod-api.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { at } from '../domain/json.ts';
 import type { MoverAction, MoverMeasure } from '../domain/mover.ts';
+import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import { cleanUp } from './clean-up.ts';
@@ -14,7 +15,7 @@ import { endLeftovers, removeMover, startMover } from './mover-objects.ts';
 import type { MoverSuccess } from './mover-pod.ts';
 import { type MoverEnd, watchMover } from './mover-watch.ts';
 import type { Objects } from './objects.ts';
-import type { AccessIssuer, MoverObserver, Movers, MoverTask, RepositoryAccess } from './ports.ts';
+import type { AccessIssuer, MoverObserver, Movers, MoverTask } from './ports.ts';
 import { createSlots, type Slot } from './slots.ts';
 
 export interface MoversOptions {

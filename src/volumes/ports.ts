@@ -1,19 +1,7 @@
 import type { MoverAction, MoverMeasure, MoverRequest, MoverResult } from '../domain/mover.ts';
+import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Progress } from '../domain/runtime.ts';
 import type { VolumeMode } from '../domain/volume.ts';
-
-/** What a pod needs to work in one repository, and in no other. */
-export interface RepositoryAccess {
-  /** As `restic -r` takes it. */
-  readonly url: string;
-  /** `-o` options. */
-  readonly options: readonly string[];
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-  /** PEM of authorities that the system does not know. */
-  readonly ca?: string;
-}
 
 /** Hands out access to single prefixes of the location. CONFIG_INVALID where the location is none that a pod can reach. */
 export interface AccessIssuer {

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RepositoryAccess } from '../../src/domain/repository-access.ts';
 import { parseLocation } from '../../src/storage/location.ts';
-import { createFixedAccess, createStsAccess, type PrefixAccess } from '../../src/storage/s3-access.ts';
+import { createFixedAccess, createStsAccess } from '../../src/storage/s3-access.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { binary } from '../cluster/binaries.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
@@ -38,7 +39,7 @@ describe('access to one prefix of MinIO', () => {
   const location = () => parseLocation(`s3://backups/cluster?endpoint=${server.endpoint}`);
   const issue = (write: boolean, key = mine) =>
     createStsAccess({ location: location(), credentials: own() }).issue(key, { write, seconds: 900, signal });
-  const storeOf = ({ accessKeyId, secretAccessKey, sessionToken }: PrefixAccess) =>
+  const storeOf = ({ accessKeyId, secretAccessKey, sessionToken }: RepositoryAccess) =>
     createS3Store({
       ...{ endpoint: server.endpoint, bucket: 'backups', prefix: 'cluster' },
       credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
@@ -81,7 +82,7 @@ describe('access to one prefix of MinIO', () => {
     const source = join(dir, 'source');
     await mkdir(source);
     await writeFile(join(source, 'file'), 'content');
-    const call = async (access: PrefixAccess, ...args: string[]) => {
+    const call = async (access: RepositoryAccess, ...args: string[]) => {
       const { url, options, accessKeyId, secretAccessKey, sessionToken = '' } = access;
       const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken };
       const all = ['--no-cache', '--repo', url, ...options.flatMap(option => ['-o', option]), ...args];

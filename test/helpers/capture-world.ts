@@ -1,6 +1,6 @@
 import { runBackup } from '../../src/backup/run.ts';
 import { type CapturedVolumes, createVolumeCapture, type VolumeWish } from '../../src/backup/volumes/capture.ts';
-import type { VolumeTools } from '../../src/backup/volumes/context.ts';
+import type { CaptureTools } from '../../src/backup/volumes/context.ts';
 import { createClusterApi } from '../../src/cluster/client.ts';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { loadCluster } from '../../src/cluster/kubeconfig.ts';
@@ -38,7 +38,7 @@ export interface CaptureWorld {
   /** Between movers and the store, where that was asked for. */
   readonly proxy: MishapProxy | undefined;
   readonly warnings: string[];
-  tools(changes?: Partial<VolumeSettings>, more?: Partial<VolumeTools>): VolumeTools;
+  tools(changes?: Partial<VolumeSettings>, more?: Partial<CaptureTools>): CaptureTools;
   /** Captures the claims of one namespace. */
   capture(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<CapturedVolumes>;
   /** A whole backup of one namespace. */
@@ -58,7 +58,7 @@ export interface WorldOptions {
 export interface CaptureOptions {
   readonly id?: string;
   readonly settings?: Partial<VolumeSettings>;
-  readonly tools?: Partial<VolumeTools>;
+  readonly tools?: Partial<CaptureTools>;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }

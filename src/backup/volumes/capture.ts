@@ -11,7 +11,7 @@ import { holdLease } from '../../volumes/held-lease.ts';
 import { claims, leases, pods, snapshotClasses, storageClasses, volumes } from '../../volumes/kinds.ts';
 import { workLeaseName } from '../../volumes/work-lease.ts';
 import { type ClaimContext, captureUnit } from './capture-unit.ts';
-import type { CaptureContext, VolumeTools } from './context.ts';
+import type { CaptureContext, CaptureTools } from './context.ts';
 import { planUnits, podsByClaim } from './hook-plan.ts';
 import { findLeftovers } from './leftovers.ts';
 import { selectClaims, type WantedClaim } from './select.ts';
@@ -36,7 +36,7 @@ export type CaptureVolumes = (
   options: { readonly signal: AbortSignal; readonly progress: Progress },
 ) => Promise<CapturedVolumes>;
 
-export function createVolumeCapture(tools: VolumeTools, wish: VolumeWish): CaptureVolumes {
+export function createVolumeCapture(tools: CaptureTools, wish: VolumeWish): CaptureVolumes {
   return async ({ id, selection }, { signal, progress }) => {
     const { wanted, left } = selectClaims(await tools.objects.list(claims, {}, signal), selection);
     if (wanted.length === 0) return { records: sorted(left), problems: [] };

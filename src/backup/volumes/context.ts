@@ -7,7 +7,7 @@ import type { Objects } from '../../volumes/objects.ts';
 import type { Movers, VolumeRepositories } from '../../volumes/ports.ts';
 
 /** What capturing volumes works with, whichever set it is for. */
-export interface VolumeTools {
+export interface CaptureTools {
   readonly objects: Objects;
   readonly pods: PodApi;
   readonly movers: Movers;
@@ -24,7 +24,7 @@ export interface VolumeTools {
   readonly errorMs?: number;
 }
 
-export interface CaptureContext extends VolumeTools {
+export interface CaptureContext extends CaptureTools {
   /** Id of the set. */
   readonly work: string;
   readonly signal: AbortSignal;
