@@ -25,11 +25,11 @@ export const volumesLs: CommandSpec = {
   run: async call => {
     const app = await call.app();
     const { manifest } = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest' });
-    const { volumeRecordLines } = await import('../render/volume-lists.ts');
+    const { volumeTable } = await import('../render/volumes.ts');
     const { volumes } = manifest;
     await present(call, {
       document: { backup: manifest.id, volumes },
-      lines: () => volumeRecordLines(volumes, call.style, call.options.headers),
+      lines: () => volumeTable(volumes, call.style, call.options.headers),
       names: () => volumes.map(({ namespace, claim }) => `${namespace}/${claim}`),
     });
     if (volumes.length === 0) advise(call, `${manifest.id} says nothing of volumes.`);

@@ -1,6 +1,7 @@
 import type { KindRecord, Manifest } from '../../domain/backup-set.ts';
 import { kindName } from '../../domain/resource.ts';
 import { everything, type Selection } from '../../domain/selection.ts';
+import type { VolumeRecord } from '../../domain/volume.ts';
 import type { ManifestSignature } from '../../repository/manifest.ts';
 import { age, count, counted, duration, printable, size, time } from '../format.ts';
 import type { Style } from '../style.ts';
@@ -44,13 +45,18 @@ export function backupDescription(manifest: Manifest, signature: ManifestSignatu
       '  ',
     ),
     ...block(style.bad('Problems'), problemTable(manifest.problems, style), style),
-    ...block('Volumes', volumeTable(manifest.volumes, style), style),
+    ...block('Volumes', volumeTable(asked(manifest.volumes), style), style),
     ...block(style.warning('Not protected'), volumeLines(manifest.volumes, 100), style),
     ...block('Kinds', kindTable(manifest.kinds, style), style),
     ...block('Left out on purpose', exclusionTable(manifest, style), style),
     ...block('Files', fileTable(manifest, style), style),
     ...block('Recipients', manifest.encryption.recipients, style),
   ];
+}
+
+/** The others stand under what is not protected. */
+function asked(volumes: readonly VolumeRecord[]): VolumeRecord[] {
+  return volumes.filter(({ state }) => state !== 'not-protected');
 }
 
 /** Parts that were asked for and are not there, each with its reason. */

@@ -1,27 +1,8 @@
-import type { VolumeRecord } from '../../domain/volume.ts';
 import type { VolumeFile } from '../../domain/volume-file.ts';
 import type { Orphan, RemovedOrphan, UpkeepItem } from '../../domain/volume-upkeep.ts';
 import { count, duration, printable, size } from '../format.ts';
 import type { Style } from '../style.ts';
 import { table } from '../table.ts';
-
-/** What a set has of each claim. */
-export function volumeRecordLines(volumes: readonly VolumeRecord[], style: Style, headers = true): string[] {
-  return table<VolumeRecord>(
-    [
-      { title: 'CLAIM', cell: volume => printable(`${volume.namespace}/${volume.claim}`) },
-      { title: 'STATE', cell: volume => volume.state, paint: text => (text === 'failed' ? style.bad(text) : text) },
-      { title: 'CLASS', cell: volume => printable(volume.storageClass ?? '') },
-      { title: 'SIZE', cell: volume => (volume.sizeBytes === undefined ? '' : size(volume.sizeBytes)), align: 'right' },
-      { title: 'SNAPSHOT', cell: ({ snapshot }) => (snapshot === undefined ? '' : snapshot.kept === undefined ? 'taken' : 'kept') },
-      { title: 'DATA', cell: ({ data }) => (data === undefined ? '' : size(data.bytes)), align: 'right' },
-      { title: 'FILES', cell: ({ data }) => (data === undefined ? '' : count(data.files)), align: 'right' },
-      { title: 'WHY', cell: volume => printable(volume.reason) },
-    ],
-    volumes,
-    { style, headers },
-  );
-}
 
 /** As `ls -l` has it; one file a line, so that a volume of any size can be listed. */
 export function fileLine(file: VolumeFile): string {

@@ -8,7 +8,7 @@ const data = { repository: 'volumes/a/x/', snapshot: 'ab', files: 3, bytes: 2 **
 
 const volumes: readonly VolumeRecord[] = [
   {
-    ...{ namespace: 'agents', claim: 'workspace', state: 'captured', reason: '', sizeBytes: 10 * 2 ** 30 },
+    ...{ namespace: 'agents', claim: 'workspace', state: 'captured', reason: '', storageClass: 'fast', sizeBytes: 10 * 2 ** 30 },
     ...{ snapshot: { ...snapshot, kept: { namespace: 'holdfast', name: 's' } }, data: { ...data, source: 'snapshot' } },
   },
   { namespace: 'agents', claim: 'cache', state: 'captured', reason: 'read while in use', data: { ...data, source: 'live' } },
@@ -24,9 +24,10 @@ describe('volumes on screen', () => {
 
   it('are a table of what the set has of each claim, and why not', () => {
     const text = volumeTable(volumes, style).join('\n');
-    expect(text).toMatch(/agents\/workspace +captured +snapshot, data +10\.0 GiB +1\.00 GiB +1\.00 MiB +4\.0s/);
+    expect(text).toMatch(/agents\/workspace +captured +snapshot, data +fast +10\.0 GiB +3 +1\.00 GiB +1\.00 MiB +4\.0s/);
     expect(text).toMatch(/agents\/cache +captured +live data .* read while in use/);
     expect(text).toMatch(/agents\/broken +failed .* disk on fire/);
-    expect(text).not.toContain('scratch');
+    expect(text).toMatch(/agents\/scratch +not-protected .* left out/);
+    expect(volumeTable(volumes, style, false)).toHaveLength(volumes.length);
   });
 });

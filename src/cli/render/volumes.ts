@@ -1,5 +1,5 @@
 import type { VolumeRecord, VolumeState } from '../../domain/volume.ts';
-import { counted, duration, printable, size } from '../format.ts';
+import { count, counted, duration, printable, size } from '../format.ts';
 import type { Style } from '../style.ts';
 import { table } from '../table.ts';
 
@@ -14,22 +14,24 @@ export function volumeFact(volumes: readonly VolumeRecord[]): [string, string][]
   return [['Volumes', `${counted(captured, 'claim')} captured${failed === 0 ? '' : `, ${failed} failed`}${moved}`]];
 }
 
-/** What the set has of each claim that was asked for. */
-export function volumeTable(volumes: readonly VolumeRecord[], style: Style): string[] {
-  const shown = volumes.filter(({ state }) => state !== 'not-protected');
+/** What a set has of each of these claims. */
+export function volumeTable(volumes: readonly VolumeRecord[], style: Style, headers = true): string[] {
+  const paints: Record<VolumeState, (text: string) => string> = { captured: style.good, failed: style.bad, 'not-protected': text => text };
   return table<VolumeRecord>(
     [
       { title: 'CLAIM', cell: ({ namespace, claim }) => printable(`${namespace}/${claim}`) },
-      { title: 'STATE', cell: ({ state }) => state, paint: state => (state === 'failed' ? style.bad(state) : style.good(state)) },
+      { title: 'STATE', cell: ({ state }) => state, paint: (text, { state }) => paints[state](text) },
       { title: 'HAS', cell: hasText },
+      { title: 'CLASS', cell: ({ storageClass }) => printable(storageClass ?? '') },
       { title: 'SIZE', cell: ({ sizeBytes }) => (sizeBytes === undefined ? '' : size(sizeBytes)), align: 'right' },
+      { title: 'FILES', cell: ({ data }) => (data === undefined ? '' : count(data.files)), align: 'right' },
       { title: 'READ', cell: ({ data }) => (data === undefined ? '' : size(data.bytes)), align: 'right' },
       { title: 'NEW', cell: ({ data }) => (data === undefined ? '' : size(data.addedBytes)), align: 'right' },
       { title: 'TOOK', cell: ({ data }) => (data === undefined ? '' : duration(data.durationMs)), align: 'right' },
       { title: 'WHY', cell: ({ reason }) => printable(reason) },
     ],
-    shown,
-    { style },
+    volumes,
+    { style, headers },
   );
 }
 
