@@ -14,7 +14,7 @@ export async function thawLeft({ log, runtime }: Pick<World, 'log' | 'runtime'>,
     } catch (thrown) {
       if (signal.aborted) return;
       const error = asHoldfastError(thrown);
-      log.error({ err: error }, 'whether pods were left frozen could not be found out');
+      log.warn({ err: error }, 'whether pods were left frozen could not be found out');
       if (!error.retryable) return;
       await runtime.sleep(delayMs, signal).catch(() => {});
     }
