@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { RequestMeasure } from '../api/request-log.ts';
 import type { ServiceConfig } from '../config/service.ts';
 import type { ErrorCode, HoldfastError } from '../domain/errors.ts';
-import { isEnded, type Operation, type OperationKind, type OperationResult } from '../domain/operation.ts';
+import { isEnded, type Operation, type OperationRequest, type OperationResult } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeOutcome } from '../domain/volume-restore.ts';
 import type { UpkeepOutcome } from '../domain/volume-upkeep.ts';
@@ -110,7 +110,7 @@ function operationEnded({ request, phase, startedAt, result }: Operation, log: L
   metrics.operationEnded(kind, phase, seconds);
   const level = phase === 'Completed' ? 'info' : phase === 'Failed' ? 'error' : 'warn';
   log[level]({ operation: id, kind, subject, actor: actor.name, phase, seconds, error: result?.error }, 'an operation has ended');
-  measureVolumes(kind, result?.summary ?? {}, parameters, metrics.volumes);
+  if (result !== undefined) measureVolumes(request, result, metrics.volumes);
   if (kind !== 'backup') return;
   const count = (name: string): number => Number(result?.summary[name] ?? 0);
   const { policy = '', tier = '' } = parameters as { policy?: string; tier?: string };
@@ -118,9 +118,10 @@ function operationEnded({ request, phase, startedAt, result }: Operation, log: L
 }
 
 /** By the summaries that the jobs of the service give. */
-function measureVolumes(kind: OperationKind, { volumes, upkeep }: OperationResult['summary'], of: object, metrics: VolumeMetrics): void {
+function measureVolumes({ kind, parameters }: OperationRequest, { summary, error }: OperationResult, metrics: VolumeMetrics): void {
+  const { volumes, upkeep } = summary;
   if (kind === 'backup' && volumes !== undefined) {
-    const { policy = '', tier = '' } = of as { policy?: string; tier?: string };
+    const { policy = '', tier = '' } = parameters as { policy?: string; tier?: string };
     const { failures, ...counts } = volumes as BackupVolumes;
     metrics.captured({ policy, tier }, counts);
     for (const [code, count] of Object.entries(failures)) metrics.failed('backup', code as ErrorCode, count);
@@ -128,5 +129,6 @@ function measureVolumes(kind: OperationKind, { volumes, upkeep }: OperationResul
   if (kind === 'restore' && Array.isArray(volumes)) {
     for (const { problem } of volumes as VolumeOutcome[]) if (problem !== undefined) metrics.failed('restore', problem.code, 1);
   }
+  if (kind === 'restore' && 'volume' in parameters && error !== undefined) metrics.failed('restore', error.code, 1);
   if (kind === 'retention' && upkeep !== undefined) metrics.upkeepEnded(upkeep as UpkeepOutcome);
 }

@@ -1,5 +1,7 @@
 import type { Actor } from '../domain/operation.ts';
+import { countVolumes } from '../domain/volume-counts.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
+import { requireManifest } from '../repository/read-manifest.ts';
 import { clockSlackMs } from '../schedule/history.ts';
 import { isOfCluster } from '../schedule/objectives.ts';
 import { record, type World } from './world.ts';
@@ -9,7 +11,7 @@ const pageEntries = 100;
 
 /**
  * Tells the ledger of the cluster's sets since then that it does not name: their writer ended between making them visible and telling, or told
- * nobody, as a local command. STORE_ codes.
+ * nobody, as a local command. STORE_ and BACKUP_ codes.
  */
 export async function tellOfSets(world: World, { clusterId, since, signal }: { clusterId: string; since: Date; signal: AbortSignal }) {
   const latest = world.runtime.now().getTime() + clockSlackMs;
@@ -23,7 +25,18 @@ export async function tellOfSets(world: World, { clusterId, since, signal }: { c
   for (const { id, tier, fires, objects, bytes, problems, phase } of sets) {
     if (told.has(id)) continue;
     const action = phase === 'Completed' ? 'backup.completed' : 'backup.partially-failed';
-    await record(world, { action, actor, subject: id, details: { tier, fires, objects, bytes, problems, toldLater: true } });
+    const { manifest } = await requireManifest(world.repository, id, { trusted: world.keys.trusted, signal });
+    const { volumes } = manifest;
+    const details = {
+      tier,
+      fires,
+      objects,
+      bytes,
+      problems,
+      ...(volumes.length > 0 && { volumes: countVolumes(volumes) }),
+      toldLater: true,
+    };
+    await record(world, { action, actor, subject: id, details });
   }
 }
 

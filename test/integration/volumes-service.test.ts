@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,7 +9,6 @@ import { stringAt } from '../../src/domain/json.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import type { UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
 import { temporaryName } from '../../src/restore/volumes/temporary-claim.ts';
-import { createS3Store } from '../../src/storage/s3-store.ts';
 import { claims, namespaces, secrets, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { dueCheck } from '../../src/volumes/upkeep-rules.ts';
@@ -20,6 +19,7 @@ import { createClaim, runPod } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
+import { bytesBelow } from '../helpers/bucket.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
 import { testRuntime } from '../helpers/runtime.ts';
@@ -188,13 +188,21 @@ volumes:
     expect(await Promise.all(['one', 'two'].map(name => inPod(name, hashAll)))).toEqual(before);
   });
 
-  test('a claim is brought back into another namespace, beside the living one and of another storage class', async () => {
+  test('a claim is brought back into another namespace, beside the living one and of another storage class, once', async () => {
     const mapping = `--storage-class-mapping ${storageClass}=${lateStorageClass}`;
     const copied = await ask(`volumes restore ${first} agents/one --to elsewhere/copy ${mapping}`);
     expect(copied).toMatchObject({ namespace: 'elsewhere', claim: 'copy', state: 'filled' });
     expect(await inPod('copy', hashAll, 'elsewhere')).toBe(before[0]);
     const copy = await objects.read(claims, 'elsewhere', 'copy', signal());
     expect(stringAt(copy, 'spec', 'storageClassName')).toBe(lateStorageClass);
+    const [from, to] = [
+      { namespace: 'agents', claim: 'one' },
+      { namespace: 'elsewhere', claim: 'copy' },
+    ];
+    const identity = { value: await readFile(join(dir, 'keys', 'operator.identity'), 'utf8') };
+    const again = await post('restores/volumes', { set: first, from, to, identity });
+    expect(again).toMatchObject({ phase: 'Failed', error: { code: 'CLUSTER_CONFLICT' } });
+    await untilMetric('failures_total{doing="restore",code="CLUSTER_CONFLICT"}', value => value === 1);
     expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
   });
 
@@ -242,7 +250,7 @@ volumes:
   test('retention deletes the older set, and upkeep lets go of its data and reads a part of the rest', async () => {
     const [wasOne, wasTwo] = await Promise.all(['one', 'two'].map(snapshotsOf));
     expect([wasOne, wasTwo].map(ids => ids?.length)).toEqual([2, 2]);
-    const bytes = await packBytes();
+    const bytes = await bytesBelow(server, 'backups', `service/${key}data/`);
     const named = (await service.get<{ volumes: VolumeRecord[] }>(`backups/${second}`)).volumes.map(({ data }) => data?.snapshot);
     const { digest } = await service.get<{ digest: string }>('retention/plan');
     const done = await post('retention/runs', { confirm: digest });
@@ -255,7 +263,7 @@ volumes:
     expect(items).toMatchObject(['one', 'two'].map(claim => ({ repository: `volumes/agents/${claim}/`, forgotten: 1, state: 'done' })));
     expect(items[0]?.checked).toMatch(/^\d+\/12$/);
     expect(await Promise.all(['one', 'two'].map(snapshotsOf))).toEqual(named.map(id => [id]));
-    expect(bytes - (await packBytes())).toBeGreaterThan(7_000_000);
+    expect(bytes - (await bytesBelow(server, 'backups', `service/${key}data/`))).toBeGreaterThan(7_000_000);
     await restic('one', ['check', '--read-data']);
     const { entries } = (await ask('ledger get --action volumes.upkeep')) as { entries: unknown[] };
     expect(entries).toMatchObject([{ details: { repositories: 2, items } }]);
@@ -279,17 +287,5 @@ volumes:
 
   async function snapshotsOf(claim: string): Promise<string[]> {
     return (JSON.parse(await restic(claim, ['snapshots', '--json'])) as { id: string }[]).map(({ id }) => id);
-  }
-
-  async function packBytes(): Promise<number> {
-    const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
-    const store = createS3Store({ endpoint: server.endpoint, credentials, bucket: 'backups', prefix: 'service', forcePathStyle: true });
-    try {
-      let sum = 0;
-      for await (const { bytes } of store.list(`${key}data/`, { signal: signal() })) sum += bytes;
-      return sum;
-    } finally {
-      await store.close();
-    }
   }
 });
