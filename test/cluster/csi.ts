@@ -57,7 +57,7 @@ export interface Csi {
   /** The driver is gone, its volumes and what is mounted stay. */
   stopDriver(): Promise<void>;
   startDriver(): Promise<void>;
-  stop(): Promise<void>;
+  stop(graceMs?: number): Promise<void>;
 }
 
 const objects: readonly (readonly [string, KubeObject])[] = [
@@ -117,9 +117,9 @@ export async function startCsi(space: NodeSpace, access: Access, dir: string, on
   const control = join(space.dir, 'csi-control.sock');
   let driver = await startDriver(space, programs.driver, dataDir, control);
   const others = new Map<string, { server: GuardedProcess; readonly again: () => Promise<void> }>();
-  const stop = async () => {
-    await Promise.all([...others.values()].map(({ server }) => server.stop(5_000)));
-    await driver.stop(5_000);
+  const stop = async (graceMs = 5_000) => {
+    await Promise.all([...others.values()].map(({ server }) => server.stop(graceMs)));
+    await driver.stop(graceMs);
   };
   try {
     const kubeconfig = join(space.dir, 'csi.kubeconfig');

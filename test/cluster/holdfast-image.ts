@@ -27,24 +27,24 @@ export interface BuiltImage extends WrittenImage {
  * Kept in the cache under a key of everything that goes in.
  */
 export async function holdfastImage(onProgress?: Progress): Promise<BuiltImage> {
-  const work = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
-  try {
-    onProgress?.('image: compiling');
-    const tsc = join(projectDir, 'node_modules/.bin/tsc');
-    await run(tsc, ['-p', 'tsconfig.build.json', '--outDir', join(work, 'dist'), '--sourceMap', 'false'], { cwd: projectDir });
-    const restic = await binary('restic', onProgress);
-    const file = join(cacheDir(), 'images', `holdfast-${await keyOf(join(work, 'dist'), restic)}.tar`);
-    await mkdir(join(cacheDir(), 'images'), { recursive: true });
-    await withLock(`${file}.lock`, async () => {
-      if (await exists(`${file}.json`)) return;
+  const restic = await binary('restic', onProgress);
+  const file = join(cacheDir(), 'images', `holdfast-${await keyOf(restic)}.tar`);
+  await mkdir(join(cacheDir(), 'images'), { recursive: true });
+  await withLock(`${file}.lock`, async () => {
+    if (await exists(`${file}.json`)) return;
+    const work = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
+    try {
+      onProgress?.('image: compiling');
+      const tsc = join(projectDir, 'node_modules/.bin/tsc');
+      await run(tsc, ['-p', 'tsconfig.build.json', '--outDir', join(work, 'dist'), '--sourceMap', 'false'], { cwd: projectDir });
       onProgress?.('image: packing');
       const written = await writeImage(await holdfastSpec(join(work, 'dist'), restic), file);
       await writeFile(`${file}.json`, JSON.stringify(written));
-    });
-    return { ...(JSON.parse(await readFile(`${file}.json`, 'utf8')) as WrittenImage), file };
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  });
+  return { ...(JSON.parse(await readFile(`${file}.json`, 'utf8')) as WrittenImage), file };
 }
 
 /** Four layers, from what changes seldom to what changes with every commit. */
@@ -97,10 +97,13 @@ async function filesBelow(dir: string): Promise<string[]> {
     .sort();
 }
 
-async function keyOf(dist: string, restic: string): Promise<string> {
+/** Of the sources and whatever turns them into the image: compiling them takes ten times as long as reading them. */
+async function keyOf(restic: string): Promise<string> {
   const hash = createHash('sha256');
-  for (const file of await filesBelow(dist)) hash.update(`${file}\0`).update(await readFile(join(dist, file)));
-  for (const file of ['package.json', 'package-lock.json']) hash.update(await readFile(join(projectDir, file)));
+  const sources = (await filesBelow(join(projectDir, 'src'))).filter(file => !file.endsWith('.test.ts'));
+  for (const file of sources) hash.update(`${file}\0`).update(await readFile(join(projectDir, 'src', file)));
+  for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'LICENSE'])
+    hash.update(await readFile(join(projectDir, file)));
   for (const file of ['holdfast-image.ts', 'images.ts', 'oci-image.ts', 'production-modules.ts']) {
     hash.update(await readFile(join(import.meta.dirname, file)));
   }

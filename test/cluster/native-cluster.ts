@@ -125,8 +125,10 @@ function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, 
       await waitUntilUsable(api.access, manager, undefined);
     },
     stop,
+    // Nobody will read the data again: servers that are killed are gone in no time, and the same is given back as after `kill -9` of a test.
     destroy: async () => {
-      await stop();
+      await space?.stop();
+      await Promise.all([node?.stop(0), manager?.stop(0), apiProcess.stop(0), etcd.process.stop(0)]);
       await dir.remove();
     },
   };

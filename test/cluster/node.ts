@@ -29,7 +29,7 @@ export interface TestNode {
   stopKubelet(): Promise<void>;
   startKubelet(): Promise<void>;
   /** The node's servers are gone, containers run on until the space is stopped. */
-  stop(): Promise<void>;
+  stop(graceMs?: number): Promise<void>;
 }
 
 export interface NodeOptions {
@@ -48,9 +48,9 @@ export async function startNode(options: NodeOptions): Promise<TestNode> {
   const { space, access, kubeletClient } = options;
   const started: GuardedProcess[] = [];
   const parts: { kubelet?: GuardedProcess; csi?: Csi } = {};
-  const stop = async () => {
-    await parts.csi?.stop();
-    await Promise.all([parts.kubelet, ...started].map(server => server?.stop(5_000)));
+  const stop = async (graceMs = 5_000) => {
+    await parts.csi?.stop(graceMs);
+    await Promise.all([parts.kubelet, ...started].map(server => server?.stop(graceMs)));
   };
   try {
     started.push(await startScheduler(options));

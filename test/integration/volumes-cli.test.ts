@@ -18,6 +18,7 @@ import { connect } from '../helpers/journey.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 import { makeNamespace } from '../helpers/volumes.ts';
 
+const claimNames = ['one', 'two'];
 const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
 const signal = () => AbortSignal.timeout(60_000);
 
@@ -49,11 +50,13 @@ describeOnNode('volumes from the command line', cluster => {
     ledgerFlags = ['--config', config, '--location', location, '--keys-dir', join(work, 'keys')];
     flags = [...ledgerFlags, '--kubeconfig', cluster().kubeconfig];
     for (const name of ['holdfast', 'agents']) await makeNamespace(objects, name);
-    for (const name of ['one', 'two']) {
-      await createClaim(cluster(), { name, namespace: 'agents', size: '64Mi' });
-      const write = 'cd /data && mkdir -p src && head -c 20000000 /dev/urandom > blob && echo hello > src/greeting && sync';
-      await runPod(cluster(), { name: 'writes', namespace: 'agents', command: write, claims: { '/data': name } });
-    }
+    const write = 'cd /data && mkdir -p src && head -c 20000000 /dev/urandom > blob && echo hello > src/greeting && sync';
+    await Promise.all(
+      claimNames.map(async name => {
+        await createClaim(cluster(), { name, namespace: 'agents', size: '64Mi' });
+        await runPod(cluster(), { name: `writes-${name}`, namespace: 'agents', command: write, claims: { '/data': name } });
+      }),
+    );
     before = await hashes();
     expect((await run(['keys', 'generate', '--out', join(work, 'keys')])).exit).toBe(0);
     const made = await run(['init', ...flags]);
@@ -71,13 +74,13 @@ describeOnNode('volumes from the command line', cluster => {
   const run = (args: readonly string[]) => holdfast(args, { env });
 
   async function hashes(): Promise<string> {
-    const logs: string[] = [];
-    for (const name of ['one', 'two']) {
-      const { log, exitCode } = await runPod(cluster(), { name: 'hash', namespace: 'agents', command: hashAll, claims: { '/data': name } });
+    const logs = claimNames.map(async name => {
+      const pod = { name: `hash-${name}`, namespace: 'agents', command: hashAll, claims: { '/data': name } };
+      const { log, exitCode } = await runPod(cluster(), pod);
       expect(exitCode, log).toBe(0);
-      logs.push(log);
-    }
-    return logs.join('');
+      return log;
+    });
+    return (await Promise.all(logs)).join('');
   }
 
   test('lists the claims of a backup and the files of one', async () => {

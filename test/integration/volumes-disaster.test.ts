@@ -42,15 +42,16 @@ describeOnNode('volumes after a disaster', cluster => {
   beforeAll(async () => {
     world = await openCaptureWorld(cluster());
     await makeNamespace(world.objects, 'agents');
-    for (const name of claimNames) {
-      const volumeMode = name === 'device' ? ('Block' as const) : ('Filesystem' as const);
-      await createClaim(cluster(), { name, namespace: 'agents', size: '32Mi', volumeMode });
-    }
+    await Promise.all(
+      claimNames.map(name => {
+        const volumeMode = name === 'device' ? ('Block' as const) : ('Filesystem' as const);
+        return createClaim(cluster(), { name, namespace: 'agents', size: '32Mi', volumeMode });
+      }),
+    );
     const write =
       'cd /data && mkdir -p a/b && head -c 2000000 /dev/urandom > a/blob && echo x > a/b/c && chown 1000:1000 a/b/c && chmod 640 a/b/c && sync';
-    await inPod(cluster(), 'agents', 'workspace', write);
-    await inPod(cluster(), 'agents', 'cache', write);
-    await inPod(cluster(), 'agents', 'device', 'head -c 5000000 /dev/urandom | dd of=/dev/data conv=notrunc 2>/dev/null; sync');
+    const writeDevice = 'head -c 5000000 /dev/urandom | dd of=/dev/data conv=notrunc 2>/dev/null; sync';
+    await Promise.all(claimNames.map(name => inPod(cluster(), 'agents', name, name === 'device' ? writeDevice : write)));
     before = await hashes(cluster(), 'agents');
     set = await backUp();
   }, 400_000);
@@ -156,13 +157,12 @@ function inPod(cluster: ClusterWithNode, namespace: string, claim: string, comma
 }
 
 async function hashes(cluster: ClusterWithNode, namespace: string): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
-  for (const claim of claimNames) {
+  const found = claimNames.map(async claim => {
     const { log, exitCode } = await inPod(cluster, namespace, claim, hash[claim] ?? '');
     expect(exitCode, log).toBe(0);
-    found[claim] = log;
-  }
-  return found;
+    return [claim, log] as const;
+  });
+  return Object.fromEntries(await Promise.all(found));
 }
 
 /** The namespace, its claims and their volumes. */
