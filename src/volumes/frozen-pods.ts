@@ -6,11 +6,11 @@ import type { Runtime } from '../domain/runtime.ts';
 import { volumeNames } from '../domain/volume.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import { cleanUp } from './clean-up.ts';
-import { configMaps, pods } from './kinds.ts';
+import { configMaps, leases, pods } from './kinds.ts';
 import { labelValue, shortDigest } from './labels.ts';
 import type { Objects } from './objects.ts';
 import { hooksOf, type PodHooks, runThaw } from './pod-hooks.ts';
-import { type WorkLeases, workEnded } from './work-lease.ts';
+import { type WorkLeases, workEnded, workLeaseName } from './work-lease.ts';
 
 export interface FrozenTools extends WorkLeases {
   readonly objects: Objects;
@@ -93,11 +93,19 @@ export function createFrozenPods(tools: FrozenTools): FrozenPods {
     return running;
   };
 
+  /** The lease goes, so that nobody has to find that out again. */
+  const ended = async (work: string, signal: AbortSignal): Promise<boolean> => {
+    if (!(await workEnded(tools, work, signal))) return false;
+    const name = workLeaseName(work);
+    await cleanUp(tools, `lease ${name}`, bound => objects.remove(leases, settings.namespace, name, bound));
+    return true;
+  };
+
   /** By pod, the notes of runs that are over. */
   const left = async (meant: (note: Note) => boolean, signal: AbortSignal): Promise<readonly Notes[]> => {
     const works = new Set((await list(signal)).filter(meant).map(({ work }) => work));
     const over = new Set<string>();
-    await Promise.all([...works].map(async work => ((await workEnded(tools, work, signal)) ? over.add(work) : undefined)));
+    await Promise.all([...works].map(async work => ((await ended(work, signal)) ? over.add(work) : undefined)));
     const byPod = new Map<string, Notes>();
     // Anew, for others may have thawed them meanwhile.
     for (const note of over.size === 0 ? [] : await list(signal)) {
