@@ -137,14 +137,16 @@ describe('an interrupted restore', () => {
   }
 
   /** A client that is gone after so many writes: the last one was carried out, and nobody learned of it. */
-  function mortal(writes: number): { readonly api: ClusterApi; readonly signal: AbortSignal } {
+  function mortal(writes: number): { readonly api: ClusterApi; readonly signal: AbortSignal; readonly left: () => number } {
     const death = new AbortController();
     let left = writes;
     const write =
       <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) =>
       async (...args: Args): Promise<T> => {
         death.signal.throwIfAborted();
-        const answer = await call(...args);
+        // One that is refused is one as well: a controller may make an object of the namespace first.
+        const answer = call(...args);
+        await answer.catch(() => {});
         if (--left <= 0) death.abort(new HoldfastError('INTERRUPTED', 'killed'));
         death.signal.throwIfAborted();
         return answer;
@@ -153,6 +155,7 @@ describe('an interrupted restore', () => {
     return {
       api: { ...api, create: write(create), update: write(update), patch: write(patch), delete: write(api.delete) },
       signal: death.signal,
+      left: () => left,
     };
   }
 
@@ -180,11 +183,11 @@ describe('an interrupted restore', () => {
     expect(whole.writes).toBeGreaterThan(12);
     for (let writes = 1; writes < whole.writes; writes++) {
       const options = { selection, namespaceMapping: { lab: `lab-${writes}` } };
-      const { api: dying, signal } = mortal(writes);
+      const { api: dying, signal, left } = mortal(writes);
       const ended = await restore(set, dying, { ...options, concurrency: 1 }, signal).catch((error: Error) => error.message);
       // What the controllers make in a new namespace is found there or written, so that one run may need a few writes less than another.
       if (typeof ended === 'string') expect(ended, `dies after ${writes} writes`).toContain('killed');
-      else expect(ended.writes, `is through before ${writes} writes`).toBeLessThan(writes);
+      else expect(left(), `is through before ${writes} writes`).toBeGreaterThan(0);
       const completed = await restore(set, api, options);
       expect(
         completed.problems.filter(problem => problem.severity === 'failed'),
