@@ -55,8 +55,12 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
     await startPod(cluster(), { ...app, command: 'sleep 10000', claims: { '/data': 'data' } });
     await hooks(thaw);
   };
-  const hooks = (thawHook: string) => {
-    const annotations = { 'backup.holdfast.dev/quiesce': freeze, 'backup.holdfast.dev/thaw': thawHook };
+  const hooks = (thawHook: string, quiesceHook = freeze) => {
+    const annotations = {
+      'backup.holdfast.dev/quiesce': quiesceHook,
+      'backup.holdfast.dev/thaw': thawHook,
+      'backup.holdfast.dev/hook-timeout': '100s',
+    };
     return objects.merge(pods, app.namespace, app.name, { metadata: { annotations } }, never);
   };
   const ran = async () => (await exec(cluster(), app, ['cat', '/tmp/hooks'])).stdout;
@@ -137,6 +141,24 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
     const next = await holdfast([...create, ...flags]);
     expect(next.exit, next.stdout + next.stderr).toBe(0);
     expect(next.stderr).not.toContain('left frozen');
+    expect(await ran()).toBe('quiesce\nthaw\n');
+    expect(await notes()).toEqual([]);
+  });
+
+  test('is left to the run that froze it while that is at work', async () => {
+    await makeNamespace(objects, 'other');
+    await createClaim(cluster(), { namespace: 'other', name: 'data' });
+    await startApp();
+    await hooks(thaw, `${freeze}; while [ ! -e /tmp/go ]; do usleep 100000; done`);
+    const first = holdfast([...create, ...flags]);
+    await waitFor('the pod is frozen', frozen, { timeoutMs: 120_000, intervalMs: 100 });
+    const second = await holdfast(['backup', 'create', '--include-namespaces', 'other', ...flags]);
+    expect(second.exit, second.stdout + second.stderr).toBe(0);
+    expect(await ran()).toBe('quiesce\n');
+    expect(await notes()).toHaveLength(1);
+    await exec(cluster(), app, ['touch', '/tmp/go']);
+    const { exit, stdout, stderr } = await first;
+    expect(exit, stdout + stderr).toBe(0);
     expect(await ran()).toBe('quiesce\nthaw\n');
     expect(await notes()).toEqual([]);
   });
