@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { apiJson, createIfMissing, type KubeObject } from './api-request.ts';
 import { binary, type Progress } from './binaries.ts';
 import { installDefinitions } from './definitions.ts';
@@ -93,6 +94,9 @@ function storageClassObject(name: string, volumeBindingMode: string, annotations
   return { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata, provisioner: csiDriverName, volumeBindingMode };
 }
 
+const restartMs = 300;
+/** A snapshot that was deleted while its driver was away is looked at again by nobody before this time: a quarter of an hour unless told. */
+const lookAgain = '--resync-period=5s';
 const haste = [
   '--leader-election=false',
   '--kube-api-qps=200',
@@ -116,9 +120,11 @@ export async function startCsi(space: NodeSpace, access: Access, dir: string, on
   const dataDir = join(space.dir, 'csi');
   const control = join(space.dir, 'csi-control.sock');
   let driver = await startDriver(space, programs.driver, dataDir, control);
-  const others = new Map<string, { server: GuardedProcess; readonly again: () => Promise<void> }>();
+  const others = new Map<string, GuardedProcess>();
+  let stopped = false;
   const stop = async (graceMs = 5_000) => {
-    await Promise.all([...others.values()].map(({ server }) => server.stop(graceMs)));
+    stopped = true;
+    await Promise.all([...others.values()].map(server => server.stop(graceMs)));
     await driver.stop(graceMs);
   };
   try {
@@ -130,14 +136,18 @@ export async function startCsi(space: NodeSpace, access: Access, dir: string, on
       '--extra-create-metadata',
       '--timeout=60s',
     ];
+    /** Sidecars end when they have lost their driver; in a pod the kubelet starts them again. */
     const launch = async (name: string, command: string, args: readonly string[]) => {
       const all = [`--kubeconfig=${kubeconfig}`, ...haste, ...args];
       const server = await startGuarded({ name, command, args: all, logFile: join(dir, `${name}.log`) });
-      others.set(name, { server, again: () => launch(name, command, args) });
+      others.set(name, server);
+      if (stopped) await server.stop(0);
+      const again = () => sleep(restartMs).then(() => (stopped ? undefined : launch(name, command, args)));
+      void server.exited.then(again).catch(() => {});
     };
-    await launch('snapshot-controller', programs.controller, []);
+    await launch('snapshot-controller', programs.controller, [lookAgain]);
     await launch('csi-provisioner', programs.provisioner, socket);
-    await launch('csi-snapshotter', programs.snapshotter, socket);
+    await launch('csi-snapshotter', programs.snapshotter, [...socket, lookAgain]);
     await waitUntilRegistered(access);
   } catch (thrown) {
     await stop();
@@ -150,11 +160,8 @@ export async function startCsi(space: NodeSpace, access: Access, dir: string, on
     stopDriver: () => driver.stop(5_000),
     startDriver: async () => {
       if (!driver.running()) driver = await startDriver(space, programs.driver, dataDir, control);
-      // Sidecars end at the first call after they have lost their driver; in a pod the kubelet starts them again.
-      for (const name of ['csi-provisioner', 'csi-snapshotter']) {
-        await others.get(name)?.server.stop(5_000);
-        await others.get(name)?.again();
-      }
+      // Whatever they were told of the old one: its socket is another, and what they had put off is due.
+      for (const name of ['csi-provisioner', 'csi-snapshotter']) await others.get(name)?.stop(5_000);
     },
     stop,
   };
