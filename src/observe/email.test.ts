@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { noticeOf } from '../../test/helpers/notices.ts';
 import { type SmtpOptions, type SmtpReceiver, startSmtpReceiver } from '../../test/helpers/smtp-receiver.ts';
 import type { HoldfastError } from '../domain/errors.ts';
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const args = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key -out cert -days 1 -subj /CN=localhost';
   await promisify(execFile)('openssl', [...args.split(' '), '-addext', 'subjectAltName=DNS:localhost'], { cwd: dir });
   pem = { key: await readFile(join(dir, 'key'), 'utf8'), cert: await readFile(join(dir, 'cert'), 'utf8') };
-  afterAll(() => rm(dir, { recursive: true }));
+  await rm(dir, { recursive: true });
 });
 afterEach(() => receiver.close());
 
