@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { type S3Server, s3Client, startMinio } from '../test/cluster/s3.ts';
+import { type S3Server, startMinio } from '../test/cluster/s3.ts';
+import { bytesBelow } from '../test/helpers/bucket.ts';
 import { describeTree } from '../test/helpers/tree-digest.ts';
 import { compile } from './lib/compile.ts';
 import { type Bench, versions } from './lib/context.ts';
@@ -63,68 +63,58 @@ export async function volumes(bench: Bench): Promise<void> {
 
 async function measure(bench: Bench, server: S3Server, volume: string, original: string, name: ToolName, round: number): Promise<Sample> {
   const prefix = `${name.replaceAll(' ', '-')}-${round}`;
-  const dir = join(bench.dir, prefix);
-  await mkdir(dir);
-  const tool = await toolFor(bench, server, name, { prefix, dir });
   // What the one before left to be written must not slow this one down.
   const rested = () => run('sync', { signal: bench.signal });
-  await rested();
-  const backup = await tool.backup(volume);
-  const filled = await backupIntoMade(bench, server, volume, name, `${prefix}-made`);
-  await rested();
-  const unchanged = await tool.backup(volume);
-  const stored = await storedBytes(server, prefix);
-  await rename(volume, `${volume}.original`);
-  try {
-    await mkdir(volume);
-    await rested();
-    const restore = await tool.restore(volume);
-    if (JSON.stringify(await describeTree(volume)) !== original) bench.log(`volumes: ${name} did not bring everything back as it was`);
-    return {
-      ...{ backup: backup.seconds, filled, unchanged: unchanged.seconds, restore: restore.seconds, stored },
-      ...{ backupMemory: backup.memory.tree, restoreMemory: restore.memory.tree },
-    };
-  } finally {
-    await rm(volume, { recursive: true, force: true });
-    await rename(`${volume}.original`, volume);
-    await rm(dir, { recursive: true, force: true });
-    await rm(join(server.dir, 'data', bucket, prefix), { recursive: true, force: true });
-  }
-}
-
-function toolFor(bench: Bench, server: S3Server, name: ToolName, place: { readonly prefix: string; readonly dir: string }) {
-  const access = { endpoint: server.endpoint, accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
-  return tools[name]({ ...place, bucket: { ...access, region: 'us-east-1', name: bucket }, signal: bench.signal });
-}
-
-/** What making a repository costs is paid once in the life of a claim, so that it is told apart. Seconds. */
-async function backupIntoMade(bench: Bench, server: S3Server, volume: string, name: ToolName, prefix: string): Promise<number> {
-  const dir = join(bench.dir, prefix);
-  const empty = join(dir, 'empty');
-  await mkdir(empty, { recursive: true });
-  const tool = await toolFor(bench, server, name, { prefix, dir });
-  try {
+  // What making a repository costs is paid once in the life of a claim, so that it is told apart.
+  const filled = await withTool(bench, server, name, `${prefix}-made`, async (tool, dir) => {
+    const empty = join(dir, 'empty');
+    await mkdir(empty);
     await tool.backup(empty);
-    await run('sync', { signal: bench.signal });
-    return (await tool.backup(volume)).seconds;
+    await rested();
+    return tool.backup(volume);
+  });
+  return withTool(bench, server, name, prefix, async tool => {
+    await rested();
+    const backup = await tool.backup(volume);
+    await rested();
+    const unchanged = await tool.backup(volume);
+    const stored = await bytesBelow(server, bucket, `${prefix}/`);
+    await rename(volume, `${volume}.original`);
+    try {
+      await mkdir(volume);
+      await rested();
+      const restore = await tool.restore(volume);
+      if (JSON.stringify(await describeTree(volume)) !== original) bench.log(`volumes: ${name} did not bring everything back as it was`);
+      return {
+        ...{ backup: backup.seconds, filled: filled.seconds, unchanged: unchanged.seconds, restore: restore.seconds, stored },
+        ...{ backupMemory: backup.memory.tree, restoreMemory: restore.memory.tree },
+      };
+    } finally {
+      await rm(volume, { recursive: true, force: true });
+      await rename(`${volume}.original`, volume);
+    }
+  });
+}
+
+/** A tool with a folder and a prefix of its own, of which nothing stays. */
+async function withTool<Result>(
+  bench: Bench,
+  server: S3Server,
+  name: ToolName,
+  prefix: string,
+  work: (tool: VolumeTool, dir: string) => Promise<Result>,
+): Promise<Result> {
+  const dir = join(bench.dir, prefix);
+  await mkdir(dir);
+  const access = { endpoint: server.endpoint, accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
+  try {
+    return await work(
+      await tools[name]({ prefix, dir, bucket: { ...access, region: 'us-east-1', name: bucket }, signal: bench.signal }),
+      dir,
+    );
   } finally {
     await rm(dir, { recursive: true, force: true });
     await rm(join(server.dir, 'data', bucket, prefix), { recursive: true, force: true });
-  }
-}
-
-async function storedBytes(server: S3Server, prefix: string): Promise<number> {
-  const client = s3Client(server);
-  try {
-    let bytes = 0;
-    for (let token: string | undefined; ; ) {
-      const page = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: `${prefix}/`, ContinuationToken: token }));
-      for (const { Size = 0 } of page.Contents ?? []) bytes += Size;
-      token = page.NextContinuationToken;
-      if (token === undefined) return bytes;
-    }
-  } finally {
-    client.destroy();
   }
 }
 

@@ -10,7 +10,7 @@ import { programVersion } from './config/version.ts';
 import type { BackupOutcome, PartRecord } from './domain/backup-set.ts';
 import { HoldfastError } from './domain/errors.ts';
 import type { LedgerEntry } from './domain/ledger.ts';
-import { type Part, partsWith } from './domain/policy.ts';
+import { type Part, partsWith, volumesAmong } from './domain/policy.ts';
 import type { RestoreOptions, RestoreOutcome, RestorePlan } from './domain/restore-plan.ts';
 import type { Progress, Runtime } from './domain/runtime.ts';
 import { everything, type Selection } from './domain/selection.ts';
@@ -192,11 +192,10 @@ async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
   }
   const { capture = 'none' } = settings.volumes ?? {};
   const asked = partsWith(['resources'], capture);
-  const wish = { snapshots: asked.includes('volumeSnapshots'), data: asked.includes('volumeData') };
   const outcome = await runBackup({
     ...run,
     ...{ repository, recipients, signingKey, runtime },
-    ...(capture !== 'none' && { volumes: (await parts.volumes()).capture(wish), parts: asked.map(toBeFound) }),
+    ...(capture !== 'none' && { volumes: (await parts.volumes()).capture(volumesAmong(asked)), parts: asked.map(toBeFound) }),
     cluster: await cluster(),
     selection: selectionOf(settings),
     tier,

@@ -84,7 +84,7 @@ export async function writeSets(store: ObjectStore, history: SetHistory, keys: S
   });
   const content = await makeContent(keys.recipients);
   const ids: string[] = [];
-  await eachConcurrently(asAsync(history.taken), writesAtOnce, async taken => {
+  await eachConcurrently(history.taken, writesAtOnce, async taken => {
     signal.throwIfAborted();
     const manifest = manifestOf(repository.info.id, taken, content, keys);
     ids.push(manifest.id);
@@ -173,8 +173,4 @@ function manifestOf(repository: string, { at, tiers }: Taken, content: Content, 
     index: content.index,
     encryption: { scheme: 'age', recipients: keys.recipients.map(recipientFingerprint), indexSealed: false },
   };
-}
-
-async function* asAsync<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
 }

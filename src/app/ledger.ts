@@ -1,9 +1,9 @@
+import { countBackup } from '../domain/backup-counts.ts';
 import type { BackupOutcome } from '../domain/backup-set.ts';
 import { asHoldfastError } from '../domain/errors.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { RestoreOptions, RestoreOutcome } from '../domain/restore-plan.ts';
 import type { Runtime } from '../domain/runtime.ts';
-import { countVolumes } from '../domain/volume-counts.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Keys } from './keys.ts';
 import { actorHere } from './user.ts';
@@ -47,13 +47,9 @@ export async function backupFacts(parts: Parts, outcome: BackupOutcome, tier: st
   if (outcome.phase === 'Failed') {
     return [{ action: 'backup.failed', subject: outcome.id, details: { tier, error: outcome.error, durationMs } }];
   }
-  const { id, objects, bytes, problems, volumes } = outcome.manifest;
   const action = outcome.phase === 'Completed' ? 'backup.completed' : 'backup.partially-failed';
-  const details = {
-    ...{ tier, fires: [], objects, bytes, problems: problems.length, durationMs },
-    ...(volumes.length > 0 && { volumes: countVolumes(volumes) }),
-  };
-  return [{ action, subject: id, details }, ...(await keyChangeFacts(parts, outcome, signal))];
+  const details = { tier, ...countBackup(outcome.manifest), durationMs };
+  return [{ action, subject: outcome.manifest.id, details }, ...(await keyChangeFacts(parts, outcome, signal))];
 }
 
 async function keyChangeFacts(

@@ -21,6 +21,11 @@ export function partsWith(asked: readonly Part[], volumes: VolumeCapture): Part[
   return parts.filter(part => wanted.has(part));
 }
 
+/** What the parts ask for of volumes. */
+export function volumesAmong(asked: readonly Part[]): { readonly snapshots: boolean; readonly data: boolean } {
+  return { snapshots: asked.includes('volumeSnapshots'), data: asked.includes('volumeData') };
+}
+
 /** Calendar units are UTC: a month after 31 January is the last day of February. */
 export type PeriodUnit = 'hour' | 'day' | 'week' | 'month' | 'year';
 

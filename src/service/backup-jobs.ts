@@ -1,11 +1,12 @@
 import type { Work as AskedWork, Caller } from '../api/service.ts';
 import { runBackup } from '../backup/run.ts';
 import { publicKeyOf, signingKeyId } from '../crypto/signing.ts';
+import { countBackup } from '../domain/backup-counts.ts';
 import type { BackupOutcome, Manifest, PartRecord } from '../domain/backup-set.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../domain/errors.ts';
 import type { LedgerAction } from '../domain/ledger.ts';
 import type { Actor } from '../domain/operation.ts';
-import { type Fire, isScheduled, type Part, type Policy, partsWith, type Scope } from '../domain/policy.ts';
+import { type Fire, isScheduled, type Part, type Policy, partsWith, type Scope, volumesAmong } from '../domain/policy.ts';
 import { everything, type Selection } from '../domain/selection.ts';
 import { countFailures, countVolumes, type VolumeCounts } from '../domain/volume-counts.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
@@ -83,7 +84,7 @@ function scopeOf(policies: readonly Policy[], { policy: name, tier }: { readonly
 
 async function takeBackup(world: World, wanted: Wanted, context: WorkContext): Promise<WorkResult> {
   const { repository, cluster, volumes } = currentTerm(world);
-  const wish = { snapshots: wanted.parts.includes('volumeSnapshots'), data: wanted.parts.includes('volumeData') };
+  const wish = volumesAmong(wanted.parts);
   const { recipients, signingKey, trusted } = world.keys;
   const { signal } = context;
   const outcome = await runBackup({
@@ -143,11 +144,7 @@ function setOf(outcome: BackupOutcome): string {
 
 function detailsOf(outcome: BackupOutcome, { tier, fires }: Wanted): Record<string, unknown> {
   if (outcome.phase === 'Failed') return { tier, fires, error: outcome.error, durationMs: outcome.durationMs };
-  const { objects, bytes, problems, volumes } = outcome.manifest;
-  return {
-    ...{ tier, fires: outcome.manifest.fires ?? [], objects, bytes, problems: problems.length, durationMs: outcome.durationMs },
-    ...(volumes.length > 0 && { volumes: countVolumes(volumes) }),
-  };
+  return { tier, ...countBackup(outcome.manifest), durationMs: outcome.durationMs };
 }
 
 /** What the summary of a backup says of volumes. */

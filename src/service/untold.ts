@@ -1,5 +1,5 @@
+import { countBackup } from '../domain/backup-counts.ts';
 import type { Actor } from '../domain/operation.ts';
-import { countVolumes } from '../domain/volume-counts.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
 import { clockSlackMs } from '../schedule/history.ts';
@@ -22,21 +22,11 @@ export async function tellOfSets(world: World, { clusterId, since, signal }: { c
   const sets = world.catalog.sets().filter((set): set is ReadableSet => set.phase !== 'Unreadable' && isMeant(set));
   if (sets.length === 0) return;
   const told = await namedSince(world, since, signal);
-  for (const { id, tier, fires, objects, bytes, problems, phase } of sets) {
+  for (const { id, tier, phase } of sets) {
     if (told.has(id)) continue;
     const action = phase === 'Completed' ? 'backup.completed' : 'backup.partially-failed';
     const { manifest } = await requireManifest(world.repository, id, { trusted: world.keys.trusted, signal });
-    const { volumes } = manifest;
-    const details = {
-      tier,
-      fires,
-      objects,
-      bytes,
-      problems,
-      ...(volumes.length > 0 && { volumes: countVolumes(volumes) }),
-      toldLater: true,
-    };
-    await record(world, { action, actor, subject: id, details });
+    await record(world, { action, actor, subject: id, details: { tier, ...countBackup(manifest), toldLater: true } });
   }
 }
 

@@ -98,7 +98,7 @@ export class Volumes {
     await this.#discardOthers();
     const work = this.#planned.filter(({ claim }) => !blocked.has(claim.place.namespace));
     const most = this.#input.volumes?.settings.parallel ?? 1;
-    await eachConcurrently(each(work), most, one => this.#one(one));
+    await eachConcurrently(work, most, one => this.#one(one));
   }
 
   /** Why a claim must not be created. */
@@ -218,8 +218,4 @@ export class Volumes {
     const before = this.#outcomes.get(nameOf(place)) ?? none;
     this.#outcomes.set(nameOf(place), { ...place, ...none, source: before.source, state: 'failed', problem: { code, message } });
   }
-}
-
-async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
 }
