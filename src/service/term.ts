@@ -1,4 +1,4 @@
-import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import type { Actor } from '../domain/operation.ts';
 import { finishClaims } from '../repository/run-claim.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
@@ -8,6 +8,7 @@ import { runScheduler, type Scheduler } from '../schedule/scheduler.ts';
 import { scheduledBackup } from './backup-jobs.ts';
 import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
+import { persistently } from './persistently.ts';
 import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
 import { thawLeft } from './thaw.ts';
@@ -18,8 +19,6 @@ import { currentTerm, record, type Term, type World } from './world.ts';
 
 const self: Actor = { name: 'holdfast', via: 'service' };
 const dayMs = 24 * 3_600_000;
-const firstDelayMs = 1_000;
-const longestDelayMs = 60_000;
 /** A clock that was put forward is noticed within this time. */
 const longestSleepMs = 30_000;
 
@@ -118,20 +117,4 @@ async function keepSnapshot(world: World, signal?: AbortSignal): Promise<void> {
     mayWrite,
     ...(signal !== undefined && { signal }),
   });
-}
-
-/** Until it succeeds or the signal aborts, with growing delay. NOT_LEADER ends it too. */
-async function persistently(world: World, signal: AbortSignal, trouble: string, work: () => Promise<void>): Promise<void> {
-  for (let delay = firstDelayMs; !signal.aborted; delay = Math.min(delay * 2, longestDelayMs)) {
-    try {
-      await work();
-      return;
-    } catch (thrown) {
-      if (signal.aborted) return;
-      const error = asHoldfastError(thrown);
-      if (error.code === 'NOT_LEADER') throw error;
-      world.log.error({ err: error }, trouble);
-      await world.runtime.sleep(delay, signal).catch(() => {});
-    }
-  }
 }
