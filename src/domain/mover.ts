@@ -73,10 +73,17 @@ export type MoverResult =
       readonly durationMs: number;
     };
 
+/**
+ * What became of the work that a pod was given, by its own result: that its process has ended says nothing. `interrupted`: the cluster or somebody
+ * ended it, and another try has a chance; `cancelled`: it was given up from here.
+ */
+export const moverOutcomes = ['completed', 'failed', 'interrupted', 'cancelled'] as const;
+export type MoverOutcome = (typeof moverOutcomes)[number];
+
 /** What one pod of a mover came to. */
 export interface MoverMeasure {
   readonly action: MoverAction;
-  readonly result: 'completed' | 'failed';
+  readonly result: MoverOutcome;
   /** From the making of its Job to its end. */
   readonly seconds: number;
   /** Of the data; 0 where it moved none. */

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { ErrorCode } from '../domain/errors.ts';
-import type { MoverAction, MoverMeasure } from '../domain/mover.ts';
+import { type MoverAction, type MoverMeasure, moverOutcomes } from '../domain/mover.ts';
 import type { VolumeCounts } from '../domain/volume-counts.ts';
 import type { UpkeepItem, UpkeepOutcome } from '../domain/volume-upkeep.ts';
 
@@ -41,7 +41,7 @@ export function createVolumeMetrics(registry: Registry): VolumeMetrics {
   const bytes = gauge('holdfast_volume_bytes', 'Bytes of volumes that the newest set of a tier has in the repository.', ['policy', 'tier']);
   const failures = counter('holdfast_volume_failures_total', 'Claims and their repositories that failed, by code.', ['doing', 'code']);
   const running = gauge('holdfast_volume_movers_running', 'Movers at work.', ['action']);
-  const ended = counter('holdfast_volume_movers_total', 'Movers that have ended, by how.', ['action', 'result']);
+  const ended = counter('holdfast_volume_movers_total', 'Movers that have ended, by what became of their work.', ['action', 'result']);
   const duration = new Histogram({
     ...{ name: 'holdfast_volume_mover_duration_seconds', help: 'How long movers took, their pods’ start included.', registers },
     ...{ labelNames: ['action'], buckets: moverSeconds },
@@ -55,7 +55,7 @@ export function createVolumeMetrics(registry: Registry): VolumeMetrics {
 
   for (const action of actions) {
     running.set({ action }, 0);
-    for (const result of ['completed', 'failed']) ended.inc({ action, result }, 0);
+    for (const result of moverOutcomes) ended.inc({ action, result }, 0);
   }
   const standDown = (): void => {
     for (const one of [claims, snapshots, bytes, upkept]) one.reset();

@@ -2,7 +2,7 @@ import type { Lease } from '../cluster/lease.ts';
 import type { PodApi } from '../cluster/pod-api.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { at } from '../domain/json.ts';
-import type { MoverAction, MoverMeasure } from '../domain/mover.ts';
+import type { MoverOutcome } from '../domain/mover.ts';
 import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
@@ -132,15 +132,17 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
     return end;
   } finally {
     const podEnded = end?.state === 'ended';
-    context.observer?.moverEnded(measureOf(job.request.action, end, (context.monotonic() - since) / 1000));
+    const { bytes = 0, addedBytes = 0 } = end?.state === 'ended' ? end.result : {};
+    const measure = { result: outcomeOf(end, run.signal), seconds: (context.monotonic() - since) / 1000, bytes, addedBytes };
+    context.observer?.moverEnded({ action: job.request.action, ...measure });
     await cleanUp(context, `job ${task.namespace}/${name}`, bound =>
       removeMover(objects, { namespace: task.namespace, name, podEnded }, bound),
     );
   }
 }
 
-function measureOf(action: MoverAction, end: MoverEnd | undefined, seconds: number): MoverMeasure {
-  if (end?.state !== 'ended') return { action, result: 'failed', seconds, bytes: 0, addedBytes: 0 };
-  const { bytes = 0, addedBytes = 0 } = end.result;
-  return { action, result: 'completed', seconds, bytes, addedBytes };
+function outcomeOf(end: MoverEnd | undefined, signal: AbortSignal): MoverOutcome {
+  if (end === undefined) return signal.aborted ? 'cancelled' : 'failed';
+  if (end.state === 'ended') return 'completed';
+  return end.elsewhere ? 'interrupted' : 'failed';
 }

@@ -8,6 +8,7 @@ import { createLease } from '../../src/cluster/lease.ts';
 import { createPodApi } from '../../src/cluster/pod-client.ts';
 import type { BackupOutcome } from '../../src/domain/backup-set.ts';
 import { stringAt } from '../../src/domain/json.ts';
+import type { MoverMeasure } from '../../src/domain/mover.ts';
 import { noProgress, type Progress } from '../../src/domain/runtime.ts';
 import { everything } from '../../src/domain/selection.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
@@ -38,6 +39,8 @@ export interface CaptureWorld {
   /** Between movers and the store, where that was asked for. */
   readonly proxy: MishapProxy | undefined;
   readonly warnings: string[];
+  /** Of every mover that has ended, in order. */
+  readonly moved: MoverMeasure[];
   tools(changes?: Partial<VolumeSettings>, more?: Partial<CaptureTools>): CaptureTools;
   /** Captures the claims of one namespace. */
   capture(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<CapturedVolumes>;
@@ -81,19 +84,21 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
     ...(proxy !== undefined && { endpoint: proxy.endpoint }),
   });
   const warnings: string[] = [];
+  const moved: MoverMeasure[] = [];
+  const observer = { moverBegan: () => {}, moverEnded: (measure: MoverMeasure) => void moved.push(measure) };
   const onWarning = (text: string) => void warnings.push(text);
   const lease = (name: string) => createLease(api, { namespace: testVolumeSettings.namespace, name });
   const common = { objects, runtime: testRuntime, monotonic: () => performance.now(), lease, onWarning };
 
   const world: CaptureWorld = {
-    ...{ api, objects, location, s3, proxy, warnings },
+    ...{ api, objects, location, s3, proxy, warnings, moved },
     tools: (changes = {}, more = {}) => {
       const mover = { ...testVolumeSettings.mover, image: holdfastReference, timeoutMs: 120_000 };
       const settings: VolumeSettings = { ...testVolumeSettings, mover, ...changes };
       const { store } = location.repository;
       return {
         ...{ ...common, pods: podApi, settings, errorMs: 1_000 },
-        movers: createMovers({ ...common, pods: podApi, access, settings, startMs: 60_000 }),
+        movers: createMovers({ ...common, pods: podApi, access, settings, observer, startMs: 60_000 }),
         frozen: createFrozenPods({ ...common, pods: podApi, settings }),
         repositories: createVolumeRepositories({ ...common, store, recipients: location.recipients, namespace: settings.namespace }),
         ...more,

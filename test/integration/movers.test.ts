@@ -1,7 +1,9 @@
+import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { at, type JsonObject, stringAt } from '../../src/domain/json.ts';
-import type { MoverRequest } from '../../src/domain/mover.ts';
+import { type MoverRequest, moverOutcomes } from '../../src/domain/mover.ts';
+import { createVolumeMetrics } from '../../src/observe/volume-metrics.ts';
 import { volumeKey } from '../../src/repository/layout.ts';
 import { jobs, leases, pods, secrets } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
@@ -205,6 +207,52 @@ describe('movers, on a control plane without nodes', () => {
     const { movers } = moversOn(api);
     const result = await run(movers, { ...task, namespace: 'agents' }).catch((thrown: unknown) => thrown);
     expect(result).toMatchObject({ code: 'MOVER_FAILED', message: expect.stringMatching(/its pod was refused: .*violates PodSecurity/) });
+  });
+
+  it('are counted by what became of their work, whatever their pods came to', async () => {
+    const registry = new Registry();
+    const { movers } = moversOn(api, { observer: createVolumeMetrics(registry) });
+    const failure = { ok: false, action: 'backup', code: 'volume-unreadable', message: 'a file cannot be read', durationMs: 4 };
+    const drained = { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'drained' }] };
+    const stop = new AbortController();
+    const begin = () => run(movers, task, stop.signal).catch((thrown: unknown) => thrown);
+    const answer = async (status: object) => setPodStatus(api, await moverPod(objects), status);
+
+    for (const [status, code] of [
+      [ended(0, 'Completed', 'it says nothing that is a result'), 'MOVER_FAILED'],
+      [ended(0, 'Completed', JSON.stringify(failure)), 'VOLUME_UNREADABLE'],
+      [ended(1, 'Error', JSON.stringify(failure)), 'VOLUME_UNREADABLE'],
+    ] as const) {
+      const result = begin();
+      await answer(status);
+      expect(await result).toMatchObject({ code });
+      await nothingRemains();
+    }
+    const again = begin();
+    const first = await moverPod(objects);
+    await setPodStatus(api, first, { ...ended(143, 'Error', ''), ...drained });
+    const second = await objects.observe(
+      pods,
+      { labelSelector: 'app.kubernetes.io/component=mover' },
+      found => [...found.values()].find(pod => nameOf(pod) !== nameOf(first)),
+      { timeoutMs: 30_000, signal: never },
+    );
+    await setPodStatus(api, second ?? {}, ended(0, 'Completed', JSON.stringify(success)));
+    expect(await again).toEqual(success);
+    await nothingRemains();
+    const given = begin();
+    await moverPod(objects);
+    stop.abort(new Error('enough'));
+    await given;
+
+    const shown = await registry.metrics();
+    const counts = moverOutcomes.map(result => {
+      const line = new RegExp(`^holdfast_volume_movers_total\\{action="backup",result="${result}"\\} (.*)$`, 'm').exec(shown);
+      return [result, Number(line?.[1])];
+    });
+    expect(Object.fromEntries(counts)).toEqual({ completed: 1, failed: 3, interrupted: 1, cancelled: 1 });
+    expect(shown).toContain('holdfast_volume_movers_running{action="backup"} 0\n');
+    expect(shown).toContain('holdfast_volume_processed_bytes_total{action="backup"} 9\n');
   });
 
   it('that do not end in time are ended', async () => {

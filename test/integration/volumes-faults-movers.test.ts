@@ -23,6 +23,7 @@ describeCaptures('what goes wrong with a mover', ({ cluster, world, clean, withC
 
   test('a wrong password of the repository is said, and does no harm', async () => {
     await withClaims('password');
+    const before = world().moved.length;
     const first = await world().captureOne('password', onlyData);
     const [secret] = await world()
       .objects.list(secrets, { namespace: 'holdfast', labelSelector: 'holdfast.dev/role=repository' }, never)
@@ -37,6 +38,7 @@ describeCaptures('what goes wrong with a mover', ({ cluster, world, clean, withC
       state: 'captured',
       data: { repository: first.data?.repository },
     });
+    expect(world().moved.slice(before)).toMatchObject(['completed', 'failed', 'completed'].map(result => ({ action: 'backup', result })));
   });
 
   test('a mover beyond its memory says which limit that was', async () => {
