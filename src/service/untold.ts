@@ -1,7 +1,8 @@
-import { countBackup } from '../domain/backup-counts.ts';
+import { type BackupCounts, countBackup } from '../domain/backup-counts.ts';
+import { isCode } from '../domain/errors.ts';
 import type { Actor } from '../domain/operation.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
-import { requireManifest } from '../repository/read-manifest.ts';
+import { readManifest } from '../repository/read-manifest.ts';
 import { clockSlackMs } from '../schedule/history.ts';
 import { isOfCluster } from '../schedule/objectives.ts';
 import { record, type World } from './world.ts';
@@ -11,7 +12,7 @@ const pageEntries = 100;
 
 /**
  * Tells the ledger of the cluster's sets since then that it does not name: their writer ended between making them visible and telling, or told
- * nobody, as a local command. STORE_ and BACKUP_ codes.
+ * nobody, as a local command. A set that cannot be read any more is logged, and nobody else waits for it. STORE_ codes.
  */
 export async function tellOfSets(world: World, { clusterId, since, signal }: { clusterId: string; since: Date; signal: AbortSignal }) {
   const latest = world.runtime.now().getTime() + clockSlackMs;
@@ -25,8 +26,20 @@ export async function tellOfSets(world: World, { clusterId, since, signal }: { c
   for (const { id, tier, phase } of sets) {
     if (told.has(id)) continue;
     const action = phase === 'Completed' ? 'backup.completed' : 'backup.partially-failed';
-    const { manifest } = await requireManifest(world.repository, id, { trusted: world.keys.trusted, signal });
-    await record(world, { action, actor, subject: id, details: { tier, ...countBackup(manifest), toldLater: true } });
+    const counts = await countsOf(world, id, signal);
+    if (counts !== undefined) await record(world, { action, actor, subject: id, details: { tier, ...counts, toldLater: true } });
+  }
+}
+
+/** Of its manifest: the catalog, which may know ten thousand sets, keeps no counts of claims for the few that are ever asked for them. */
+async function countsOf({ repository, keys, log }: World, id: string, signal: AbortSignal): Promise<BackupCounts | undefined> {
+  try {
+    const found = await readManifest(repository, id, { trusted: keys.trusted, signal });
+    return found && countBackup(found.manifest);
+  } catch (thrown) {
+    if (!isCode(thrown, 'BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED')) throw thrown;
+    log.error({ err: thrown, set: id }, 'the ledger cannot be told of a set');
+    return undefined;
   }
 }
 
