@@ -7,6 +7,7 @@ import type { Runtime } from '../domain/runtime.ts';
 import { setIdPattern, stampOf } from '../domain/set-id.ts';
 import type { ReadableSet } from './catalog.ts';
 import { createCompressor } from './compressor.ts';
+import { isDamage } from './damage.ts';
 import { firstIssue, selectionSchema } from './manifest.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
 import type { Repository } from './repository.ts';
@@ -139,7 +140,7 @@ export async function readNewestSnapshot(
       const snapshot = await readSnapshot(repository, `${snapshotsPrefix}${name}`, options);
       if (snapshot !== undefined) return snapshot;
     } catch (thrown) {
-      if (!isCode(thrown, 'BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED')) throw thrown;
+      if (!isDamage(thrown)) throw thrown;
       options.onNotice?.(`a snapshot of the catalog was passed over, and will be made anew: ${thrown.message}`);
     }
   }

@@ -1,8 +1,9 @@
 import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
-import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import type { Fire, Part } from '../domain/policy.ts';
 import { setTime } from '../domain/set-id.ts';
 import { mapAhead } from './concurrency.ts';
+import { isDamage } from './damage.ts';
 import { isSetId, manifestName, setsPrefix } from './layout.ts';
 import { type CallOptions, withSignal } from './read-bytes.ts';
 import { readManifest, type SignedManifest } from './read-manifest.ts';
@@ -135,9 +136,8 @@ async function readOrFailure(
   try {
     return await readManifest(repository, id, options);
   } catch (thrown) {
-    const { code, message } = asHoldfastError(thrown);
-    if (code === 'BACKUP_CORRUPT' || code === 'SIGNATURE_INVALID' || code === 'REPO_UNSUPPORTED') return { code, message };
-    throw thrown;
+    if (!isDamage(thrown)) throw thrown;
+    return { code: thrown.code, message: thrown.message };
   }
 }
 

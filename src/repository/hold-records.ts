@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { asHoldfastError, HoldfastError, isCode } from '../domain/errors.ts';
+import { HoldfastError, isCode } from '../domain/errors.ts';
+import { isDamage } from './damage.ts';
 import { isSetId } from './layout.ts';
 import { firstIssue } from './manifest.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
@@ -96,7 +97,7 @@ export async function readOrDamage(
   try {
     return await readHoldRecord(repository, set, seq, options);
   } catch (thrown) {
-    if (isCode(thrown, 'BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED')) return asHoldfastError(thrown).message;
+    if (isDamage(thrown)) return thrown.message;
     throw thrown;
   }
 }

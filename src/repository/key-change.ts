@@ -1,7 +1,7 @@
 import type { Manifest } from '../domain/backup-set.ts';
-import { asHoldfastError } from '../domain/errors.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import { setTime } from '../domain/set-id.ts';
+import { isDamage } from './damage.ts';
 import type { CallOptions } from './read-bytes.ts';
 import { readManifest } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
@@ -64,8 +64,7 @@ async function signerOf(repository: Repository, set: string, { trusted, signal }
     if (read === undefined) return { set, unknown: `${set} is gone` };
     return { set, startedAt: read.manifest.startedAt, signedBy: [read.signature.keyId] };
   } catch (thrown) {
-    const { code, message } = asHoldfastError(thrown);
-    if (!['BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED'].includes(code)) throw thrown;
-    return { set, unknown: message };
+    if (!isDamage(thrown)) throw thrown;
+    return { set, unknown: thrown.message };
   }
 }

@@ -1,5 +1,5 @@
-import { asHoldfastError } from '../domain/errors.ts';
 import { mapAhead } from './concurrency.ts';
+import { isDamage } from './damage.ts';
 import type { LedgerHead } from './ledger.ts';
 import { entryNumbers, ledgerKey, noPrevious, readEntry, type StoredEntry } from './ledger-file.ts';
 import type { CallOptions } from './read-bytes.ts';
@@ -40,9 +40,8 @@ export async function verifyLedger(
       const stored = await readEntry(repository, seq, options);
       return stored === undefined ? { seq, damage: `${ledgerKey(seq)} is gone` } : { seq, stored };
     } catch (thrown) {
-      const { code, message } = asHoldfastError(thrown);
-      if (!['BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED'].includes(code)) throw thrown;
-      return { seq, damage: message };
+      if (!isDamage(thrown)) throw thrown;
+      return { seq, damage: thrown.message };
     }
   };
   // Whoever reads the chain passes them over, and so they change nothing.

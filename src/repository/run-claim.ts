@@ -2,6 +2,7 @@ import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Fire } from '../domain/policy.ts';
 import { eachConcurrently } from './concurrency.ts';
+import { isDamage } from './damage.ts';
 import { fileKey, manifestKey } from './layout.ts';
 import { decodeManifest, encodeManifest } from './manifest.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
@@ -117,10 +118,6 @@ export async function finishClaims(repository: Repository, options: FinishOption
     }
   }
   return { finished: [...finished], broken };
-}
-
-function isDamage(thrown: unknown): thrown is HoldfastError {
-  return isCode(thrown, 'BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED');
 }
 
 /** The fires that the set has now. `onRival` is told, one after the other, of each claim that another set holds. */

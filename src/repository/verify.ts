@@ -2,6 +2,7 @@ import type { Manifest } from '../domain/backup-set.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import { noProgress, type Progress } from '../domain/runtime.ts';
 import { setFolders } from './catalog.ts';
+import { isDamage } from './damage.ts';
 import { type Finding, type Findings, gatherFindings } from './findings.ts';
 import { manifestKey, manifestName, setPrefix } from './layout.ts';
 import type { ManifestSignature } from './manifest.ts';
@@ -86,7 +87,7 @@ async function manifestOrFinding(
   try {
     return await readManifest(repository, id, options);
   } catch (thrown) {
-    if (!isCode(thrown, 'BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED')) throw thrown;
+    if (!isDamage(thrown)) throw thrown;
     findings.error(thrown.code, manifestKey(id), thrown.message);
     return undefined;
   }

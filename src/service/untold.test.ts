@@ -104,4 +104,17 @@ describe('sets that the ledger does not know', () => {
     await tell();
     expect([await told(), errors]).toMatchObject([{ length: 1 }, { length: 1 }]);
   });
+
+  it('are left untold, and nobody waits for them, where the ledger itself cannot be read', async () => {
+    await take(first);
+    await (await begin()).tell();
+    await take(second);
+    const { store } = location.repository;
+    await store.delete('ledger/00000001.json');
+    await store.put('ledger/00000001.json', Buffer.from('{}\n{}\n'));
+    const { tell } = await begin();
+    await tell();
+    expect(errors).toMatchObject([{ err: { code: 'BACKUP_CORRUPT' } }]);
+    expect(await Array.fromAsync(store.listNames('ledger/'))).toEqual(['00000001.json']);
+  });
 });

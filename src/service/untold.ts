@@ -1,7 +1,7 @@
 import { type BackupCounts, countBackup } from '../domain/backup-counts.ts';
-import { isCode } from '../domain/errors.ts';
 import type { Actor } from '../domain/operation.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
+import { isDamage } from '../repository/damage.ts';
 import { readManifest } from '../repository/read-manifest.ts';
 import { clockSlackMs } from '../schedule/history.ts';
 import { isOfCluster } from '../schedule/objectives.ts';
@@ -12,7 +12,8 @@ const pageEntries = 100;
 
 /**
  * Tells the ledger of the cluster's sets since then that it does not name: their writer ended between making them visible and telling, or told
- * nobody, as a local command. A set that cannot be read any more is logged, and nobody else waits for it. STORE_ codes.
+ * nobody, as a local command. What is damaged keeps no leader from beginning: a set that cannot be read is logged and left out, and so are all where
+ * the ledger itself cannot be read. STORE_ codes.
  */
 export async function tellOfSets(world: World, { clusterId, since, signal }: { clusterId: string; since: Date; signal: AbortSignal }) {
   const latest = world.runtime.now().getTime() + clockSlackMs;
@@ -23,6 +24,7 @@ export async function tellOfSets(world: World, { clusterId, since, signal }: { c
   const sets = world.catalog.sets().filter((set): set is ReadableSet => set.phase !== 'Unreadable' && isMeant(set));
   if (sets.length === 0) return;
   const told = await namedSince(world, since, signal);
+  if (told === undefined) return;
   for (const { id, tier, phase } of sets) {
     if (told.has(id)) continue;
     const action = phase === 'Completed' ? 'backup.completed' : 'backup.partially-failed';
@@ -37,20 +39,26 @@ async function countsOf({ repository, keys, log }: World, id: string, signal: Ab
     const found = await readManifest(repository, id, { trusted: keys.trusted, signal });
     return found && countBackup(found.manifest);
   } catch (thrown) {
-    if (!isCode(thrown, 'BACKUP_CORRUPT', 'SIGNATURE_INVALID', 'REPO_UNSUPPORTED')) throw thrown;
+    if (!isDamage(thrown)) throw thrown;
     log.error({ err: thrown, set: id }, 'the ledger cannot be told of a set');
     return undefined;
   }
 }
 
-/** Back to the first page on which everything is older: clocks of writers differ. */
-async function namedSince({ ledger }: World, since: Date, signal: AbortSignal): Promise<ReadonlySet<string>> {
+/** Back to the first page on which everything is older: clocks of writers differ. Undefined where an entry on the way is missing or altered. */
+async function namedSince({ ledger, log }: World, since: Date, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
   const named = new Set<string>();
-  for (let before: number | undefined; before !== 1; ) {
-    const page = await ledger.read({ limit: pageEntries, ...(before !== undefined && { before }) }, { signal });
-    for (const { subject } of page) named.add(subject);
-    if (page.length < pageEntries || page.every(({ at }) => Date.parse(at) < since.getTime())) break;
-    before = page.at(-1)!.seq;
+  try {
+    for (let before: number | undefined; before !== 1; ) {
+      const page = await ledger.read({ limit: pageEntries, ...(before !== undefined && { before }) }, { signal });
+      for (const { subject } of page) named.add(subject);
+      if (page.length < pageEntries || page.every(({ at }) => Date.parse(at) < since.getTime())) break;
+      before = page.at(-1)!.seq;
+    }
+  } catch (thrown) {
+    if (!isDamage(thrown)) throw thrown;
+    log.error({ err: thrown }, 'which sets the ledger was told of cannot be read');
+    return undefined;
   }
   return named;
 }
