@@ -20,6 +20,7 @@ binaries: node_modules/.installed ## build the servers that tests and demo run o
 	@node test/cluster/build.ts
 
 demo: node_modules/.installed ## back up a platform, lose it, restore it on an empty cluster, validate
+	@node deploy/bundle.ts
 	@node test/demo/main.ts
 
 test: node_modules/.installed ## the whole suite, on real servers
@@ -36,8 +37,8 @@ lint: node_modules/.installed ## format, lint and type check
 	@biome check --error-on-warnings .
 	@tsc --noEmit
 
-build: node_modules/.installed ## compile to dist/
-	@rm -rf dist && tsc -p tsconfig.build.json
+build: node_modules/.installed ## bundle into dist/
+	@node deploy/bundle.ts
 	@echo "built dist/; start it with bin/holdfast"
 
 image: node_modules/.installed ## an OCI image in .demo/, without a Docker daemon

@@ -14,7 +14,7 @@ export interface Presentation {
 export async function present(call: Call, { document, lines, names }: Presentation): Promise<void> {
   const { stdout } = call.terminal;
   if (call.format === 'json') stdout.write(`${JSON.stringify(document, null, 2)}\n`);
-  else if (call.format === 'yaml') stdout.write((await import('yaml')).stringify(plain(document), { lineWidth: 0 }));
+  else if (call.format === 'yaml') stdout.write((await import('./yaml-text.ts')).yamlText(plain(document)));
   else for (const line of call.format === 'name' ? (names?.() ?? []) : lines()) stdout.write(`${line}\n`);
 }
 

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
+import about from '../../package.json' with { type: 'json' };
 
-/** The version in package.json, which lies as far from `src` as from `dist`. */
 export function programVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  return about.version;
 }

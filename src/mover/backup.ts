@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { MoverRequest, ResticTuning } from '../domain/mover.ts';
 import { createRepository } from './create-repository.ts';
-import { deviceReaderCommand } from './device-reader.ts';
+import { deviceReaderCommand } from './device-reader-command.ts';
 import { MoverFault } from './fault.ts';
 import { runInRepository } from './repository.ts';
 import type { Restic, ResticEnd } from './restic.ts';

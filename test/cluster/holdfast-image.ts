@@ -1,16 +1,13 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
+import { bundle } from '../../deploy/bundle.ts';
 import { binary, cacheDir, type Progress } from './binaries.ts';
 import { programEntries } from './images.ts';
 import { withLock } from './lock.ts';
 import { type ImageEntry, type ImageSpec, type WrittenImage, writeImage } from './oci-image.ts';
-import { packageEntries } from './production-modules.ts';
 
-const run = promisify(execFile);
 const projectDir = resolve(import.meta.dirname, '../..');
 const home = '/opt/holdfast';
 const node = '/usr/local/bin/node';
@@ -34,9 +31,8 @@ export async function holdfastImage(onProgress?: Progress): Promise<BuiltImage> 
     if (await exists(`${file}.json`)) return;
     const work = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
     try {
-      onProgress?.('image: compiling');
-      const tsc = join(projectDir, 'node_modules/.bin/tsc');
-      await run(tsc, ['-p', 'tsconfig.build.json', '--outDir', join(work, 'dist'), '--sourceMap', 'false'], { cwd: projectDir });
+      onProgress?.('image: bundling');
+      await bundle(join(work, 'dist'));
       onProgress?.('image: packing');
       const written = await writeImage(await holdfastSpec(join(work, 'dist'), restic), file);
       await writeFile(`${file}.json`, JSON.stringify(written));
@@ -47,15 +43,14 @@ export async function holdfastImage(onProgress?: Progress): Promise<BuiltImage> 
   return { ...(JSON.parse(await readFile(`${file}.json`, 'utf8')) as WrittenImage), file };
 }
 
-/** Four layers, from what changes seldom to what changes with every commit. */
+/** Three layers, from what changes seldom to what changes with every commit. */
 async function holdfastSpec(dist: string, restic: string): Promise<ImageSpec> {
   return {
     reference: holdfastReference,
     layers: [
       [...(await programEntries(process.execPath, node)), ...system()],
       await programEntries(restic, '/usr/local/bin/restic'),
-      await packageEntries(projectDir, home),
-      [...(await compiled(dist)), ...project('package.json', 'LICENSE'), starter()],
+      [...(await bundled(dist)), ...project('LICENSE'), starter()],
     ],
     // As bin/holdfast starts it; there is no shell here.
     entrypoint: [node, '--optimize-for-size', '--max-semi-space-size=2', '--heap-growing-percent=30', `${home}/dist/main.js`],
@@ -85,7 +80,7 @@ function starter(): ImageEntry {
   return { kind: 'text', path: '/usr/local/bin/holdfast', text: `#!${node}\nimport('${home}/dist/main.js');\n`, mode: 0o755 };
 }
 
-async function compiled(dist: string): Promise<readonly ImageEntry[]> {
+async function bundled(dist: string): Promise<readonly ImageEntry[]> {
   return (await filesBelow(dist)).map(file => ({ kind: 'file', path: join(home, 'dist', file), source: join(dist, file), mode: 0o644 }));
 }
 
@@ -97,14 +92,14 @@ async function filesBelow(dir: string): Promise<string[]> {
     .sort();
 }
 
-/** Of the sources and whatever turns them into the image: compiling them takes ten times as long as reading them. */
+/** Of the sources and whatever turns them into the image. */
 async function keyOf(restic: string): Promise<string> {
   const hash = createHash('sha256');
   const sources = (await filesBelow(join(projectDir, 'src'))).filter(file => !file.endsWith('.test.ts'));
   for (const file of sources) hash.update(`${file}\0`).update(await readFile(join(projectDir, 'src', file)));
-  for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'LICENSE'])
+  for (const file of ['package.json', 'package-lock.json', 'deploy/bundle.ts', 'deploy/kept-packages.ts', 'LICENSE'])
     hash.update(await readFile(join(projectDir, file)));
-  for (const file of ['holdfast-image.ts', 'images.ts', 'oci-image.ts', 'production-modules.ts']) {
+  for (const file of ['holdfast-image.ts', 'images.ts', 'oci-image.ts']) {
     hash.update(await readFile(join(import.meta.dirname, file)));
   }
   return hash
@@ -124,6 +119,6 @@ if (import.meta.main) {
   const target = resolve(process.argv[2] ?? '.demo/holdfast-image.tar');
   const image = await holdfastImage(line => console.log(line));
   await mkdir(resolve(target, '..'), { recursive: true });
-  await run('cp', ['--', image.file, target]);
+  await copyFile(image.file, target);
   console.log(`${target}: ${image.reference}, ${(image.bytes / 1e6).toFixed(1)} MB compressed; ctr -n k8s.io images import ${target}`);
 }

@@ -21,7 +21,7 @@ export interface RunOptions {
 export async function holdfast(args: readonly string[], options: RunOptions): Promise<Ran> {
   if (options.quiet !== true) console.log(styleText('cyan', `   $ holdfast ${args.map(shorten).join(' ')}`));
   const began = performance.now();
-  const child = spawn(process.execPath, [resolve(root, 'src/main.ts'), ...args], {
+  const child = spawn(resolve(root, 'bin/holdfast'), [...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
     signal: options.signal,

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 
-export const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
+/** The program as it is shipped, where the suite has built it (global-setup.ts); else as it is written. */
+export const mainFile = process.env['HOLDFAST_TEST_PROGRAM'] ?? resolve(import.meta.dirname, '../../src/main.ts');
 
 export interface Ran {
   readonly exit: number;

@@ -11,7 +11,7 @@ const rooms = [
 /** Each folder of `src/` and what its files may import besides their own folder. A trailing `.ts` names a single file. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   domain: [],
-  config: ['domain'],
+  config: ['domain', '../package.json'],
   cluster: ['domain'],
   storage: ['domain', 'crypto'],
   crypto: ['domain'],

@@ -52,7 +52,7 @@ async function listObjects(call: Call, entries: AsyncIterable<IndexEntry>): Prom
   const { objectColumns } = await import('../render/object-list.ts');
   for await (const entry of entries) {
     if (call.format === 'json') stdout.write(`${JSON.stringify(entry)}\n`);
-    else if (call.format === 'yaml') stdout.write(`---\n${(await import('yaml')).stringify(entry)}`);
+    else if (call.format === 'yaml') stdout.write(`---\n${(await import('../yaml-text.ts')).yamlText(entry)}`);
     else stdout.write(`${objectColumns(entry, call.format === 'name')}\n`);
   }
 }

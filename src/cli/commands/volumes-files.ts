@@ -39,7 +39,7 @@ export const volumesFiles: CommandSpec<Options> = {
     const { stdout } = call.terminal;
     for await (const file of volumes.files(set, claim, { path, recursive: call.options.recursive === true }, call.signal)) {
       if (call.format === 'json') stdout.write(`${JSON.stringify(file)}\n`);
-      else if (call.format === 'yaml') stdout.write(`---\n${(await import('yaml')).stringify(file)}`);
+      else if (call.format === 'yaml') stdout.write(`---\n${(await import('../yaml-text.ts')).yamlText(file)}`);
       else stdout.write(`${call.format === 'name' ? file.path : fileLine(file)}\n`);
     }
     return exitCodes.ok;
