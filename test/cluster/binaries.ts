@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { startGuarded } from './guarded-process.ts';
 import { withLock } from './lock.ts';
+import { markUsed } from './prune-cache.ts';
 
 const run = promisify(execFile);
 const tools = join(import.meta.dirname, 'tools');
@@ -78,7 +79,7 @@ export async function binary(name: BinaryName, onProgress?: Progress): Promise<s
   if (installed) return installed;
   const flags = ['-trimpath', '-buildvcs=false', '-ldflags', ['-s', '-w', ...(program.linkerFlags ?? [])].join(' ')];
   const target = join(cacheDir(), 'bin', `${name}-${await cacheKey(program, flags)}`);
-  if (await isExecutable(target)) return target;
+  if ((await markUsed(target)) && (await isExecutable(target))) return target;
   await mkdir(join(cacheDir(), 'bin'), { recursive: true });
   await withLock(
     `${target}.lock`,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { bundle } from '../../deploy/bundle.ts';
@@ -7,6 +7,7 @@ import { binary, cacheDir, type Progress } from './binaries.ts';
 import { programEntries } from './images.ts';
 import { withLock } from './lock.ts';
 import { type ImageEntry, type ImageSpec, type WrittenImage, writeImage } from './oci-image.ts';
+import { imagesKept, markUsed, pruneFolder } from './prune-cache.ts';
 
 const projectDir = resolve(import.meta.dirname, '../..');
 const home = '/opt/holdfast';
@@ -28,7 +29,7 @@ export async function holdfastImage(onProgress?: Progress): Promise<BuiltImage> 
   const file = join(cacheDir(), 'images', `holdfast-${await keyOf(restic)}.tar`);
   await mkdir(join(cacheDir(), 'images'), { recursive: true });
   await withLock(`${file}.lock`, async () => {
-    if (await exists(`${file}.json`)) return;
+    if (await markUsed(`${file}.json`)) return;
     const work = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
     try {
       onProgress?.('image: bundling');
@@ -40,6 +41,7 @@ export async function holdfastImage(onProgress?: Progress): Promise<BuiltImage> 
       await rm(work, { recursive: true, force: true });
     }
   });
+  await pruneFolder(join(cacheDir(), 'images'), imagesKept);
   return { ...(JSON.parse(await readFile(`${file}.json`, 'utf8')) as WrittenImage), file };
 }
 
@@ -106,13 +108,6 @@ async function keyOf(restic: string): Promise<string> {
     .update(`${process.version} ${basename(restic)}`)
     .digest('hex')
     .slice(0, 12);
-}
-
-function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 if (import.meta.main) {
