@@ -117,7 +117,7 @@ async function measureStarts(bench: Bench, places: readonly Place[]): Promise<Ro
   const ms = (name: string) => median(samples.get(name)!.map(sample => sample.readyMs)) / 1000;
   return places.flatMap(({ name, sets }) => [
     row(`start to ready, ${sets} sets, ${title(name)}`, 's', ms(`${name} with snapshot`), undefined, '≤ 3'),
-    row(`the same without a snapshot of the catalog`, 's', ms(`${name} without snapshot`), undefined, '≤ 3'),
+    row(`the same without a snapshot of the catalog, ${title(name)}`, 's', ms(`${name} without snapshot`), undefined, '≤ 3'),
   ]);
 }
 
@@ -129,7 +129,7 @@ async function timeOfStart(bench: Bench, { settings }: Place) {
   const running = await startService(bench, settings);
   const { peak } = await running.usage();
   await running.stop();
-  return { readyMs: running.readyMs, peakMiB: peak / 2 ** 20 };
+  return { readyMs: running.readyMs, peakMb: peak / 1e6 };
 }
 
 async function snapshotsOf({ store }: Place): Promise<string[]> {
@@ -163,11 +163,11 @@ async function measureIdle(bench: Bench, places: readonly Place[]): Promise<Row[
       const before = await running.usage();
       await sleep(idleMs, undefined, { signal: bench.signal });
       const after = await running.usage();
-      const mib = Math.max(before.resident, after.resident) / 2 ** 20;
+      const mb = Math.max(before.resident, after.resident) / 1e6;
       const percent = ((after.cpuSeconds - before.cpuSeconds) / (idleMs / 1000)) * 100;
-      bench.log(`service: idle: ${place.name}: ${JSON.stringify({ mib, percent, peakMiB: after.peak / 2 ** 20 })}`);
+      bench.log(`service: idle: ${place.name}: ${JSON.stringify({ mb, percent, peakMb: after.peak / 1e6 })}`);
       const what = `${place.sets} ${place.sets === 1 ? 'set' : 'sets'}, ${title(place.name)}`;
-      rows.push(row(`idle memory, ${what}`, 'MiB', mib, undefined, '≤ 120'));
+      rows.push(row(`idle memory, ${what}`, 'MB', mb, undefined, '≤ 120'));
       rows.push(row(`idle processor time, ${what}`, '% of a core', percent, undefined, '≤ 1'));
     } finally {
       await running.stop();
@@ -192,7 +192,7 @@ async function measureLoad(bench: Bench, places: readonly Place[]): Promise<Row[
         ],
       });
       const { resident, peak } = await running.usage();
-      bench.log(`service: load: ${place.name}: ${output.trim()} ${JSON.stringify({ mib: resident / 2 ** 20, peakMiB: peak / 2 ** 20 })}`);
+      bench.log(`service: load: ${place.name}: ${output.trim()} ${JSON.stringify({ mb: resident / 1e6, peakMb: peak / 1e6 })}`);
       const latencies = JSON.parse(output) as Record<string, Latencies>;
       const failed = Object.values(latencies).reduce((sum, one) => sum + one.failed, 0);
       if (failed > 0) throw new Error(`${failed} requests failed:\n${output}`);
@@ -200,7 +200,7 @@ async function measureLoad(bench: Bench, places: readonly Place[]): Promise<Row[
         const what = `${whatOf(kind)} at ${requestsPerSecond} requests/s, ${place.sets} sets, ${title(place.name)}`;
         rows.push(row(`${what}: median`, 'ms', p50), row(`${what}: 99 %`, 'ms', p99));
       }
-      rows.push(row(`memory after that, ${title(place.name)}`, 'MiB', resident / 2 ** 20));
+      rows.push(row(`memory after that, ${title(place.name)}`, 'MB', resident / 1e6));
     } finally {
       await running.stop();
     }

@@ -4,7 +4,10 @@ export interface Contender<Sample> {
   readonly run: (round: number) => Promise<Sample>;
 }
 
-/** Everyone once, then everyone again: A B A B. What the machine does meanwhile falls on all alike. Samples are by contender, in order of rounds. */
+/**
+ * Everyone once, then everyone again, beginning with the next one: A B C, B C A. What the machine does meanwhile falls on all alike, and so does
+ * what one leaves behind for the one after it. Samples are by contender, in order of rounds.
+ */
 export async function inTurn<Sample>(
   rounds: number,
   contenders: readonly Contender<Sample>[],
@@ -12,7 +15,8 @@ export async function inTurn<Sample>(
 ): Promise<Map<string, Sample[]>> {
   const samples = new Map<string, Sample[]>(contenders.map(contender => [contender.name, []]));
   for (let round = 1; round <= rounds; round++) {
-    for (const contender of contenders) {
+    const first = (round - 1) % contenders.length;
+    for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
       const sample = await contender.run(round);
       samples.get(contender.name)!.push(sample);
       report(`round ${round}/${rounds} ${contender.name}: ${JSON.stringify(sample)}`);
