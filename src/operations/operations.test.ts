@@ -1,3 +1,5 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -114,6 +116,14 @@ describe('operations', () => {
     expect(idsOf(await ticking.list({ limit: 2, after: ids[1]! }))).toEqual(ids.slice(2, 4));
     expect(idsOf(await world.engine().list({ limit: 10, kind: 'backup' }))).toEqual([ids[0], ids[2], ids[4]]);
     expect(await ticking.list({ limit: 10, phase: 'Failed' })).toEqual([]);
+  });
+
+  it('are listed beside a folder in which nothing is left', async () => {
+    const { operation } = await operations.submit(asked, async () => done);
+    await operations.ended(operation.request.id);
+    for (const id of ['20200101T000000Z-backup-aaaa', '20990101T000000Z-backup-aaaa']) await mkdir(join(world.dir, 'operations', id));
+    const list = await world.engine().list({ limit: 1 });
+    expect(list.map(({ request }) => request.id)).toEqual([operation.request.id]);
   });
 
   it('have a log that can be read while they run and afterwards', async () => {
