@@ -9,6 +9,7 @@ import type { Refusals } from './refusals.ts';
 import { securityHeaders } from './security-headers.ts';
 
 const retryAfterSeconds = 5;
+const retryElsewhereSeconds = 1;
 
 /** Makes every error of the server a problem of RFC 9457, unknown paths and methods included. */
 export function answerProblems(app: FastifyInstance, refusals: Refusals): void {
@@ -38,7 +39,11 @@ export function answerProblems(app: FastifyInstance, refusals: Refusals): void {
 
 export function sendProblem(error: HoldfastError, request: FastifyRequest, reply: FastifyReply) {
   const problem = problemOf(error, pathOf(request), request.id);
-  if (problem.status === 503 && reply.getHeader('retry-after') === undefined) reply.header('retry-after', retryAfterSeconds);
+  const elsewhere = error.code === 'NOT_LEADER';
+  // Where several replicas are behind one address, another connection may lead to the one that leads.
+  if (elsewhere) reply.header('connection', 'close');
+  if (problem.status === 503 && reply.getHeader('retry-after') === undefined)
+    reply.header('retry-after', elsewhere ? retryElsewhereSeconds : retryAfterSeconds);
   // As bytes: no schema is asked, so that nothing can go wrong any more.
   return reply
     .code(problem.status)

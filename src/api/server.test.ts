@@ -86,6 +86,14 @@ describe('every error is a problem', () => {
     expectProblem(answer, 503, 'STORE_UNREACHABLE');
     expect(answer.headers['retry-after']).toBe('5');
     expect(answer.body.detail).toBe('s3://backups does not answer');
+    expect(answer.headers['connection']).not.toBe('close');
+  });
+
+  it('that another replica leads on a connection which is closed, so that the next try may come to that one', async () => {
+    api().service.failure = new HoldfastError('NOT_LEADER', 'another replica of the service leads');
+    const answer = await api().ask('viewer', 'GET', 'backups');
+    expectProblem(answer, 503, 'NOT_LEADER');
+    expect([answer.headers['retry-after'], answer.headers['connection']]).toEqual(['1', 'close']);
   });
 
   it('without a word of what went wrong inside', async () => {

@@ -46,6 +46,8 @@ export interface Answer<T> {
 
 const defaultTimeoutMs = 330_000;
 const attempts = 5;
+/** Among replicas behind one address, and longer than another takes to lead. */
+const attemptsToLeader = 30;
 const firstPauseMs = 500;
 const longestPauseMs = 30_000;
 
@@ -64,7 +66,8 @@ export async function callEndpoint<E extends Endpoint>(
     const answer = await once(options, endpoint, { ...args, idempotencyKey: key });
     if (!(answer.value instanceof HoldfastError)) return answer as Answer<AnswerOf<E>>;
     const error = answer.value;
-    if (!repeatable || attempt === attempts || !worthRepeating(error)) throw error;
+    const most = error.code === 'NOT_LEADER' ? attemptsToLeader : attempts;
+    if (!repeatable || attempt >= most || !worthRepeating(error)) throw error;
     const pause = answer.retryAfterMs ?? firstPauseMs * 2 ** (attempt - 1);
     await options.runtime.sleep(Math.min(pause, longestPauseMs), args.signal);
   }

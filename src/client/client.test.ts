@@ -118,6 +118,11 @@ describe('the client', () => {
     const busy = await answering([problem('RATE_LIMITED', 429)]);
     await expect((await setup({ url: busy.url })).client.backups.create({ body: {} })).rejects.toMatchObject({ code: 'RATE_LIMITED' });
     expect(busy.turns()).toBe(5);
+    const follower = await answering([problem('NOT_LEADER', 503, { 'retry-after': '1' })]);
+    const { client, pauses } = await setup({ url: follower.url });
+    await expect(client.backups.create({ body: {} })).rejects.toMatchObject({ code: 'NOT_LEADER' });
+    // Longer than a lease lasts.
+    expect(pauses.reduce((sum, pause) => sum + pause)).toBeGreaterThan(20_000);
     const wrong = await answering([problem('REQUEST_INVALID', 400)]);
     await expect((await setup({ url: wrong.url })).client.backups.create({ body: {} })).rejects.toMatchObject({
       code: 'REQUEST_INVALID',

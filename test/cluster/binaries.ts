@@ -11,7 +11,7 @@ import { markUsed } from './prune-cache.ts';
 const run = promisify(execFile);
 const tools = join(import.meta.dirname, 'tools');
 
-/** Must follow `k8s.io/kubernetes` in tools/kubernetes/go.mod: the servers do not know their own version unless the linker stamps it. */
+/** Must follow `k8s.io/kubernetes` in the go.mod of tools/kubernetes, tools/node and tools/kubectl: the servers do not know their own version unless the linker stamps it. */
 const kubernetesVersion = 'v1.37.2';
 const [kubernetesMajor, kubernetesMinor] = kubernetesVersion.slice(1).split('.');
 const stamps = { gitVersion: kubernetesVersion, gitMajor: kubernetesMajor, gitMinor: kubernetesMinor, gitTreeState: 'clean' };
@@ -40,6 +40,7 @@ const programs = {
     linkerFlags: kubernetesStamps,
     accept: /Kubernetes v1\.37\./,
   },
+  kubectl: { module: 'kubectl', main: 'k8s.io/kubernetes/cmd/kubectl', linkerFlags: kubernetesStamps },
   kubelet: { module: 'node', main: 'k8s.io/kubernetes/cmd/kubelet', linkerFlags: kubernetesStamps },
   'kube-scheduler': { module: 'node', main: 'k8s.io/kubernetes/cmd/kube-scheduler', linkerFlags: kubernetesStamps },
   'kube-proxy': { module: 'node', main: 'k8s.io/kubernetes/cmd/kube-proxy', linkerFlags: kubernetesStamps },

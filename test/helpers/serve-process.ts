@@ -66,7 +66,14 @@ ${options.more ?? ''}`,
 
 export async function startServe(options: ServeOptions): Promise<Served> {
   const configFile = await writeServeConfig(options);
-  const { aheadMs } = options;
+  return serveFrom({ ...options, configFile });
+}
+
+/** The same with a file that is there already. */
+export async function serveFrom(
+  options: Pick<ServeOptions, 'name' | 'env' | 'aheadMs'> & { readonly configFile: string },
+): Promise<Served> {
+  const { configFile, aheadMs } = options;
   const program = aheadMs === undefined ? [mainFile, 'serve', '--config', configFile] : [laterFile, configFile, String(aheadMs)];
   const child = spawn(process.execPath, program, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1', POD_NAME: options.name, ...options.env },
