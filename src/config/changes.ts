@@ -16,6 +16,7 @@ export interface SettingChange {
 /** What the running service takes up; everything else is built into what it has opened and is bound to. */
 export const reloadedSettings: readonly string[] = [
   'policies',
+  'locations',
   'notifications',
   'selection',
   'validation',

@@ -91,7 +91,7 @@ describe('a mistake', () => {
     ['a: [', 'etc/holdfast.yaml:1: '],
     ['tier: daily\ntier: weekly', 'etc/holdfast.yaml:2: map keys must be unique'],
     ['- tier', 'etc/holdfast.yaml:1: must be a map of settings'],
-    ['tier: daily\n\nconcurency: 4', 'etc/holdfast.yaml:3: unknown setting concurency; there are location, s3,'],
+    ['tier: daily\n\nconcurency: 4', 'etc/holdfast.yaml:3: unknown setting concurency; there are location, locations, s3,'],
     ['s3:\n  region: x\n  secretKey: hunter2', 'etc/holdfast.yaml:3: unknown setting s3.secretKey; there are endpoint, region, pathStyle'],
     ['tier: daily\nconcurrency: many', 'etc/holdfast.yaml:2: concurrency must be a whole number, not "many"'],
     ['concurrency: 0', 'etc/holdfast.yaml:1: concurrency must be at least 1'],

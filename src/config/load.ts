@@ -4,6 +4,7 @@ import type { Policy } from '../domain/policy.ts';
 import type { Environment } from './environment.ts';
 import { readConfigFile } from './file.ts';
 import { mapValues } from './leaves.ts';
+import { checkLocations } from './location-checks.ts';
 import { policiesFrom } from './policy-schema.ts';
 import { asError, type Problem, problemAt, problemsIn, type Source, settingOf } from './problems.ts';
 import { checkSchedules, type ScheduleRules } from './schedule-checks.ts';
@@ -88,6 +89,7 @@ export async function readConfig(environment: Environment, options: LoadOptions 
   const hasSchedules = ['policies', 'service.retention.schedule'].some(path => givenBy.get(path) !== nowhere);
   const findings = [
     ...checkService(inForce),
+    ...checkLocations(inForce),
     ...(hasSchedules && schedules !== undefined ? checkSchedules(inForce, policies, await schedules()) : []),
   ];
   const told = findings.map(({ path, message, hint, severity }) => ({ severity, ...problemAt(path, message, sourceOf(path), hint) }));

@@ -63,6 +63,11 @@ team:
     ]);
   });
 
+  it('ask for an off-site copy where a tier names locations', () => {
+    const [policy] = policies('{team: {tiers: {nightly: {schedule: "@daily", keep: 7d, locations: [offsite, vault]}}}}');
+    expect(policy?.tiers[0]).toMatchObject({ scope: { parts: ['resources', 'offsiteCopy'], locations: ['offsite', 'vault'] } });
+  });
+
   it('keep the order in which they and their tiers are written', () => {
     const both = policies(
       '{b: {tiers: {z: {schedule: "@daily", keep: 1y}, a: {schedule: "@weekly", keep: 1y}}}, a: {tiers: {t: {schedule: "@daily", keep: 1y}}}}',

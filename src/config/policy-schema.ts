@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type Objectives, type Policy, parts, type Tier } from '../domain/policy.ts';
+import { type Objectives, type Policy, parts, type Scope, type Tier } from '../domain/policy.ts';
 import { everything } from '../domain/selection.ts';
 import { SelectionSettings, selectionFrom } from './selection-schema.ts';
-import { duration, durationOrNone, flag, key, oneOf, period, text, timeZone, wordList } from './values.ts';
+import { duration, durationOrNone, flag, key, list, oneOf, period, text, timeZone, wordList } from './values.ts';
 
 const objectives = z
   .strictObject(
@@ -29,6 +29,7 @@ const runFields = {
   schedule: text.describe('When its sets are taken: five fields of cron, or @hourly, @daily, @weekly, @monthly, @yearly.'),
   timeZone: timeZone.describe('IANA time zone of the schedule; that of the policy unless told.'),
   parts: partList.describe('What its sets protect; resources unless told.'),
+  locations: list.describe('Names of `locations` that shall have a copy of its sets, which asks for the part offsiteCopy too.'),
   selection: SelectionSettings.describe('Which objects; the selection of the policy unless told.'),
   objectives: objectives.describe('Objectives that the sets of this tier alone must meet.'),
   suspend: flag.describe('Take no sets by the clock for now.'),
@@ -118,12 +119,18 @@ function tierFrom(name: string, tier: TierSettings): Tier {
   return {
     ...{ name, keep, schedule },
     timeZone: tier.timeZone ?? 'UTC',
-    scope: { selection: tier.selection === undefined ? everything : selectionFrom(tier.selection), parts: tier.parts ?? ['resources'] },
+    scope: scopeFrom(tier),
     suspend: tier.suspend ?? false,
     startingDeadlineMs: tier.startingDeadline ?? 6 * hour,
     jitterMs: tier.jitter ?? 0,
     objectives: objectivesFrom(tier.objectives),
   };
+}
+
+function scopeFrom({ selection, parts: named = ['resources'], locations = [] }: TierSettings): Scope {
+  const whole = selection === undefined ? everything : selectionFrom(selection);
+  if (locations.length === 0) return { selection: whole, parts: named };
+  return { selection: whole, parts: parts.filter(part => part === 'offsiteCopy' || named.includes(part)), locations };
 }
 
 function objectivesFrom({ rpo, rto }: z.infer<typeof objectives> = {}): Objectives {

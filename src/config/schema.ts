@@ -6,7 +6,7 @@ import { NotificationSettings } from './notification-schema.ts';
 import { PolicyMap } from './policy-schema.ts';
 import { SelectionSettings } from './selection-schema.ts';
 import { ServiceSettings } from './service-schema.ts';
-import { duration, flag, label, list, location, oneOf, path, text, url, wholeNumber } from './values.ts';
+import { duration, flag, key, label, list, location, oneOf, path, text, url, wholeNumber } from './values.ts';
 import { VolumeSettings } from './volume-schema.ts';
 
 const s3 = z
@@ -66,6 +66,13 @@ export const Settings = z
   .strictObject(
     {
       location: location.describe('Where the repository lies: a folder, `file:///path` or `s3://bucket/prefix`.'),
+      locations: z
+        .record(
+          key,
+          location.describe('Another location, for the `locations` of tiers: a folder, `file:///path` or `s3://bucket/prefix`.'),
+          'must be a map of locations',
+        )
+        .describe('Other locations by name.'),
       s3,
       keysDir: path.describe('Folder made by `keys generate`: recipients and signing keys come from it.'),
       recipients: list.describe('age recipients that backups are sealed to.'),

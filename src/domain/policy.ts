@@ -74,8 +74,10 @@ export type Tier = ScheduledTier | PromotedTier;
 
 export interface Scope {
   readonly selection: Selection;
-  /** Never empty. */
+  /** Never empty. With `locations`, `offsiteCopy` is one of them. */
   readonly parts: readonly Part[];
+  /** Names of the locations, besides the service’s own, that shall have a copy of its sets; never empty. */
+  readonly locations?: readonly string[];
 }
 
 /** Several tiers that protect one thing. */

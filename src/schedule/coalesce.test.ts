@@ -98,6 +98,14 @@ describe('selections', () => {
     ]);
   });
 
+  it('make one run for the locations of all', () => {
+    const copied = (...locations: string[]) => ({ scope: { ...scope(namespaces('a', 'x'), 'resources', 'offsiteCopy').scope, locations } });
+    const both = [tier('one', '0 2 * * *', copied('offsite')), tier('two', '0 2 * * *', copied('vault', 'offsite'))];
+    const [run] = at('2026-11-23T02:00', policy(both)).runs;
+    expect(run?.scope).toMatchObject({ parts: ['resources', 'offsiteCopy'], locations: ['offsite', 'vault'] });
+    expect(at('2026-11-23T02:00', policy([a])).runs[0]?.scope).not.toHaveProperty('locations');
+  });
+
   it('give way to the whole cluster, which takes in all others', () => {
     const [run] = at('2026-11-23T02:00', policy([a, b, { ...daily, keep: { count: 1, unit: 'day' } }])).runs;
     expect(run?.fires.map(({ tier: name }) => name).sort()).toEqual(['a', 'b', 'daily']);

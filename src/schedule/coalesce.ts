@@ -15,7 +15,7 @@ export interface DueRun {
   readonly tier: string;
   /** All that it stands for, one of each tier, oldest first. */
   readonly fires: readonly Fire[];
-  /** The widest selection, and the parts of all. */
+  /** The widest selection, and the parts and locations of all. */
   readonly scope: Scope;
   /** 1, unless it was tried before. */
   readonly attempt: number;
@@ -56,8 +56,18 @@ export function runOf(policy: Policy, lead: TierState, states: readonly TierStat
     fires: members
       .toSorted((a, b) => a.at - b.at)
       .map(({ tier, at }) => ({ policy: policy.name, tier: tier.name, at: new Date(at).toISOString() })),
-    scope: { selection, parts: parts.filter(part => members.some(({ tier }) => tier.scope.parts.includes(part))) },
+    scope: scopeOf(selection, members),
     attempt: 1 + Math.max(...members.map(({ attempts }) => attempts)),
+  };
+}
+
+function scopeOf(selection: Selection, members: readonly Member[]): Scope {
+  const scopes = members.map(({ tier }) => tier.scope);
+  const locations = new Set(scopes.flatMap(scope => scope.locations ?? []));
+  return {
+    selection,
+    parts: parts.filter(part => scopes.some(scope => scope.parts.includes(part))),
+    ...(locations.size > 0 && { locations: [...locations] }),
   };
 }
 

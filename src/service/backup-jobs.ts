@@ -7,7 +7,7 @@ import { type ErrorCode, errorTable, HoldfastError } from '../domain/errors.ts';
 import type { LedgerAction } from '../domain/ledger.ts';
 import type { Actor } from '../domain/operation.ts';
 import { type Fire, isScheduled, type Part, type Policy, partsWith, type Scope, volumesAmong } from '../domain/policy.ts';
-import { everything, type Selection } from '../domain/selection.ts';
+import { everything } from '../domain/selection.ts';
 import { countFailures, countVolumes, type VolumeCounts } from '../domain/volume-counts.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
 import { keyChange } from '../repository/key-change.ts';
@@ -22,10 +22,8 @@ const notBuilt = {
   offsiteCopy: 'this version makes no copies: keep the location itself off site, or replicate its bucket',
 } as const satisfies Partial<Record<Part, string>>;
 
-interface Wanted {
+interface Wanted extends Scope {
   readonly tier: string;
-  readonly selection: Selection;
-  readonly parts: readonly Part[];
   readonly fires: readonly Fire[];
   readonly actor: Actor;
 }
@@ -39,7 +37,7 @@ export function scheduledBackup(world: World, run: DueRun): Prepared {
       ...{ kind: 'backup', subject: `${policy}/${tier}`, actor, lane: `backup ${policy}` },
       parameters: { policy, tier, fires, attempt, parts: scope.parts },
     },
-    work: context => takeBackup(world, { tier, fires, actor, selection: scope.selection, parts: scope.parts }, context),
+    work: context => takeBackup(world, { ...scope, tier, fires, actor }, context),
   };
 }
 
@@ -61,7 +59,7 @@ export function demandedBackup(world: World, asked: Extract<AskedWork, { kind: '
       parameters: { ...(policy !== undefined && { policy }), tier, selection, parts },
       ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
     },
-    work: context => takeBackup(world, { tier, selection, parts, fires: [], actor: caller.actor }, context),
+    work: context => takeBackup(world, { ...scope, tier, selection, parts, fires: [], actor: caller.actor }, context),
   };
 }
 
@@ -91,7 +89,7 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
     ...{ repository, cluster, recipients, signingKey, signal },
     ...{ tier: wanted.tier, selection: wanted.selection, sealIndex: world.sealIndex },
     ...{ runtime: world.runtime, progress: context.progress, producerVersion: world.version },
-    parts: wanted.parts.map(partRecord),
+    parts: wanted.parts.map(part => partRecord(part, wanted)),
     ...((wish.snapshots || wish.data) && volumes !== undefined && { volumes: volumes.capture(wish) }),
     ...(wanted.fires.length > 0 && {
       fires: wanted.fires,
@@ -127,8 +125,11 @@ async function tellOfKeys(world: World, manifest: Manifest, actor: Actor, signal
 }
 
 /** Of volumes it is found out while they are captured. */
-function partRecord(part: Part): PartRecord {
-  if (part === 'artifacts' || part === 'offsiteCopy') return { part, state: 'not-protected', reason: notBuilt[part] };
+function partRecord(part: Part, { locations = [] }: Scope): PartRecord {
+  if (part === 'artifacts' || part === 'offsiteCopy') {
+    const where = part === 'offsiteCopy' && locations.length > 0 ? `not copied to ${locations.join(', ')}: ` : '';
+    return { part, state: 'not-protected', reason: `${where}${notBuilt[part]}` };
+  }
   return { part, state: 'protected', reason: '' };
 }
 

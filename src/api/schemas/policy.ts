@@ -11,7 +11,7 @@ const scheduledTier = z.object({
   keep,
   schedule: z.string(),
   timeZone: z.string(),
-  scope: z.object({ selection, parts: z.array(z.enum(parts)) }),
+  scope: z.object({ selection, parts: z.array(z.enum(parts)), locations: z.array(z.string()).exactOptional() }),
   suspend: z.boolean(),
   startingDeadlineMs: count,
   jitterMs: count,
