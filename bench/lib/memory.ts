@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 export interface PeakMemory {
   /** The process itself, by the kernel's own high-water mark. */
   readonly process: number;
-  /** All processes of the tree at one moment, as often as they were looked at. */
+  /** All processes of the tree at one moment, as often as they were looked at; pages that they share count once, as they do for their pod. */
   readonly tree: number;
 }
 
@@ -30,19 +30,26 @@ export function watchMemory(pid: number): { stop(): Promise<PeakMemory> } {
       peak = Math.max(peak, (await memoryOf(pid, 'VmHWM')) ?? 0);
       ended = true;
       await looking;
-      return { process: peak, tree: Math.max(tree, peak) };
+      return { process: peak, tree };
     },
   };
 }
 
 async function treeMemory(pid: number): Promise<number> {
-  const own = (await memoryOf(pid, 'VmRSS')) ?? 0;
+  const own = (await proportionalMemoryOf(pid)) ?? 0;
   const children = await childrenOf(pid);
   const theirs = await Promise.all(children.map(treeMemory));
   return theirs.reduce((sum, bytes) => sum + bytes, own);
 }
 
-async function memoryOf(pid: number, field: 'VmHWM' | 'VmRSS'): Promise<number | undefined> {
+/** A page that several processes have is shared out among them (`Pss`). */
+async function proportionalMemoryOf(pid: number): Promise<number | undefined> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '');
+  const kib = /^Pss:\s+(\d+) kB/m.exec(rollup)?.[1];
+  return kib === undefined ? undefined : Number(kib) * 1024;
+}
+
+async function memoryOf(pid: number, field: 'VmHWM'): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1];
   return kib === undefined ? undefined : Number(kib) * 1024;
