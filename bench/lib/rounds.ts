@@ -5,8 +5,8 @@ export interface Contender<Sample> {
 }
 
 /**
- * Everyone once, then everyone again, beginning with the next one: A B C, B C A. What the machine does meanwhile falls on all alike, and so does
- * what one leaves behind for the one after it. Samples are by contender, in order of rounds.
+ * Everyone once a round, each round beginning with another one and in another order (A B C D E, B D A C E, …), so that none always follows the
+ * same one: what one leaves behind, such as garbage in the API server, falls on all alike. Samples are by contender, in order of rounds.
  */
 export async function inTurn<Sample>(
   rounds: number,
@@ -15,14 +15,25 @@ export async function inTurn<Sample>(
 ): Promise<Map<string, Sample[]>> {
   const samples = new Map<string, Sample[]>(contenders.map(contender => [contender.name, []]));
   for (let round = 1; round <= rounds; round++) {
-    const first = (round - 1) % contenders.length;
-    for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
+    for (const contender of orderOf(contenders, round)) {
       const sample = await contender.run(round);
       samples.get(contender.name)!.push(sample);
       report(`round ${round}/${rounds} ${contender.name}: ${JSON.stringify(sample)}`);
     }
   }
   return samples;
+}
+
+/** In steps that have no divisor in common with their number, each is met once. */
+function orderOf<Item>(items: readonly Item[], round: number): Item[] {
+  const { length } = items;
+  const steps = Array.from({ length }, (_, step) => step).filter(step => commonDivisor(step, length) === 1);
+  const step = steps[(round - 1) % steps.length] ?? 1;
+  return items.map((_, i) => items[(round - 1 + i * step) % length]!);
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
 }
 
 /** NaN of nothing. */

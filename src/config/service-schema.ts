@@ -69,7 +69,7 @@ export const ServiceSettings = z
       shutdownGrace: duration.describe('How long a running operation may go on after SIGTERM before it is interrupted.'),
       retention,
       catalogRefresh: duration.describe(
-        'How often the repository is looked through for sets that others have written; less often where a look takes more than a fiftieth of it.',
+        'How often the repository is looked through for sets that others have written; those that are not new less often where they are very many.',
       ),
     },
     'must be a map',

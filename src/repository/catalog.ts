@@ -59,13 +59,17 @@ export interface CatalogOptions extends CallOptions {
   readonly trusted?: readonly string[] | undefined;
 }
 
-/** Ids below `backups/`, oldest first: of sets, and of what is being written or was left half-written; with `mayBeEmpty` of empty folders too. */
+/**
+ * Ids below `backups/`, oldest first: of sets, and of what is being written or was left half-written; with `mayBeEmpty` of empty folders too.
+ * `startAfter` is an id, or what ids begin with.
+ */
 export async function* setFolders(
   repository: Repository,
-  options: CallOptions & { readonly mayBeEmpty?: boolean } = {},
+  options: CallOptions & { readonly mayBeEmpty?: boolean; readonly startAfter?: string } = {},
 ): AsyncGenerator<string> {
-  const { mayBeEmpty = false } = options;
-  for await (const name of repository.store.listNames(setsPrefix, { ...withSignal(options), mayBeEmpty })) {
+  const { mayBeEmpty = false, startAfter } = options;
+  const listing = { ...withSignal(options), mayBeEmpty, ...(startAfter !== undefined && { startAfter }) };
+  for await (const name of repository.store.listNames(setsPrefix, listing)) {
     const id = name.endsWith('/') ? name.slice(0, -1) : '';
     if (isSetId(id)) yield id;
   }

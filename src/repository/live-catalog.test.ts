@@ -104,6 +104,51 @@ describe('the live catalog', () => {
     expect(catalog.sets().map(set => set.id)).toEqual([ids[2]]);
   });
 
+  it('looks for recent sets alone when asked so: new ones, and recent ones that are gone, and leaves all others as they are', async () => {
+    const old = ['20260101T020000Z-daily-aaaa', '20260102T020000Z-daily-bbbb'] as const;
+    for (const id of [...old, '20261119T020000Z-daily-cccc']) await add(id);
+    const names: (string | undefined)[] = [];
+    const { store } = location.repository;
+    const listing = wrapStore(store, {
+      listNames: (prefix, options) => {
+        names.push(options?.startAfter);
+        return store.listNames(prefix, options);
+      },
+    });
+    const catalog = openLiveCatalog({ ...location.repository, store: listing });
+    const recent = new Date('2026-11-20T02:00:00Z');
+    // Of nothing that is known nothing is recent.
+    expect(await catalog.refresh({ recent })).toBe(true);
+    expect(catalog.sets()).toHaveLength(3);
+    expect(await catalog.refresh({ recent })).toBe(false);
+    expect(names.slice(-2)).toEqual([undefined, '20261112T020000Z']);
+    await add('20261120T020000Z-daily-dddd');
+    for (const id of [old[0], '20261119T020000Z-daily-cccc'])
+      for await (const { key } of store.list(`backups/${id}/`)) await store.delete(key);
+    await store.delete(manifestKey(old[1]));
+    expect(await catalog.refresh({ recent })).toBe(true);
+    expect(catalog.sets().map(set => set.id.slice(-4))).toEqual(['aaaa', 'bbbb', 'dddd']);
+    expect(await catalog.refresh()).toBe(true);
+    expect(catalog.sets().map(set => set.id.slice(-4))).toEqual(['bbbb', 'dddd']);
+  });
+
+  it('is not led astray by the clock of a set that lies in the future, nor by its own', async () => {
+    await add('20261119T020000Z-daily-aaaa');
+    await add('20400101T000000Z-daily-zzzz');
+    const catalog = counted();
+    await catalog.refresh();
+    await add('20261120T020000Z-daily-bbbb');
+    expect(await catalog.refresh({ recent: new Date('2026-11-20T03:00:00Z') })).toBe(true);
+    await location.remove();
+    location = await makeRepository();
+    await add('20261119T020000Z-daily-aaaa');
+    const ahead = counted();
+    await ahead.refresh();
+    await add('20261120T020000Z-daily-bbbb');
+    expect(await ahead.refresh({ recent: new Date('2031-01-01T00:00:00Z') })).toBe(true);
+    expect(ahead.sets().map(set => set.id.slice(-4))).toEqual(['aaaa', 'bbbb']);
+  });
+
   it('reads a set again that could not be read, and takes it in when it was put right', async () => {
     const id = '20261119T020000Z-daily-aaaa';
     await add(id);

@@ -1,5 +1,6 @@
 import { sha256Hex } from '../crypto/digest.ts';
 import { asHoldfastError } from '../domain/errors.ts';
+import { setTime, stampOf } from '../domain/set-id.ts';
 import { type CatalogOptions, readSummary, type SetSummary, setFolders, setsWithManifest } from './catalog.ts';
 import { dropOldSnapshots, readNewestSnapshot, type SignedSummary, type SnapshotWriting, writeSnapshot } from './catalog-snapshot.ts';
 import { mapAhead, unlessAborted } from './concurrency.ts';
@@ -13,6 +14,8 @@ const rereadAtOnce = 20;
 /** A snapshot that lacks so many sets is worth writing anew. */
 const snapshotAfterSets = 100;
 const snapshotAfterMs = 24 * 3_600_000;
+/** Longer than any backup takes: the id of a set says when it began, and it is there when it has ended. */
+const weekMs = 7 * 24 * 3_600_000;
 
 export interface RefreshOptions extends CallOptions {
   /**
@@ -20,6 +23,11 @@ export interface RefreshOptions extends CallOptions {
    * this way that is seen where another process deletes. Whoever decides by what there is, such as retention, asks so.
    */
   readonly thorough?: boolean;
+  /**
+   * Now. Only sets that began in the week before it, or before the newest known one if that is older, are looked for: of ten thousand sets a
+   * store then names a few. One that was deleted elsewhere, or was dated by a clock that was wrong, is seen by a look without it.
+   */
+  readonly recent?: Date;
 }
 
 /** All sets of a repository, kept at hand: whoever asks waits for no store. */
@@ -56,8 +64,11 @@ interface Known {
   readonly keyId: string;
 }
 
+/** How closely a look looks. */
+const depths = { recent: 0, all: 1, thorough: 2 } as const;
+
 interface Look {
-  readonly thorough: boolean;
+  readonly depth: number;
   readonly signal: AbortSignal | undefined;
   readonly changed: Promise<boolean>;
 }
@@ -88,17 +99,22 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
     return sets;
   };
 
-  const look = async (thorough: boolean, call: CallOptions): Promise<boolean> => {
+  const look = async (depth: number, recent: Date | undefined, call: CallOptions): Promise<boolean> => {
     forgotten.clear();
     const before: ReadonlyMap<string, Known> = saved === undefined ? await loadSnapshot(call) : known;
     let rereads = rereadAtOnce;
-    const listed = await Array.fromAsync(
-      thorough ? setsWithManifest(repository, call) : setFolders(repository, { ...call, mayBeEmpty: true }),
+    const startAfter = recent === undefined ? undefined : weekBefore(recent, sorted.at(-1));
+    const named = await Array.fromAsync(
+      depth === depths.thorough
+        ? setsWithManifest(repository, call)
+        : setFolders(repository, { ...call, mayBeEmpty: true, ...(startAfter !== undefined && { startAfter }) }),
     );
     const isOpen = (there: Known | undefined) => there === undefined || (there.summary.phase === 'Unreadable' && rereads-- > 0);
-    const open = listed.filter(id => isOpen(before.get(id)));
+    const open = named.filter(id => isOpen(before.get(id)));
+    const older = startAfter === undefined ? 0 : countBefore(sorted, startAfter);
     // Of ten thousand sets mostly none is new: what is known is known without a promise for each, every minute.
-    if (open.length === 0 && forgotten.size === 0 && before === known && listed.length === known.size) return false;
+    if (open.length === 0 && forgotten.size === 0 && before === known && older + named.length === known.size) return false;
+    const listed = [...sorted.slice(0, older).map(set => set.id), ...named];
     const read = async (id: string): Promise<[string, Known | undefined]> => {
       const set = await readSummary(repository, id, { trusted: options.trusted, ...call });
       if (set === undefined) return [id, undefined];
@@ -118,12 +134,14 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
   };
 
   /** Shares what is under way, where it looks as closely as this caller wants. */
-  const refresh = async ({ thorough = false, signal }: RefreshOptions): Promise<boolean> => {
+  const refresh = async ({ thorough = false, recent, signal }: RefreshOptions): Promise<boolean> => {
+    const isRecent = !thorough && recent !== undefined && sorted.length > 0;
+    const depth = thorough ? depths.thorough : isRecent ? depths.recent : depths.all;
     for (;;) {
       signal?.throwIfAborted();
       const shared = looking;
       if (shared === undefined) break;
-      const isEnough = shared.thorough || !thorough;
+      const isEnough = shared.depth >= depth;
       try {
         const changed = await unlessAborted(shared.changed, signal);
         if (isEnough) return changed;
@@ -132,10 +150,10 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
         if (isEnough && shared.signal?.aborted !== true) throw thrown;
       }
     }
-    const changed = look(thorough, { signal }).finally(() => {
+    const changed = look(depth, isRecent ? recent : undefined, { signal }).finally(() => {
       looking = undefined;
     });
-    looking = { thorough, signal, changed };
+    looking = { depth, signal, changed };
     return changed;
   };
 
@@ -169,6 +187,23 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
       return true;
     },
   };
+}
+
+/** What ids begin with that are a week older than either. */
+function weekBefore(now: Date, newest: SetSummary | undefined): string {
+  const known = newest === undefined ? undefined : setTime(newest.id);
+  return stampOf(new Date(Math.min(now.getTime(), known?.getTime() ?? Number.POSITIVE_INFINITY) - weekMs));
+}
+
+/** How many of them, oldest first, have an id before this one. */
+function countBefore(sets: readonly SetSummary[], id: string): number {
+  let [low, high] = [0, sets.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sets[middle]!.id < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** What was known, unless something else is known now. */

@@ -96,7 +96,7 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
       commit: (manifest, bytes) => commitClaimed(repository, manifest, bytes, { signingKey, trusted, signal }),
     }),
   });
-  await world.catalog.refresh().catch(() => {});
+  await world.catalog.refresh({ recent: world.runtime.now() }).catch(() => {});
   if (outcome.phase === 'Failed' && outcome.error.code === 'BACKUP_SUPERSEDED') {
     // Another replica’s set stands for the run: nothing was committed here, and nothing is missing.
     context.log('info', outcome.error.message);

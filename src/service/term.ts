@@ -60,7 +60,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
   const scheduler = runScheduler({
     policies: () => world.rules().policies,
     history: async within => {
-      await world.catalog.refresh({ signal: within });
+      await world.catalog.refresh({ signal: within, recent: world.runtime.now() });
       return scheduleHistory(world, within);
     },
     start: run => start(world, run),

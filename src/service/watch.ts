@@ -9,8 +9,8 @@ import type { World } from './world.ts';
 /** A catalog that could not be read for this many refreshes is not to be relied on. */
 const missedRefreshes = 3;
 const restoresLookedAt = 20;
-/** After a look that took long the next one is so many times as far away, but no more than ten times what is configured: very many sets cost a look a second. */
-const restAfterLook = 50;
+/** A look at all sets comes again after so many times as it took, and no later than after ten looks at what is recent: very many sets cost a look a second. */
+const restAfterLook = 200;
 const mostRefreshes = 10;
 
 /** What one look has found. */
@@ -39,7 +39,7 @@ export function watchRepository(
   let reachable = false;
   let restores: readonly MeasuredRestore[] = [];
   let last = '';
-  let betweenMs = 0;
+  let wholeLookAt = Number.NEGATIVE_INFINITY;
 
   const statuses = (): ObjectiveStatus[] => {
     const { policies } = world.rules();
@@ -49,10 +49,24 @@ export function watchRepository(
     return objectiveStatuses({ policies, sets: world.catalog.sets(), restores, now, nextRun, since, clusterId: clusterId() });
   };
 
+  /** Sets that are new, at each look; all of them, less often where they are very many. */
+  const lookAtSets = async (): Promise<void> => {
+    const begun = world.runtime.now();
+    const mostMs = world.rules().catalogRefreshMs * mostRefreshes;
+    // A clock that was put back must not keep the look waiting until it has caught up.
+    if (begun.getTime() < wholeLookAt && wholeLookAt <= begun.getTime() + mostMs) {
+      await world.catalog.refresh({ signal, recent: begun });
+      return;
+    }
+    await world.catalog.refresh({ signal });
+    const ended = world.runtime.now().getTime();
+    wholeLookAt = ended + Math.min(mostMs, (ended - begun.getTime()) * restAfterLook);
+  };
+
   const look = async (): Promise<void> => {
     let trouble: unknown;
     try {
-      await world.catalog.refresh({ signal });
+      await lookAtSets();
       restores = await measuredRestores(world, signal);
       lookedAt = world.runtime.now().getTime();
       reachable = true;
@@ -73,12 +87,8 @@ export function watchRepository(
 
   const loop = async (): Promise<void> => {
     while (!signal.aborted) {
-      const begun = world.runtime.now().getTime();
       await look();
-      const { catalogRefreshMs } = world.rules();
-      const rest = (world.runtime.now().getTime() - begun) * restAfterLook;
-      betweenMs = Math.max(catalogRefreshMs, Math.min(rest, catalogRefreshMs * mostRefreshes));
-      await world.runtime.sleep(betweenMs, signal).catch(() => {});
+      await world.runtime.sleep(world.rules().catalogRefreshMs, signal).catch(() => {});
     }
   };
 
@@ -87,7 +97,7 @@ export function watchRepository(
     objectives: statuses,
     storeReachable: () => reachable,
     readiness: () => {
-      const oldest = world.runtime.now().getTime() - missedRefreshes * Math.max(betweenMs, world.rules().catalogRefreshMs);
+      const oldest = world.runtime.now().getTime() - missedRefreshes * world.rules().catalogRefreshMs;
       return [{ name: 'repository', ok: lookedAt !== undefined && lookedAt >= oldest }];
     },
   };

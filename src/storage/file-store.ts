@@ -8,7 +8,7 @@ import { abortable } from './body.ts';
 import { createDirectorySync, type DirectorySync } from './file-durability.ts';
 import { errno, fileCall, isAbsent } from './file-errors.ts';
 import { holdsObject, readEntries, statObject, walk } from './file-walk.ts';
-import { checkKey, checkPrefix, compareKeys, reservedPrefix } from './keys.ts';
+import { checkKey, checkPrefix, reservedPrefix } from './keys.ts';
 import type { CallOptions, ObjectStore } from './object-store.ts';
 
 export interface FileStoreOptions {
@@ -70,7 +70,7 @@ async function* names(
   path: string,
   { startAfter, mayBeEmpty = false }: { readonly startAfter?: string; readonly mayBeEmpty?: boolean },
 ): AsyncGenerator<string> {
-  const entries = (await readEntries(path)).filter(({ name }) => startAfter === undefined || compareKeys(name, startAfter) > 0);
+  const entries = await readEntries(path, startAfter);
   for (let i = 0; i < entries.length; i += looksAtOnce) {
     const some = entries.slice(i, i + looksAtOnce);
     if (mayBeEmpty) {

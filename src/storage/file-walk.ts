@@ -18,8 +18,8 @@ function asEntry(entry: Dirent): Entry | undefined {
   return entry.isFile() ? { name: entry.name, directory: false } : undefined;
 }
 
-/** Entries of one directory in key order; none when it is not there. */
-export async function readEntries(path: string): Promise<Entry[]> {
+/** Entries of one directory in key order, `startAfter` (a name) exclusive; none when it is not there. */
+export async function readEntries(path: string, startAfter?: string): Promise<Entry[]> {
   let found: Dirent[];
   try {
     found = await fileCall(`listing ${path}`, () => readdir(path, { withFileTypes: true }));
@@ -30,6 +30,7 @@ export async function readEntries(path: string): Promise<Entry[]> {
   return found
     .map(asEntry)
     .filter(entry => entry !== undefined)
+    .filter(({ name }) => startAfter === undefined || compareKeys(name, startAfter) > 0)
     .sort((a, b) => compareKeys(a.name, b.name));
 }
 
