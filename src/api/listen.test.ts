@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { Agent, request } from 'undici';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { apiOptions, as } from '../../test/helpers/api-context.ts';
 import { testRuntime } from '../../test/helpers/runtime.ts';
 import { type ListeningApi, type ListenOptions, listenApi } from './listen.ts';
@@ -14,7 +14,7 @@ import { serveMetrics } from './metrics-server.ts';
 let dir = '';
 const closing: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-api-'));
+  dir = await tempDir('api');
   for (const name of ['one', 'two']) {
     const files = ['-keyout', join(dir, `${name}.key`), '-out', join(dir, `${name}.crt`)];
     const names = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'];
@@ -24,7 +24,6 @@ beforeAll(async () => {
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
-afterAll(() => rm(dir, { recursive: true }));
 
 async function listen(more: Partial<ListenOptions> = {}): Promise<ListeningApi> {
   const api = await listenApi({ ...apiOptions(), host: '127.0.0.1', port: 0, onWarning: () => {}, ...more });

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { apiOptions, tokenOf } from '../../test/helpers/api-context.ts';
 import { testRuntime } from '../../test/helpers/runtime.ts';
 import { listenApi } from '../api/listen.ts';
@@ -13,7 +13,7 @@ import { openConnection } from './remote-connection.ts';
 let dir: string;
 const closing: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-connection-'));
+  dir = await tempDir('connection');
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', join(dir, 'tls.key')];
   const subject = ['-subj', '/CN=holdfast', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '2', '-out', join(dir, 'tls.crt')];
   await promisify(execFile)('openssl', ['req', '-x509', ...key, ...subject]);
@@ -21,7 +21,6 @@ beforeAll(async () => {
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
 
 async function connect(variables: Record<string, string>) {
   const config = await loadConfig({

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { type ClusterLocation, loadCluster } from './kubeconfig.ts';
 
 let dir: string;
@@ -25,12 +25,11 @@ async function config(name: string, parts: { cluster?: object; user?: object; co
 }
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-kubeconfig-'));
+  dir = await tempDir('kubeconfig');
   const files = ['-keyout', join(dir, 'a.key'), '-out', join(dir, 'a.crt')];
   execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=test', ...files], { stdio: 'ignore' });
   execFileSync('openssl', ['genrsa', '-out', join(dir, 'b.key'), '2048'], { stdio: 'ignore' });
 });
-afterAll(() => rm(dir, { recursive: true }));
 
 describe('loadCluster', () => {
   it('takes the current context, its namespace, and certificates relative to the file', async () => {

@@ -1,7 +1,7 @@
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { loadCluster } from './kubeconfig.ts';
 
 let dir: string;
@@ -9,13 +9,12 @@ let time = 0;
 const runtime = { now: () => new Date(time) };
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-plugin-'));
+  dir = await tempDir('plugin');
 });
 beforeEach(async () => {
   time = Date.now();
   await rm(join(dir, 'runs'), { force: true });
 });
-afterAll(() => rm(dir, { recursive: true }));
 
 /** A plugin that counts its runs and then does as told. */
 async function plugin(script: string, exec: object = {}, timeoutMs = 20_000) {

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { createClusterApi } from './client.ts';
 import type { Credentials } from './connection.ts';
 
@@ -20,7 +20,7 @@ async function pair(name: string): Promise<{ cert: string; key: string }> {
 }
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-pools-'));
+  dir = await tempDir('pools');
   server = createServer({ ...(await pair('server')), requestCert: true, rejectUnauthorized: false }, (request, response) => {
     const { subject } = (request.socket as TLSSocket).getPeerCertificate();
     response.end(JSON.stringify({ gitVersion: `${subject?.CN ?? 'nobody'} by HTTP/${request.httpVersion}` }));
@@ -29,7 +29,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await new Promise(resolve => server.close(resolve));
-  await rm(dir, { recursive: true });
 });
 
 describe('connections with client certificates', () => {

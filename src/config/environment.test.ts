@@ -1,14 +1,13 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { cacheDirectory } from './environment.ts';
 
 let home = '';
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'holdfast-home-'));
+  home = await tempDir('home');
 });
-afterAll(() => rm(home, { recursive: true, force: true }));
 
 const inHome = (variables: Record<string, string> = {}) => cacheDirectory({ variables, directory: '/', home });
 

@@ -1,16 +1,15 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { generateIdentity } from './age.ts';
 import { readIdentityFile, readPublicKeyFile, readRecipientFile, readSigningKeyFile, writeNewKeyFile } from './keys.ts';
 import { generateSigningKey } from './signing.ts';
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-keys-'));
+  dir = await tempDir('keys');
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const keyInvalid = (message: RegExp) => expect.objectContaining({ code: 'KEY_INVALID', message: expect.stringMatching(message) });
 

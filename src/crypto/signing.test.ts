@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { generateSigningKey, loadPrivateKey, loadPublicKey, publicKeyOf, sign, signingKeyId, verify } from './signing.ts';
 
 const key = generateSigningKey();
@@ -39,19 +39,15 @@ describe('signing', () => {
     expect(publicKeyOf(key.privatePem)).toBe(key.publicPem);
   });
 
-  it('makes signatures and ids that openssl confirms', () => {
-    const dir = mkdtempSync(join(tmpdir(), 'holdfast-signing-'));
-    try {
-      writeFileSync(join(dir, 'pub.pem'), key.publicPem);
-      writeFileSync(join(dir, 'data'), bytes);
-      writeFileSync(join(dir, 'sig'), Buffer.from(sign(key.privatePem, bytes), 'base64'));
-      const args = ['pkeyutl', '-verify', '-pubin', '-inkey', 'pub.pem', '-rawin', '-in', 'data', '-sigfile', 'sig'];
-      expect(execFileSync('openssl', args, { cwd: dir, encoding: 'utf8' })).toContain('Successfully');
-      const sum = execFileSync('sh', ['-c', 'openssl pkey -pubin -in pub.pem -outform DER | sha256sum'], { cwd: dir, encoding: 'utf8' });
-      expect(signingKeyId(key.publicPem)).toBe(`SHA256:${sum.slice(0, 64)}`);
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
+  it('makes signatures and ids that openssl confirms', async () => {
+    const dir = await tempDir('signing');
+    writeFileSync(join(dir, 'pub.pem'), key.publicPem);
+    writeFileSync(join(dir, 'data'), bytes);
+    writeFileSync(join(dir, 'sig'), Buffer.from(sign(key.privatePem, bytes), 'base64'));
+    const args = ['pkeyutl', '-verify', '-pubin', '-inkey', 'pub.pem', '-rawin', '-in', 'data', '-sigfile', 'sig'];
+    expect(execFileSync('openssl', args, { cwd: dir, encoding: 'utf8' })).toContain('Successfully');
+    const sum = execFileSync('sh', ['-c', 'openssl pkey -pubin -in pub.pem -outform DER | sha256sum'], { cwd: dir, encoding: 'utf8' });
+    expect(signingKeyId(key.publicPem)).toBe(`SHA256:${sum.slice(0, 64)}`);
   });
 });
 

@@ -1,15 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { containerMemory, goMemoryLimit } from './memory-limit.ts';
 
 const mebibyte = 2 ** 20;
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-memory-'));
+  dir = await tempDir('memory');
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
 
 describe('the memory of a container', () => {
   it.each([

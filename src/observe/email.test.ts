@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { noticeOf } from '../../test/helpers/notices.ts';
 import { type SmtpOptions, type SmtpReceiver, startSmtpReceiver } from '../../test/helpers/smtp-receiver.ts';
 import type { HoldfastError } from '../domain/errors.ts';
@@ -14,11 +14,10 @@ let pem: { readonly key: string; readonly cert: string };
 let receiver: SmtpReceiver;
 
 beforeAll(async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-mail-'));
+  const dir = await tempDir('mail');
   const args = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key -out cert -days 1 -subj /CN=localhost';
   await promisify(execFile)('openssl', [...args.split(' '), '-addext', 'subjectAltName=DNS:localhost'], { cwd: dir });
   pem = { key: await readFile(join(dir, 'key'), 'utf8'), cert: await readFile(join(dir, 'cert'), 'utf8') };
-  await rm(dir, { recursive: true });
 });
 afterEach(() => receiver.close());
 

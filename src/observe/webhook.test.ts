@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { type HttpReceiver, startHttpReceiver } from '../../test/helpers/http-receiver.ts';
 import { manualTime } from '../../test/helpers/manual-time.ts';
 import { noticeOf } from '../../test/helpers/notices.ts';
@@ -17,11 +17,10 @@ let receiver: HttpReceiver;
 let dir: string;
 beforeEach(async () => {
   receiver = await startHttpReceiver();
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-webhook-'));
+  dir = await tempDir('webhook');
 });
 afterEach(async () => {
   await receiver.close();
-  await rm(dir, { recursive: true });
 });
 
 async function file(name: string, text: string): Promise<string> {

@@ -1,8 +1,8 @@
-import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { wrapStore } from '../../test/contract/repository-fixture.ts';
 import { testRuntime } from '../../test/helpers/runtime.ts';
 import { generateSigningKey } from '../crypto/signing.ts';
@@ -27,11 +27,10 @@ describe('the ledger', () => {
   const ledger = (of = repository) => openLedger(of, { signingKey: keys.privatePem, runtime: testRuntime });
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-ledger-'));
+    dir = await tempDir('ledger');
     const options = { recipients: [], insecurePlaintext: true, signingPublicKey: keys.publicPem, runtime: testRuntime };
     repository = await initRepository(createFileStore(join(dir, 'a')), options);
   });
-  afterAll(() => rm(dir, { recursive: true, force: true }));
 
   it('is empty and in order before anything happened', async () => {
     expect(await verifyLedger(repository)).toMatchObject({ ok: true, entries: 0, head: { seq: 0 } });

@@ -1,7 +1,6 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cp, rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { allFiles } from '../../test/contract/repository-fixture.ts';
 import { createDyingStore } from '../../test/helpers/dying-store.ts';
 import { idOf, makeRetentionLocation, type RetentionLocation } from '../../test/helpers/retention-location.ts';
@@ -31,7 +30,7 @@ afterEach(() => at.remove());
 
 /** Kills a run on a copy at each of the calls, as often as told one after the other; false where it came to its end before the first. */
 async function killedAt(calls: readonly number[], isDone: boolean): Promise<boolean> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-killed-'));
+  const dir = await tempDir('killed');
   try {
     await cp(at.dir, dir, { recursive: true, preserveTimestamps: true });
     const store = createFileStore(dir);

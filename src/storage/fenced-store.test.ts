@@ -1,7 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { collect } from '../../test/contract/repository-fixture.ts';
 import { testRuntime } from '../../test/helpers/runtime.ts';
 import { HoldfastError } from '../domain/errors.ts';
@@ -21,11 +19,10 @@ const fence = {
 };
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-fenced-'));
+  dir = await tempDir('fenced');
   open = true;
   store = fencedStore(createFileStore(dir), fence);
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
 
 const bytes = Buffer.from('x');
 

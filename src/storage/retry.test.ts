@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { createFaultyStore, type Faults } from '../../test/helpers/faulty-store.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
@@ -17,10 +15,9 @@ const policy = { attempts: 40, totalMs: 60_000, firstMs: 1, maxMs: 1 };
 let dir: string;
 let inner: ObjectStore;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-retry-'));
+  dir = await tempDir('retry');
   inner = createFileStore(dir, { readBytes: 1000 });
 });
-afterEach(() => rm(dir, { recursive: true }));
 
 const faulty = (faults: Omit<Faults, 'seed'>, seed = 1) => createFaultyStore(inner, { seed, ...faults });
 

@@ -1,15 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
+import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { codeRunCheck, workflowCheck } from './platform.ts';
 import { platformChecks } from './platform-checks.ts';
 
 let dir = '';
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-checks-'));
+  dir = await tempDir('checks');
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
 
 async function file(text: string): Promise<string> {
   const path = join(dir, 'check.yaml');

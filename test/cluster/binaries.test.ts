@@ -1,21 +1,20 @@
 import { execFile } from 'node:child_process';
-import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { binary, cacheDir } from './binaries.ts';
+import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 let dir: string;
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-binaries-'));
+  dir = await tempDir('binaries');
   vi.stubEnv('HOLDFAST_CACHE', join(dir, 'cache'));
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
-  await rm(dir, { recursive: true, force: true });
 });
 
 test('two processes that need a program at the same time build it once and get the same path', async () => {

@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { binary } from './binaries.ts';
 import { nodeSupport } from './node-support.ts';
+import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 const support = await nodeSupport();
@@ -20,9 +18,8 @@ until [ -S "$3/csi.sock" ]; do sleep 0.05; done
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-sanity-'));
+  dir = await tempDir('sanity');
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
 
 describe.skipIf(!support.supported)(support.supported ? name : `${name} (skipped: ${support.reason})`, () => {
   test.each(['mount', 'block'])('for volumes of the access type %s', async type => {

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { apiJson, apiRequest } from './api-request.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
+import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 let authority: string;
@@ -18,7 +18,7 @@ async function openssl(args: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  authority = await mkdtemp(join(tmpdir(), 'holdfast-authority-'));
+  authority = await tempDir('authority');
   await openssl('req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 1 -subj /CN=authority');
   await openssl('req -newkey rsa:2048 -nodes -keyout admin.key -out admin.csr -subj /O=system:masters/CN=someone');
   await openssl('x509 -req -in admin.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out admin.crt -days 1');
@@ -26,7 +26,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await real?.destroy();
-  await rm(authority, { recursive: true, force: true });
 });
 afterEach(() => vi.unstubAllEnvs());
 

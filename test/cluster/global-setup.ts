@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from '../../deploy/bundle.ts';
 import { buildAll, testBinaries } from './build.ts';
+import { makeGuardedDir } from './guarded-dir.ts';
 import { fetchK3sImage } from './k3s-cluster.ts';
 
 /**
@@ -13,8 +12,8 @@ export async function setup(): Promise<() => Promise<void>> {
   const tell = (line: string) => console.log(`[servers] ${line}`);
   await buildAll(testBinaries, tell);
   await fetchK3sImage(tell);
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-program-'));
-  await bundle(join(dir, 'dist'));
-  process.env['HOLDFAST_TEST_PROGRAM'] = join(dir, 'dist', 'main.js');
-  return () => rm(dir, { recursive: true, force: true });
+  const { path, remove } = await makeGuardedDir('holdfast-program-');
+  await bundle(join(path, 'dist'));
+  process.env['HOLDFAST_TEST_PROGRAM'] = join(path, 'dist', 'main.js');
+  return remove;
 }

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type BuiltImage, holdfastImage } from './holdfast-image.ts';
+import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 const projectDir = resolve(import.meta.dirname, '../..');
@@ -21,7 +21,7 @@ let config: ImageConfig['config'];
 
 beforeAll(async () => {
   image = await holdfastImage();
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-image-test-'));
+  dir = await tempDir('image-test');
   root = join(dir, 'root');
   await mkdir(join(root, 'dev'), { recursive: true });
   const read = async (name: string) => JSON.parse((await run('tar', ['-xOf', image.file, name], { maxBuffer: 1 << 20 })).stdout);
@@ -32,7 +32,6 @@ beforeAll(async () => {
     await run('/bin/sh', ['-c', 'tar -xOf "$1" "$2" | tar -xzf - -C "$3"', 'sh', image.file, blob(layer.digest), root]);
   }
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
 
 /** In the image’s files, which cannot be written, as the image’s user, with nothing of the environment of this process. */
 async function inImage(...words: string[]): Promise<string> {

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { bundle } from '../../deploy/bundle.ts';
 import { binary, cacheDir, type Progress } from './binaries.ts';
@@ -8,6 +7,7 @@ import { programEntries } from './images.ts';
 import { withLock } from './lock.ts';
 import { type ImageEntry, type ImageSpec, type WrittenImage, writeImage } from './oci-image.ts';
 import { imagesKept, markUsed, pruneFolder } from './prune-cache.ts';
+import { tempDir } from './temp-dir.ts';
 
 const projectDir = resolve(import.meta.dirname, '../..');
 const home = '/opt/holdfast';
@@ -30,7 +30,7 @@ export async function holdfastImage(onProgress?: Progress): Promise<BuiltImage> 
   await mkdir(join(cacheDir(), 'images'), { recursive: true });
   await withLock(`${file}.lock`, async () => {
     if (await markUsed(`${file}.json`)) return;
-    const work = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
+    const work = await tempDir('image');
     try {
       onProgress?.('image: bundling');
       await bundle(join(work, 'dist'));

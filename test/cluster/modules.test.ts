@@ -1,17 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { definitionsIn, goModuleDir, type PinnedModule } from './modules.ts';
+import { tempDir } from './temp-dir.ts';
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-modules-'));
+  dir = await tempDir('modules');
   vi.stubEnv('HOLDFAST_CACHE', dir);
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
-  await rm(dir, { recursive: true, force: true });
 });
 
 test.each<[PinnedModule, string, string]>([

@@ -1,19 +1,18 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { programEntries } from './images.ts';
 import { type ImageSpec, writeImage } from './oci-image.ts';
+import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
+  dir = await tempDir('image');
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
 
 async function sample(): Promise<ImageSpec> {
   const source = join(dir, 'program');

@@ -1,8 +1,8 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { GenericContainer } from 'testcontainers';
 import type { S3Keys, S3Launch, StartedS3 } from './s3-launch.ts';
+import { tempDir } from './temp-dir.ts';
 
 const port = 9_000;
 const dataDir = '/srv';
@@ -30,7 +30,7 @@ async function buildImage(kind: string, program: string): Promise<GenericContain
   const tag = `holdfast-test-${kind}:${basename(program).split('-').at(-1)}`;
   const engine = await getContainerRuntimeClient();
   if (await engine.image.exists(ImageName.fromString(tag))) return new GenericContainer(tag);
-  const context = await mkdtemp(join(tmpdir(), 'holdfast-image-'));
+  const context = await tempDir('image');
   try {
     await copyFile(program, join(context, 'server'));
     await mkdir(join(context, 'tmp'));

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { generateIdentity, open, openStream, recipientOf, seal, sealStream } from '../../src/crypto/age.ts';
 import { readIdentityFile, readRecipientFile, writeNewKeyFile } from '../../src/crypto/keys.ts';
 import { binary } from '../cluster/binaries.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 const run = promisify(execFile);
 const chunk = 64 * 1024;
@@ -17,10 +17,9 @@ let dir: string;
 let age: string;
 let keygen: string;
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-age-'));
+  dir = await tempDir('age');
   [age, keygen] = await Promise.all([binary('age'), binary('age-keygen')]);
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
 
 const path = (name: string) => join(dir, name);
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

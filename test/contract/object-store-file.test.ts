@@ -1,12 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore } from '../../src/storage/file-store.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { all, collect, keysOf, MiB, patterned, withCode } from './object-store-helpers.ts';
 
 const run = promisify(execFile);
@@ -15,9 +15,8 @@ const isRoot = process.getuid?.() === 0;
 
 let dir: string;
 beforeEach(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-file-store-'));
+  dir = await tempDir('file-store');
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
 
 /** Arguments of Node for a script that has `store` on `dir`. */
 const script = (code: string) => ['--input-type=module', '-e', `import { createFileStore } from ${JSON.stringify(storeModule)};\n${code}`];

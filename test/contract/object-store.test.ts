@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Runtime } from '../../src/domain/runtime.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
@@ -9,6 +8,7 @@ import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { withRetry } from '../../src/storage/retry.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { type S3Server, startMinio, startVersitygw } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { createFaultyStore } from '../helpers/faulty-store.ts';
 import { describeObjectStore, type StoreFixture } from './object-store.ts';
 
@@ -17,7 +17,7 @@ const runtime: Runtime = { now: () => new Date(), random: bytes => randomBytes(b
 const patient = { attempts: 60, totalMs: 120_000, firstMs: 1, maxMs: 1 };
 
 async function onFiles(wrap: (store: ObjectStore, opened: number) => ObjectStore = store => store): Promise<StoreFixture> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-store-'));
+  const dir = await tempDir('store');
   let opened = 0;
   return {
     open: async () => {

@@ -1,7 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { generateIdentity, recipientFingerprint } from '../../src/crypto/age.ts';
 import { generateSigningKey } from '../../src/crypto/signing.ts';
 import {
@@ -24,6 +22,7 @@ import { initRepository, type Repository } from '../../src/repository/repository
 import { createShardBuilder } from '../../src/repository/shard-builder.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 export interface Keys {
   readonly identity: string;
@@ -47,7 +46,7 @@ export interface TestRepository {
 
 /** A repository in a directory of its own. */
 export async function makeRepository(options: { plaintext?: boolean } = {}): Promise<TestRepository> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-repository-'));
+  const dir = await tempDir('repository');
   const keys = await newKeys();
   const store = createFileStore(dir);
   const repository = await initOn(store, keys, options.plaintext ?? false);

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { indexKey } from '../../src/domain/backup-set.ts';
@@ -14,6 +13,7 @@ import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { withRetry } from '../../src/storage/retry.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { type S3Server, startMinio, startVersitygw } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { createFaultyStore } from '../helpers/faulty-store.ts';
 import {
   collect,
@@ -35,7 +35,7 @@ interface Locations {
 }
 
 async function onFiles(wrap: (store: ObjectStore) => ObjectStore = store => store): Promise<Locations> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-repositories-'));
+  const dir = await tempDir('repositories');
   let count = 0;
   return { next: () => wrap(createFileStore(join(dir, String(++count)))), stop: () => rm(dir, { recursive: true, force: true }) };
 }

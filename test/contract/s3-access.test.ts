@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +9,7 @@ import { createFixedAccess, createStsAccess } from '../../src/storage/s3-access.
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { binary } from '../cluster/binaries.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { collect, keysOf, withCode } from './object-store-helpers.ts';
 
 const run = promisify(execFile);
@@ -24,7 +24,7 @@ describe('access to one prefix of MinIO', () => {
   beforeAll(async () => {
     server = await startMinio();
     await server.createBucket('backups');
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-access-'));
+    dir = await tempDir('access');
     const store = createS3Store({ endpoint: server.endpoint, bucket: 'backups', prefix: 'cluster', credentials: own() });
     for (const key of [`${mine}config`, `${mine}password.age`, `${neighbour}config`, 'holdfast.json'])
       await store.put(key, Buffer.from(key));
@@ -32,7 +32,6 @@ describe('access to one prefix of MinIO', () => {
   });
   afterAll(async () => {
     await server?.stop();
-    await rm(dir, { recursive: true, force: true });
   });
 
   const own = () => ({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey });

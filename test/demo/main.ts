@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { type ClusterWithNode, startArgo, startCluster, startClusterWithNode, type TestCluster } from '../cluster/cluster.ts';
+import { makeGuardedDir } from '../cluster/guarded-dir.ts';
 import { nodeSupport } from '../cluster/node-support.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
 import { startCodeRunController } from '../fixtures/platform/coderun-controller.ts';
@@ -57,7 +57,7 @@ function holdfast(demo: Demo, args: readonly string[], options: { quiet?: boolea
 
 async function main(signal: AbortSignal): Promise<void> {
   const began = performance.now();
-  const work = await mkdtemp(join(tmpdir(), 'holdfast-demo-'));
+  const { path: work, remove } = await makeGuardedDir('holdfast-demo-');
   const configured = process.env['HOLDFAST_DEMO_LOCATION'];
   const fixed = ownPrefix(configured ?? `file://${join(work, 'repository')}`);
   const demo: Demo = {
@@ -65,7 +65,7 @@ async function main(signal: AbortSignal): Promise<void> {
     location: () => demo.store?.location() ?? fixed,
     identity: join(work, 'keys', 'operator.identity'),
     signal,
-    cleanUp: [() => rm(work, { recursive: true, force: true })],
+    cleanUp: [remove],
   };
   try {
     const support = configured === undefined ? await nodeSupport() : { supported: false, reason: 'the location is not of this machine' };

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { cacheDir } from '../cluster/binaries.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 const run = promisify(execFile);
 
@@ -65,7 +65,7 @@ positive_data_acceptance.expected-statuses = ["2xx", 304, 401, 403, 404, 409, 42
  * them; and holds every answer to its description.
  */
 export async function fuzz({ command, url, token, examples, seed }: FuzzOptions): Promise<FuzzReport> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-fuzz-'));
+  const dir = await tempDir('fuzz');
   const args = [
     ...[
       'run',
@@ -95,8 +95,6 @@ export async function fuzz({ command, url, token, examples, seed }: FuzzOptions)
   } catch (thrown) {
     const { stdout = '', stderr = '' } = thrown as { stdout?: string; stderr?: string };
     return { ok: false, output: `${stdout}\n${stderr}` };
-  } finally {
-    await rm(dir, { recursive: true, force: true });
   }
 }
 

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
+import { beforeAll } from 'vitest';
 import type { Environment } from '../../src/config/environment.ts';
 import { type Config, type FlagValue, loadConfig } from '../../src/config/load.ts';
 import { isCode } from '../../src/domain/errors.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 export interface ConfigFiles {
   /** A path below the working directory. */
@@ -19,10 +19,9 @@ export interface ConfigFiles {
 export function configFiles(): ConfigFiles {
   let directory = '';
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'holdfast-config-'));
+    directory = await tempDir('config');
     await mkdir(join(directory, 'etc'));
   });
-  afterAll(() => rm(directory, { recursive: true, force: true }));
   const environment = (variables = {}): Environment => ({ variables, directory, home: '/home/someone' });
   return {
     environment,

@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { runBackup } from '../../src/backup/run.ts';
 import { createClusterApi } from '../../src/cluster/client.ts';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
@@ -18,6 +16,7 @@ import { runRestore } from '../../src/restore/run.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import type { TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { testRuntime } from './runtime.ts';
 
 /** A repository with fresh keys, for one test file. */
@@ -34,7 +33,7 @@ export interface OpenLocation {
 
 /** On a temporary folder unless a store is given. */
 export async function openTestRepository(store?: ObjectStore): Promise<OpenLocation> {
-  const dir = store === undefined ? await mkdtemp(join(tmpdir(), 'holdfast-repository-')) : '';
+  const dir = store === undefined ? await tempDir('repository') : '';
   const { identity, recipient } = await generateIdentity();
   const { privatePem, publicPem } = generateSigningKey();
   const repository = await initRepository(store ?? createFileStore(dir), {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type MoverRequest, type MoverResult, moverSecrets, type ResticTuning } from '../../src/domain/mover.ts';
 import { runMover } from '../../src/mover/run.ts';
 import { binary } from '../cluster/binaries.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 export const testTuning: ResticTuning = { compression: 'fastest', connections: 8, readConcurrency: 4, packSize: 4 };
 
@@ -37,7 +37,7 @@ export interface TestMover {
 }
 
 export async function testMover(store?: MoverStore): Promise<TestMover> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-mover-'));
+  const dir = await tempDir('mover');
   const secretsDir = join(dir, 'secrets');
   const temporaryDir = join(dir, 'tmp');
   const resultFile = join(dir, 'termination-log');

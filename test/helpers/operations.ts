@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateSigningKey } from '../../src/crypto/signing.ts';
 import type { Fence } from '../../src/domain/fence.ts';
@@ -9,6 +8,7 @@ import { createOperations, type Operations } from '../../src/operations/operatio
 import { initRepository, type Repository } from '../../src/repository/repository.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { wrapStore } from '../contract/repository-fixture.ts';
 import { testRuntime } from './runtime.ts';
 
@@ -55,7 +55,7 @@ export interface OperationsWorld {
 }
 
 export async function openOperationsWorld(): Promise<OperationsWorld> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-operations-'));
+  const dir = await tempDir('operations');
   const store = createFileStore(dir);
   const signingPublicKey = generateSigningKey().publicPem;
   const repository = await initRepository(store, { recipients: [], insecurePlaintext: true, signingPublicKey, runtime: testRuntime });

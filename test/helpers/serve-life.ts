@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { generateIdentity } from '../../src/crypto/age.ts';
 import { generateSigningKey } from '../../src/crypto/signing.ts';
@@ -18,13 +16,14 @@ import { leadTerm } from '../../src/service/term.ts';
 import type { Term, World } from '../../src/service/world.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import type { OpenLocation } from './journey.ts';
 import { testRuntime } from './runtime.ts';
 import type { LeapingClock } from './serve-clock.ts';
 
 /** A repository in a folder of its own, made at that time. */
 export async function openYearRepository(now: () => Date): Promise<OpenLocation> {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-year-'));
+  const dir = await tempDir('year');
   const { identity, recipient } = await generateIdentity();
   const { privatePem, publicPem } = generateSigningKey();
   const runtime = { ...testRuntime, now };

@@ -1,24 +1,22 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { type S3Server, startMinio, startVersitygw } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { holdfast } from '../helpers/command.ts';
 
 let cluster: TestCluster;
 let work: string;
 beforeAll(async () => {
   cluster = await startCluster({ name: 'cli-s3' });
-  work = await mkdtemp(join(tmpdir(), 'holdfast-s3-'));
+  work = await tempDir('s3');
   await holdfast(['keys', 'generate', '--out', join(work, 'keys')]);
 });
 afterAll(async () => {
   await cluster?.destroy();
-  if (work !== undefined) await rm(work, { recursive: true, force: true });
 });
 
 describe.each([

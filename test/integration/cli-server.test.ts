@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
 import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
 
@@ -49,7 +49,7 @@ describe('the command line with --server', () => {
   const comparable = (text: string) => text.replaceAll(/\d+(?:\.\d+)?(?:ms|s)\b/g, '…s').replaceAll(/ +/g, ' ');
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-cli-server-'));
+    dir = await tempDir('cli-server');
     identity = join(dir, 'keys', 'operator.identity');
     cluster = await startCluster({ name: 'cli-server', controllers: false, unsafeNoFsync: true });
     await apiJson(cluster, '/api/v1/namespaces', {
@@ -78,7 +78,6 @@ describe('the command line with --server', () => {
     service?.signal('SIGTERM');
     await service?.exited;
     await cluster?.destroy();
-    await rm(dir, { recursive: true, force: true });
   });
 
   it('takes a backup, and shows it as the one who made it would', async () => {

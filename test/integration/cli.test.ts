@@ -1,9 +1,9 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
 
 const namespace = 'cli-agents';
@@ -67,7 +67,7 @@ async function kubeconfigFor(token: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-cli-'));
+  dir = await tempDir('cli');
   await mkdir(join(dir, 'cache'));
   cluster = await startCluster({ name: 'cli', users });
   await create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
@@ -93,7 +93,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await cluster?.destroy();
-  if (dir !== undefined) await rm(dir, { recursive: true, force: true });
 });
 
 describe('backup', () => {

@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiJson, apiRequest, type KubeObject } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { writeKubeconfig } from '../cluster/kubeconfig.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { commandsUnder, manifests, manifestsDir, prepareCheckout, type ShellRun, shell } from '../helpers/installed.ts';
 import { type AuditedRequest, auditedRequests, auditPolicy, rightsIn, rightText, unused } from '../helpers/rights.ts';
@@ -31,7 +31,7 @@ describe('the manifests', () => {
   const requests = () => auditedRequests(auditLog());
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-install-'));
+    dir = await tempDir('install');
     await prepareCheckout(dir);
     await writeFile(join(dir, 'audit.yaml'), auditPolicy(account));
     await writeFile(join(dir, 's3.env'), 'AWS_ACCESS_KEY_ID=unused\nAWS_SECRET_ACCESS_KEY=unused\n');
@@ -42,7 +42,6 @@ describe('the manifests', () => {
   afterAll(async () => {
     service?.signal('SIGKILL');
     await cluster?.destroy();
-    await rm(dir, { recursive: true, force: true });
   });
 
   const run = (commands: string): Promise<ShellRun> => {

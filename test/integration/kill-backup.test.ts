@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
 
@@ -24,7 +24,7 @@ describe('kill -9 of the real process during a backup', () => {
 
   beforeAll(async () => {
     cluster = await startCluster({ name: 'kill-backup' });
-    work = await mkdtemp(join(tmpdir(), 'holdfast-kill-'));
+    work = await tempDir('kill');
     flags = ['--location', join(work, 'repository'), '--keys-dir', join(work, 'keys')];
     const api = await connect(cluster);
     const data = { text: 'x'.repeat(4000) };
@@ -45,7 +45,6 @@ describe('kill -9 of the real process during a backup', () => {
   });
   afterAll(async () => {
     await cluster?.destroy();
-    if (work !== undefined) await rm(work, { recursive: true, force: true });
   });
 
   it('leaves no visible set, whenever it comes, and the next backup is complete', async () => {

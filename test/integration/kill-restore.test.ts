@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringAt } from '../../src/domain/json.ts';
 import { objectsIn } from '../../src/domain/live-record.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
@@ -18,7 +17,7 @@ describe('kill -9 of the real process during a restore', () => {
 
   beforeAll(async () => {
     [source, target] = await Promise.all([startCluster({ name: 'kill-source' }), startCluster({ name: 'kill-target' })]);
-    work = await mkdtemp(join(tmpdir(), 'holdfast-kill-'));
+    work = await tempDir('kill');
     const keys = join(work, 'keys');
     flags = ['--location', join(work, 'repository'), '--keys-dir', keys];
     await applyPlatform(source, { argoCrds: 'minimal' });
@@ -32,7 +31,6 @@ describe('kill -9 of the real process during a restore', () => {
   afterAll(async () => {
     await source?.destroy();
     await target?.destroy();
-    if (work !== undefined) await rm(work, { recursive: true, force: true });
   });
 
   it('loses nothing: the same command run again completes it, and run once more writes nothing', async () => {

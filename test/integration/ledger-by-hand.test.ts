@@ -1,8 +1,8 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
 import { startServe } from '../helpers/serve-process.ts';
@@ -37,7 +37,7 @@ describe('the ledger of what is done by hand', () => {
   const entries = async (): Promise<Entry[]> => JSON.parse(ok(await run('ledger get -o json --limit 1000', 'rotated'))).entries.reverse();
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-by-hand-'));
+    dir = await tempDir('by-hand');
     cluster = await startCluster({ name: 'by-hand', controllers: false, unsafeNoFsync: true });
     ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
     ok(await holdfast(['keys', 'generate', '--out', join(dir, 'fresh')]));
@@ -54,7 +54,6 @@ describe('the ledger of what is done by hand', () => {
   });
   afterAll(async () => {
     await cluster?.destroy();
-    await rm(dir, { recursive: true, force: true });
   });
 
   it('tells of the repository, of backups and restores, and who did it, as one chain', async () => {

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +7,7 @@ import { sha256Hex } from '../../src/crypto/digest.ts';
 import { archivePath } from '../../src/domain/resource.ts';
 import { fileKey, manifestKey } from '../../src/repository/layout.ts';
 import { binary } from '../cluster/binaries.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import {
   configMap,
   effectiveObjects,
@@ -93,13 +93,9 @@ let location: TestRepository;
 const outs: string[] = [];
 
 beforeAll(async () => {
-  programs = await mkdtemp(join(tmpdir(), 'holdfast-programs-'));
+  programs = await tempDir('programs');
   await symlink(await binary('age'), join(programs, 'age'));
   for (const tool of [...tools, ...coreutils]) await symlink(await installed(tool), join(programs, tool));
-});
-
-afterAll(async () => {
-  for (const dir of [programs, ...outs]) await rm(dir, { recursive: true, force: true });
 });
 
 async function installed(tool: string): Promise<string> {
@@ -120,7 +116,7 @@ async function documentedCommands(): Promise<string> {
 }
 
 async function follow(set: string, changes: Record<string, string> = {}): Promise<{ out: string; printed: string; complained: string }> {
-  const out = await mkdtemp(join(tmpdir(), 'holdfast-read-'));
+  const out = await tempDir('read');
   outs.push(out);
   const identity = join(out, 'identity.txt');
   const signingKey = join(out, 'signing.pub');

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -13,6 +12,7 @@ import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { collect, configMap, type Keys, writeSet } from '../contract/repository-fixture.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
 
@@ -21,13 +21,12 @@ const dayMs = 24 * 3_600_000;
 let work: string;
 let keys: Keys;
 beforeAll(async () => {
-  work = await mkdtemp(join(tmpdir(), 'holdfast-retention-'));
+  work = await tempDir('retention');
   await holdfast(['keys', 'generate', '--out', join(work, 'keys')]);
   const read = (name: string) => readFile(join(work, 'keys', name), 'utf8');
   const recipient = (await read('recipients.txt')).match(/^age1\S+$/m)![0];
   keys = { identity: '', recipient, privatePem: await read('signing.key'), publicPem: await read('signing.pub') };
 });
-afterAll(() => rm(work, { recursive: true, force: true }));
 
 /** A set of the daily run, as a service took it so many days ago. */
 async function taken(store: ObjectStore, daysAgo: number): Promise<string> {

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { apiJson } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type MishapProxy, startMishapProxy } from '../contract/object-store-proxy.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
@@ -25,7 +24,7 @@ let cluster: TestCluster;
 const running: Served[] = [];
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-faults-'));
+  dir = await tempDir('faults');
   cluster = await startCluster({ name: 'serve-faults', controllers: false, unsafeNoFsync: true });
   ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
 });
@@ -37,7 +36,6 @@ afterEach(async () => {
 });
 afterAll(async () => {
   await cluster?.destroy();
-  await rm(dir, { recursive: true, force: true });
 });
 
 function ok(ran: Ran): Ran {

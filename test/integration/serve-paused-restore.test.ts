@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
@@ -42,7 +42,7 @@ describe('a leader that is paused in the middle of a restore', () => {
   };
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-paused-'));
+    dir = await tempDir('paused');
     cluster = await startCluster({ name: 'paused', controllers: false, unsafeNoFsync: true });
     for (let n = 0; n < objects; n += 50) {
       const names = Array.from({ length: 50 }, (_, i) => `paused-${n + i}`);
@@ -72,7 +72,6 @@ describe('a leader that is paused in the middle of a restore', () => {
       await served?.exited;
     }
     await cluster?.destroy();
-    await rm(dir, { recursive: true, force: true });
   });
 
   it('writes nothing any more when it goes on: the next one has finished the restore, and it is one', async () => {

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +8,7 @@ import { openRepository } from '../../src/repository/repository.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import { apiJson, type KubeObject } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
 import { holdfast } from '../helpers/command.ts';
@@ -51,7 +51,7 @@ describe('the service', () => {
   };
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-serve-'));
+    dir = await tempDir('serve');
     expect((await holdfast(['keys', 'generate', '--out', join(dir, 'keys')])).exit).toBe(0);
     expect((await holdfast(['init', '--location', location(), '--keys-dir', join(dir, 'keys')])).exit).toBe(0);
     identity = await readFile(join(dir, 'keys', 'operator.identity'), 'utf8');
@@ -61,7 +61,6 @@ describe('the service', () => {
   afterAll(async () => {
     for (const served of running) served.signal('SIGKILL');
     await source?.destroy();
-    await rm(dir, { recursive: true, force: true });
   });
 
   describe('of a platform', () => {

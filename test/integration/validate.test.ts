@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
@@ -11,6 +10,7 @@ import { codeRunCheck, validatePlatform } from '../../src/validate/platform.ts';
 import { type PlatformChoice, platformChecks } from '../../src/validate/platform-checks.ts';
 import { runValidation } from '../../src/validate/run.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
 import { startCodeRunController } from '../fixtures/platform/coderun-controller.ts';
 import { completeBackup, connect, type OpenLocation, openTestRepository, reader } from '../helpers/journey.ts';
@@ -104,9 +104,8 @@ describe('validation of a cluster against a backup', () => {
   describe('with a workflow of the user’s own', () => {
     let folder: string;
     beforeAll(async () => {
-      folder = await mkdtemp(join(tmpdir(), 'holdfast-own-workflow-'));
+      folder = await tempDir('own-workflow');
     });
-    afterAll(() => rm(folder, { recursive: true, force: true }));
 
     async function run(manifest: string, choice: PlatformChoice = {}): Promise<ValidationCheck | undefined> {
       const workflow = join(folder, 'own.yaml');

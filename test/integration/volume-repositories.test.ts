@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { generateIdentity } from '../../src/crypto/age.ts';
@@ -10,6 +7,7 @@ import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { secrets } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { connectTo } from '../contract/cluster-api-kinds.ts';
 import { testRuntime } from '../helpers/runtime.ts';
@@ -36,9 +34,8 @@ describe('the repositories of claims', () => {
     for (const secret of await objects.list(secrets, { namespace: 'holdfast' }, never)) {
       await objects.remove(secrets, 'holdfast', nameOf(secret), never);
     }
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-volumes-'));
+    dir = await tempDir('volumes');
     store = createFileStore(dir);
-    return () => rm(dir, { recursive: true });
   });
 
   const repositories = (recipients: readonly string[] = [keys.recipient]) =>

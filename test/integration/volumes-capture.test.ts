@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -9,6 +8,7 @@ import type { VolumeRecord } from '../../src/domain/volume.ts';
 import { claims, pods, volumeSnapshots } from '../../src/volumes/kinds.ts';
 import { binary } from '../cluster/binaries.ts';
 import { createClaim, exec, runPod, startPod } from '../cluster/pods.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { describeCaptures } from '../helpers/captures.ts';
 import { makeNamespace, never } from '../helpers/volumes.ts';
 
@@ -19,17 +19,13 @@ const onlyData = { snapshots: false, data: true };
 describeCaptures('capturing volumes', ({ cluster, world }) => {
   /** What is in the repository, with stock restic. */
   const restored = async (record: VolumeRecord, file: string): Promise<Buffer> => {
-    const dir = await mkdtemp(join(tmpdir(), 'holdfast-restored-'));
-    try {
-      const { repository = '', snapshot = '' } = record.data ?? {};
-      const { password } = await world().tools().repositories.forBackup(record, never);
-      const env = { AWS_ACCESS_KEY_ID: world().s3.accessKey, AWS_SECRET_ACCESS_KEY: world().s3.secretKey, RESTIC_PASSWORD: password };
-      const repo = `s3:${world().s3.endpoint}/backups/cluster/${repository}`;
-      await run(await binary('restic'), ['--no-cache', '--repo', repo, 'restore', snapshot, '--target', dir], { env });
-      return await readFile(join(dir, file));
-    } finally {
-      await rm(dir, { recursive: true });
-    }
+    const dir = await tempDir('restored');
+    const { repository = '', snapshot = '' } = record.data ?? {};
+    const { password } = await world().tools().repositories.forBackup(record, never);
+    const env = { AWS_ACCESS_KEY_ID: world().s3.accessKey, AWS_SECRET_ACCESS_KEY: world().s3.secretKey, RESTIC_PASSWORD: password };
+    const repo = `s3:${world().s3.endpoint}/backups/cluster/${repository}`;
+    await run(await binary('restic'), ['--no-cache', '--repo', repo, 'restore', snapshot, '--target', dir], { env });
+    return await readFile(join(dir, file));
   };
   const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
@@ -11,6 +10,7 @@ import { binary } from '../cluster/binaries.ts';
 import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
 import { createClaim, runPod } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
@@ -40,7 +40,7 @@ describeOnNode('volumes from the command line', cluster => {
     await server.createBucket('backups');
     api = await connect(cluster());
     objects = createObjects(api, testRuntime);
-    work = await mkdtemp(join(tmpdir(), 'holdfast-volumes-'));
+    work = await tempDir('volumes');
     await symlink(restic, join(work, 'restic'));
     env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, PATH: `${work}:${process.env['PATH']}` };
     const config = join(work, 'holdfast.yaml');
@@ -68,7 +68,6 @@ describeOnNode('volumes from the command line', cluster => {
   afterAll(async () => {
     await api?.close();
     await server?.stop();
-    if (work !== undefined) await rm(work, { recursive: true, force: true });
   });
 
   const run = (args: readonly string[]) => holdfast(args, { env });

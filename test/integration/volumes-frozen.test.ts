@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
@@ -8,6 +7,7 @@ import type { JsonObject } from '../../src/domain/json.ts';
 import { configMaps, leases, pods } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { createClaim, deletePod, exec, startPod } from '../cluster/pods.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
@@ -33,7 +33,7 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
   beforeAll(async () => {
     api = await connect(cluster());
     objects = createObjects(api, testRuntime);
-    work = await mkdtemp(join(tmpdir(), 'holdfast-frozen-'));
+    work = await tempDir('frozen');
     await writeFile(join(work, 'holdfast.yaml'), volumes);
     const where = ['--location', `file://${join(work, 'repository')}`, '--keys-dir', join(work, 'keys')];
     flags = ['--config', join(work, 'holdfast.yaml'), ...where, '--kubeconfig', cluster().kubeconfig];
@@ -44,7 +44,6 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
   });
   afterAll(async () => {
     await api?.close();
-    if (work !== undefined) await rm(work, { recursive: true, force: true });
   });
   afterEach(async () => {
     await cluster().node.csi.setFaults({});

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -17,6 +16,7 @@ import { lateStorageClass, storageClass } from '../cluster/csi.ts';
 import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
 import { createClaim, runPod } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
 import { bytesBelow } from '../helpers/bucket.ts';
@@ -59,7 +59,7 @@ describeOnNode('volumes through the service', cluster => {
     await Promise.all([cluster().node.importImage(image.file), server.createBucket('backups')]);
     api = await connect(cluster());
     objects = createObjects(api, testRuntime);
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-service-volumes-'));
+    dir = await tempDir('service-volumes');
     await symlink(restic, join(dir, 'restic'));
     await writeFile(join(dir, 'alice'), tokens.alice);
     for (const name of ['holdfast', 'agents', 'elsewhere']) await makeNamespace(objects, name);
@@ -90,7 +90,6 @@ volumes:
     for (const served of running) served.signal('SIGKILL');
     await api?.close();
     await server?.stop();
-    if (dir !== undefined) await rm(dir, { recursive: true, force: true });
   });
 
   /** What a command in a pod with that claim says. */

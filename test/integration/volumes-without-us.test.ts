@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, link, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, chown, link, mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { seal } from '../../src/crypto/age.ts';
 import type { VolumeMode, VolumeRecord } from '../../src/domain/volume.ts';
 import { volumeKey, volumePasswordKey } from '../../src/repository/layout.ts';
 import { binary } from '../cluster/binaries.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { configMap, makeRepository, newKeys, type TestRepository, writeSet } from '../contract/repository-fixture.ts';
 import { type TestMover, testMover } from '../helpers/mover.ts';
 import { describeTree } from '../helpers/tree-digest.ts';
@@ -26,11 +26,10 @@ let mover: TestMover;
 let out: string;
 
 beforeAll(async () => {
-  programs = await mkdtemp(join(tmpdir(), 'holdfast-programs-'));
+  programs = await tempDir('programs');
   for (const name of ['age', 'restic'] as const) await symlink(await binary(name), join(programs, name));
   for (const name of tools) await symlink(await installed(name), join(programs, name));
 });
-afterAll(() => rm(programs, { recursive: true, force: true }));
 
 beforeEach(async () => {
   location = await makeRepository();

@@ -1,16 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { runCli } from '../../src/cli/run.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 let directory = '';
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'holdfast-cli-config-'));
+  directory = await tempDir('cli-config');
 });
-afterAll(() => rm(directory, { recursive: true, force: true }));
 
 async function run(line: string, variables: Record<string, string> = {}) {
   const written = { stdout: '', stderr: '' };

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -15,6 +14,7 @@ import { reloadedSettings } from '../../src/config/changes.ts';
 import { configJsonSchema } from '../../src/config/json-schema.ts';
 import { type SettingFacts, settingReference } from '../../src/config/reference.ts';
 import { settingLeaves } from '../../src/config/schema.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
@@ -72,16 +72,12 @@ describe('the example in docs/configuration.md', () => {
   });
 
   it('is valid, and warns of nothing', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'holdfast-example-'));
-    try {
-      await writeFile(join(directory, 'holdfast.yaml'), example);
-      const { config, problems } = await readChecked({ variables: {}, directory, home: '/' }, { file: 'holdfast.yaml' });
-      expect(problems).toEqual([]);
-      expect(config?.warnings).toEqual([]);
-      expect(config?.policies.map(({ name }) => name)).toEqual(['platform', 'team-a']);
-    } finally {
-      await rm(directory, { recursive: true, force: true });
-    }
+    const directory = await tempDir('example');
+    await writeFile(join(directory, 'holdfast.yaml'), example);
+    const { config, problems } = await readChecked({ variables: {}, directory, home: '/' }, { file: 'holdfast.yaml' });
+    expect(problems).toEqual([]);
+    expect(config?.warnings).toEqual([]);
+    expect(config?.policies.map(({ name }) => name)).toEqual(['platform', 'team-a']);
   });
 
   it('shows every group of settings', () => {

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +7,7 @@ import { eventReasons } from '../../src/observe/event-reasons.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { type NoticeEvent, noticeKinds } from '../../src/observe/notice.ts';
 import { sign, webhookBody } from '../../src/observe/webhook.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 const text = readFileSync(resolve(import.meta.dirname, '../../docs/observability.md'), 'utf8');
 
@@ -83,24 +83,19 @@ describe('docs/observability.md', () => {
   });
 
   it('verifies a signature as they are made, and nothing else', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-docs-'));
-    try {
-      const file = join(folder, 'verify.mjs');
-      writeFileSync(file, code('js', 'isGenuine'));
-      const { isGenuine } = (await import(pathToFileURL(file).href)) as {
-        isGenuine(header: string | undefined, body: string, key: string, now?: number): boolean;
-      };
-      const at = new Date('2026-11-23T02:00:05.123Z');
-      const header = sign('{"a":1}', 'key', at);
-      expect(isGenuine(header, '{"a":1}', 'key', at.getTime() + 60_000)).toBe(true);
-      expect(isGenuine(header, '{"a":2}', 'key', at.getTime())).toBe(false);
-      expect(isGenuine(header, '{"a":1}', 'other', at.getTime())).toBe(false);
-      expect(isGenuine(header, '{"a":1}', 'key', at.getTime() + 600_000)).toBe(false);
-      for (const forged of [undefined, '', 't=1', 'v1=00', 't=x,v1=', `${header}00`])
-        expect(isGenuine(forged, '{"a":1}', 'key')).toBe(false);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const folder = await tempDir('docs');
+    const file = join(folder, 'verify.mjs');
+    writeFileSync(file, code('js', 'isGenuine'));
+    const { isGenuine } = (await import(pathToFileURL(file).href)) as {
+      isGenuine(header: string | undefined, body: string, key: string, now?: number): boolean;
+    };
+    const at = new Date('2026-11-23T02:00:05.123Z');
+    const header = sign('{"a":1}', 'key', at);
+    expect(isGenuine(header, '{"a":1}', 'key', at.getTime() + 60_000)).toBe(true);
+    expect(isGenuine(header, '{"a":2}', 'key', at.getTime())).toBe(false);
+    expect(isGenuine(header, '{"a":1}', 'other', at.getTime())).toBe(false);
+    expect(isGenuine(header, '{"a":1}', 'key', at.getTime() + 600_000)).toBe(false);
+    for (const forged of [undefined, '', 't=1', 'v1=00', 't=x,v1=', `${header}00`]) expect(isGenuine(forged, '{"a":1}', 'key')).toBe(false);
   });
 
   it('alerts on metrics and labels that there are', async () => {

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { withLock } from '../cluster/lock.ts';
 import { type Keeping, markUsed, pruneFolder } from '../cluster/prune-cache.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 
 const hourMs = 3_600_000;
 const keeping: Keeping = { newest: 2, unusedMs: 24 * hourMs };
@@ -13,9 +13,8 @@ const key = (digit: number) => String(digit).repeat(12);
 describe('the cache of what was built', () => {
   let dir: string;
   beforeEach(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-prune-'));
+    dir = await tempDir('prune');
   });
-  afterEach(() => rm(dir, { recursive: true, force: true }));
 
   const used = async (name: string, hoursAgo: number) => {
     const at = new Date(Date.now() - hoursAgo * hourMs);

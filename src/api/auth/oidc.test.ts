@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as jose from 'jose';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { tempDir } from '../../../test/cluster/temp-dir.ts';
 import { createOidcVerifier, type OidcOptions } from './oidc.ts';
 
 const issuer = 'https://issuer.example';
@@ -15,12 +15,11 @@ let dir = '';
 let pair: jose.GenerateKeyPairResult;
 let jwks: jose.JSONWebKeySet;
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-oidc-'));
+  dir = await tempDir('oidc');
   pair = await jose.generateKeyPair('ES256', { extractable: true });
   jwks = { keys: [{ ...(await jose.exportJWK(pair.publicKey)), kid: 'one', alg: 'ES256' }] };
   await writeFile(join(dir, 'jwks.json'), JSON.stringify(jwks));
 });
-afterAll(() => rm(dir, { recursive: true }));
 
 interface Claims {
   readonly iss?: string;

@@ -1,16 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { tempDir } from '../../../test/cluster/temp-dir.ts';
 import { sha256Hex } from '../../crypto/digest.ts';
 import { createStaticTokens } from './static-tokens.ts';
 
 const signal = new AbortController().signal;
 let dir = '';
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'holdfast-tokens-'));
+  dir = await tempDir('tokens');
 });
-afterAll(() => rm(dir, { recursive: true }));
 
 async function tokens(text: string) {
   const path = join(dir, 'tokens.csv');
