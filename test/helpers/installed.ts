@@ -9,7 +9,7 @@ import { mainFile } from './command.ts';
 
 const projectDir = resolve(import.meta.dirname, '../..');
 export const manifestsDir = join(projectDir, 'deploy/kubernetes');
-const page = join(projectDir, 'docs/install.md');
+export const installPage = join(projectDir, 'docs/install.md');
 
 /** The objects of a file of manifests, seen from deploy/kubernetes/. */
 export async function manifests(file: string): Promise<JsonObject[]> {
@@ -19,7 +19,7 @@ export async function manifests(file: string): Promise<JsonObject[]> {
 
 /** The commands of one section of docs/install.md that a test can run. */
 export async function commandsUnder(heading: string): Promise<string> {
-  const text = await readFile(page, 'utf8');
+  const text = await readFile(installPage, 'utf8');
   const section = text.slice(text.indexOf(`\n## ${heading}\n`)).slice(1);
   const end = section.indexOf('\n## ');
   const commands = [...section.slice(0, end === -1 ? undefined : end).matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block).join('');

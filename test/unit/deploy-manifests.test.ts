@@ -117,6 +117,26 @@ describe('deploy/kubernetes', () => {
     }
   });
 
+  it('gives for volumes what docs/volumes.md says', async () => {
+    const page = await readFile(join(projectDir, 'docs/volumes.md'), 'utf8');
+    const table = page.slice(page.indexOf('<!-- rights:begin -->'), page.indexOf('<!-- rights:end -->')).split('\n').slice(3, -1);
+    const split = (cell = '') => cell.replaceAll('`', '').trim().split(', ');
+    const told = table.flatMap(row => {
+      const [, where, objects, verbs] = row.split('|');
+      return split(objects).flatMap(object => split(verbs).map(verb => `${split(where)[0]} ${object} ${verb}`));
+    });
+    const files = { '': 'rbac/volumes.yaml', 'hooks: ': 'grants/volume-hooks.yaml', 'live reads: ': 'grants/volume-live-reads.yaml' };
+    const given = await Promise.all(
+      Object.entries(files).map(async ([prefix, file]) =>
+        rightsIn(await manifests(file)).map(({ namespace, group, resource, verb }) => {
+          const where = namespace === '' ? 'cluster' : 'volumes.namespace';
+          return `${prefix}${where} ${resource}${group === '' ? '' : `.${group}`} ${verb}`;
+        }),
+      ),
+    );
+    expect(told.sort()).toEqual(given.flat().sort());
+  });
+
   it('binds every role to the service’s account alone, and applies every file but those that are to be chosen', async () => {
     const files = (await readdir(manifestsDir, { recursive: true })).filter(name => /\.yaml$/.test(name)).sort();
     const { resources } = parse(await readFile(join(manifestsDir, 'kustomization.yaml'), 'utf8')) as { resources: string[] };
