@@ -13,6 +13,7 @@ import { noticeTargets, type TargetSettings } from '../observe/targets.ts';
 import type { VolumeMetrics } from '../observe/volume-metrics.ts';
 import type { MissedFire } from '../schedule/due.ts';
 import type { BackupVolumes } from '../service/backup-jobs.ts';
+import type { ClusterWatch } from '../service/cluster-watch.ts';
 import { standingOf } from '../service/standing.ts';
 import type { Look, Watch } from '../service/watch.ts';
 import type { World } from '../service/world.ts';
@@ -40,6 +41,7 @@ export interface Observation {
 export interface Attached {
   readonly world: World;
   readonly watch: Watch;
+  readonly clusterWatch: ClusterWatch;
   /** Of this replica. */
   readonly identity: string;
   /** Aborts when the service ends. */
@@ -47,7 +49,8 @@ export interface Attached {
 }
 
 const nothing: Standing = {
-  ...{ leading: false, storeReachable: false, ledgerEntries: 0, policies: [], tiers: [], sets: [], running: {} },
+  ...{ leading: false, storeReachable: false, clusterReachable: false, ledgerEntries: 0 },
+  ...{ policies: [], tiers: [], sets: [], running: {} },
 };
 const lastWordsMs = 3_000;
 
@@ -59,9 +62,12 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
   return {
     log,
     attach: parts => {
-      const { world, watch, signal } = parts;
+      const { world, watch, clusterWatch, signal } = parts;
       telling = openTelling(service, log, parts);
-      standing = () => standingOf(world, { objectives: watch.objectives(), storeReachable: watch.storeReachable() });
+      standing = () =>
+        standingOf(world, {
+          ...{ objectives: watch.objectives(), storeReachable: watch.storeReachable(), clusterReachable: clusterWatch.reachable() },
+        });
       world.operations.subscribe((type, operation) => {
         if (type !== 'changed') return;
         telling?.operation(operation);

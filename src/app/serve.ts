@@ -15,6 +15,7 @@ import { openLedger } from '../repository/ledger.ts';
 import { openLiveCatalog } from '../repository/live-catalog.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
+import { watchCluster } from '../service/cluster-watch.ts';
 import { createEventBus } from '../service/event-bus.ts';
 import { createService } from '../service/service.ts';
 import { leadTerm } from '../service/term.ts';
@@ -87,9 +88,11 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     term: () => term,
   };
   const watch = watchRepository(world, { signal: closing.signal, onLook: observation.onLook, clusterId: () => clusterId });
-  const service = createService(world, { readiness: watch.readiness, objectives: watch.objectives });
+  const clusterWatch = watchCluster(world, closing.signal);
+  const readiness = () => [...watch.readiness(), ...clusterWatch.readiness()];
+  const service = createService(world, { readiness, objectives: watch.objectives });
   const identity = first.environment.variables['POD_NAME'] ?? hostname();
-  observation.attach({ world, watch, identity, signal: closing.signal });
+  observation.attach({ world, watch, clusterWatch, identity, signal: closing.signal });
 
   const access = { cluster, runtime, onWarning, service: () => inForce.service };
   const [authenticator, authorizer] = [await createAuthenticator(access), await createAuthorizer(access)];
@@ -175,7 +178,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     unelect.abort(new HoldfastError('SHUTTING_DOWN', 'the service is being stopped'));
     await election.catch(() => {});
     closing.abort();
-    await Promise.all([api.close(), metrics.close(), reloading.ended, watch.ended, observation.close()]);
+    await Promise.all([api.close(), metrics.close(), reloading.ended, watch.ended, clusterWatch.ended, observation.close()]);
     await Promise.allSettled([store.close(), cluster.close(), volumes.close()]);
     log.info({}, 'stopped');
   }

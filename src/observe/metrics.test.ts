@@ -4,6 +4,7 @@ import { createMetrics, type Standing } from './metrics.ts';
 const standing: Standing = {
   leading: true,
   storeReachable: true,
+  clusterReachable: true,
   ledgerEntries: 12,
   policies: [{ policy: 'platform', rpo: 3600, rpoObjective: 93_600, rtoObjective: 3600, notProtected: ['volumeData'] }],
   tiers: [{ policy: 'platform', tier: 'daily', lastSuccess: 1_790_000_000, nextRun: 1_790_080_000, overdue: false }],

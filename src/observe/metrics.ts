@@ -7,6 +7,7 @@ import { createVolumeMetrics, type VolumeMetrics } from './volume-metrics.ts';
 export interface Standing {
   readonly leading: boolean;
   readonly storeReachable: boolean;
+  readonly clusterReachable: boolean;
   readonly ledgerEntries: number;
   readonly policies: readonly {
     readonly policy: string;
@@ -147,6 +148,7 @@ function now(registry: Registry, standing: () => Standing): void {
   const running = gauge(registry, 'holdfast_operations_running', 'Operations under way.', ['kind']);
   const leader = gauge(registry, 'holdfast_leader', '1 in the replica that leads.');
   const reachable = gauge(registry, 'holdfast_store_reachable', '1 while the location answers.');
+  const clusterReachable = gauge(registry, 'holdfast_cluster_reachable', '1 while the API server answers.');
   const ledger = gauge(registry, 'holdfast_ledger_entries', 'Entries of the ledger.');
   const all = [rpo, rpoObjective, rto, rtoObjective, gaps, success, next, overdue, sets, stored, running];
 
@@ -173,6 +175,7 @@ function now(registry: Registry, standing: () => Standing): void {
     for (const kind of operationKinds) running.set({ kind }, at.running[kind] ?? 0);
     leader.set(at.leading ? 1 : 0);
     reachable.set(at.storeReachable ? 1 : 0);
+    clusterReachable.set(at.clusterReachable ? 1 : 0);
     ledger.set(at.ledgerEntries);
   };
   // The registry collects in the order of registration: the first one fills all.

@@ -6,14 +6,20 @@ import type { World } from './world.ts';
 const seconds = (ms: number): number => ms / 1000;
 const unix = (time: string): number => seconds(Date.parse(time));
 
+/** By those who look. */
+interface Seen extends Pick<Standing, 'storeReachable' | 'clusterReachable'> {
+  readonly objectives: readonly ObjectiveStatus[];
+}
+
 /** How things stand, for the metrics. */
 export function standingOf(
   world: Pick<World, 'catalog' | 'operations' | 'ledger' | 'term'>,
-  { objectives, storeReachable }: { readonly objectives: readonly ObjectiveStatus[]; readonly storeReachable: boolean },
+  { objectives, storeReachable, clusterReachable }: Seen,
 ): Standing {
   return {
     leading: world.term() !== undefined,
     storeReachable,
+    clusterReachable,
     ledgerEntries: world.ledger.head().seq,
     policies: objectives
       .filter(({ tier }) => tier === undefined)

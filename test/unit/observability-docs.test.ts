@@ -30,7 +30,7 @@ interface Metric {
 async function scraped(): Promise<Metric[]> {
   const tier = { policy: 'p', tier: 't' };
   const metrics = createMetrics(() => ({
-    ...{ leading: true, storeReachable: true, ledgerEntries: 1, running: {} },
+    ...{ leading: true, storeReachable: true, clusterReachable: true, ledgerEntries: 1, running: {} },
     policies: [{ policy: 'p', rpo: 1, rpoObjective: 1, rto: 1, rtoObjective: 1, notProtected: ['volumeData'] }],
     tiers: [{ ...tier, lastSuccess: 1, nextRun: 1, overdue: false }],
     sets: [{ tier: 't', phase: 'Completed', count: 1, bytes: 1 }],
