@@ -40,8 +40,9 @@ export const apiTables = {
 export async function apiPageText(): Promise<string> {
   let page = await readFile(apiPage, 'utf8');
   for (const [name, table] of Object.entries(apiTables)) {
-    const [begin, end] = [`<!-- ${name}:begin -->\n`, `<!-- ${name}:end -->`];
-    page = `${page.slice(0, page.indexOf(begin) + begin.length)}${table()}${page.slice(page.indexOf(end))}`;
+    const rows = new RegExp(`(?<=<!-- ${name}:begin -->\\n\\|.*\\n\\|[-|]+\\n)[\\s\\S]*?(?=<!-- ${name}:end -->)`);
+    if (!rows.test(page)) throw new Error(`${apiPage} has no table ${name}`);
+    page = page.replace(rows, table);
   }
   return page;
 }

@@ -36,6 +36,14 @@ describe('documentation', () => {
     }
   });
 
+  it.each(documents)('%s has no table that is broken off: by an empty line, or by a comment', name => {
+    const lines = readFileSync(join(root, name), 'utf8')
+      .replace(/```[\s\S]*?```/g, '')
+      .split('\n');
+    const starts = lines.flatMap((line, at) => (line.startsWith('|') && !lines[at - 1]?.startsWith('|') ? [at] : []));
+    for (const at of starts) expect(lines[at + 1], `${name}: ${lines[at]}`).toMatch(/^\|(?: ?:?-+:? ?\|)+$/);
+  });
+
   it('gives every error a hint that says what to do next', () => {
     for (const [code, row] of Object.entries(errorTable)) expect(row.hint.length, code).toBeGreaterThan(15);
   });

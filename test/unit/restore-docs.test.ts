@@ -7,7 +7,7 @@ import { namespaceReferences } from '../../src/domain/namespace-mapping.ts';
 const text = readFileSync(resolve(import.meta.dirname, '../../docs/restore.md'), 'utf8');
 
 function table(name: string): string | undefined {
-  return new RegExp(`<!-- ${name}:begin -->\\n([\\s\\S]*?)<!-- ${name}:end -->`).exec(text)?.[1];
+  return new RegExp(`<!-- ${name}:begin -->\\n\\|.*\\n\\|[-|]+\\n([\\s\\S]*?)<!-- ${name}:end -->`).exec(text)?.[1];
 }
 
 describe('docs/restore.md', () => {
