@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type MoverRequest, type MoverResult, moverSecrets, type ResticTuning } from '../../src/domain/mover.ts';
 import { runMover } from '../../src/mover/run.ts';
 import { binary } from '../cluster/binaries.ts';
@@ -36,18 +38,35 @@ export interface TestMover {
   remove(): Promise<void>;
 }
 
-export async function testMover(store?: MoverStore): Promise<TestMover> {
+/** An empty repository, and how to come by as many of the same as there are tests. */
+export interface EmptyRepository {
+  readonly dir: string;
+  readonly password: string;
+}
+
+/** Made once for the tests of a file: with it restic measures for a second or two how slow a password may be to check on this machine. */
+export async function emptyRepository(): Promise<EmptyRepository> {
+  const dir = await tempDir('empty');
+  const password = randomBytes(32).toString('hex');
+  const env = { RESTIC_PASSWORD: password, RESTIC_REPOSITORY: dir, PATH: process.env['PATH'] };
+  await promisify(execFile)(await binary('restic'), ['--no-cache', 'init', '--repository-version', '2'], { env });
+  return { dir, password };
+}
+
+/** With a repository that its first backup makes, unless it gets a copy of an empty one. */
+export async function testMover({ store, empty }: { store?: MoverStore; empty?: EmptyRepository } = {}): Promise<TestMover> {
   const dir = await tempDir('mover');
   const secretsDir = join(dir, 'secrets');
   const temporaryDir = join(dir, 'tmp');
   const resultFile = join(dir, 'termination-log');
-  const password = randomBytes(32).toString('hex');
+  const password = empty?.password ?? randomBytes(32).toString('hex');
   const restic = await binary('restic');
   for (const folder of [secretsDir, temporaryDir]) await mkdir(folder);
   await writeFile(join(secretsDir, moverSecrets.password), password);
   if (store?.accessKeyId !== undefined) await writeFile(join(secretsDir, moverSecrets.accessKeyId), store.accessKeyId);
   if (store?.secretAccessKey !== undefined) await writeFile(join(secretsDir, moverSecrets.secretAccessKey), store.secretAccessKey);
   const repository = store?.repository ?? join(dir, 'repository');
+  if (empty !== undefined) await cp(empty.dir, repository, { recursive: true });
   const printed: string[] = [];
   const common = () => ({ repository, options: [], tuning: testTuning });
   const run: TestMover['run'] = async (request, options = {}) => {

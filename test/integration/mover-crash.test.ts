@@ -4,27 +4,34 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { MoverResult } from '../../src/domain/mover.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { backupRequest, snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
+import { backupRequest, type EmptyRepository, emptyRepository, snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
 import { startMoverProcess } from '../helpers/mover-process.ts';
 import { describeTree } from '../helpers/tree-digest.ts';
 
 const run = promisify(execFile);
 
+let empty: EmptyRepository;
 let mover: TestMover;
 let volume: string;
 let target: string;
 
+beforeAll(async () => {
+  empty = await emptyRepository();
+});
 beforeEach(async () => {
-  mover = await testMover();
+  mover = await testMover({ empty });
   volume = join(mover.dir, 'source', 'data');
   target = join(mover.dir, 'target', 'data');
   for (const folder of [volume, target]) await mkdir(folder, { recursive: true });
   for (let i = 0; i < 60; i += 1) await writeFile(join(volume, `file-${i}`), randomBytes(500_000));
 });
 afterEach(() => mover.remove());
+
+/** For a test in which it is to be made. */
+const withoutRepository = () => rm(mover.repository, { recursive: true });
 
 const environment = () => ({ RESTIC_PASSWORD: mover.password, RESTIC_REPOSITORY: mover.repository, PATH: process.env['PATH'] });
 
@@ -45,9 +52,10 @@ async function leaveLock(...args: string[]): Promise<void> {
 
 describe('a pod that is killed', () => {
   it('at any moment of a backup, again and again, leaves nothing that needs a hand', async () => {
+    await withoutRepository();
     const request = backupRequest(mover.common(), volume);
     const took = await timed(async () => expect(await startMoverProcess(mover, request).exited).toBe(0));
-    await rm(mover.repository, { recursive: true });
+    await withoutRepository();
     for (let i = 0; i < 6; i += 1) {
       const started = startMoverProcess(mover, request);
       await Promise.race([started.exited, delay(randomInt(Math.ceil(took)))]);
@@ -64,6 +72,7 @@ describe('a pod that is killed', () => {
   });
 
   it('between the two files that make a repository leaves one that the next backup makes whole', async () => {
+    await withoutRepository();
     await run(mover.restic, ['--no-cache', 'init'], { env: environment() });
     await rm(join(mover.repository, 'config'));
     expect(await readdir(join(mover.repository, 'keys'))).toHaveLength(1);
@@ -128,6 +137,7 @@ describe('a mover that is told to end', () => {
   });
 
   it('before it began does nothing', async () => {
+    await withoutRepository();
     const signal = AbortSignal.abort();
     expect(await mover.run(backupRequest(mover.common(), volume), { signal })).toMatchObject({ ok: false, code: 'interrupted' });
     expect(await readdir(mover.dir)).not.toContain('repository');

@@ -3,20 +3,24 @@ import { createHash, randomBytes } from 'node:crypto';
 import { open, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { canLoop, type LoopDevice, loopDevice } from '../helpers/loop-device.ts';
-import { snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
+import { type EmptyRepository, emptyRepository, snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
 
 const run = promisify(execFile);
 const loops = await canLoop();
 const block = { mode: 'Block' } as const;
 const mebibyte = 2 ** 20;
 
+let empty: EmptyRepository;
 let mover: TestMover;
 let devices: LoopDevice[];
 
+beforeAll(async () => {
+  empty = await emptyRepository();
+});
 beforeEach(async () => {
-  mover = await testMover();
+  mover = await testMover({ empty });
   devices = [];
 });
 afterEach(async () => {

@@ -3,22 +3,26 @@ import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, open, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { moverSecrets } from '../../src/domain/mover.ts';
-import { backupRequest, snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
+import { backupRequest, type EmptyRepository, emptyRepository, snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
 import { describeTree } from '../helpers/tree-digest.ts';
 
 const run = promisify(execFile);
 const isRoot = process.getuid?.() === 0;
 
+let empty: EmptyRepository;
 let mover: TestMover;
 let volume: string;
 let target: string;
 let mounted: string[];
 
+beforeAll(async () => {
+  empty = await emptyRepository();
+});
 beforeEach(async () => {
   mounted = [];
-  mover = await testMover();
+  mover = await testMover({ empty });
   volume = join(mover.dir, 'source', 'data');
   target = join(mover.dir, 'target', 'data');
   for (const folder of [volume, target]) await mkdir(folder, { recursive: true });

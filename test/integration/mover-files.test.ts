@@ -20,19 +20,23 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type EmptyRepository, emptyRepository, snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
 import { attributesOf, describeTree, setAttribute } from '../helpers/tree-digest.ts';
 
 const run = promisify(execFile);
 const isRoot = process.getuid?.() === 0;
 
+let empty: EmptyRepository;
 let mover: TestMover;
 let volume: string;
 let target: string;
 
+beforeAll(async () => {
+  empty = await emptyRepository();
+});
 beforeEach(async () => {
-  mover = await testMover();
+  mover = await testMover({ empty });
   volume = join(mover.dir, 'source', 'data');
   target = join(mover.dir, 'target', 'data');
   for (const folder of [volume, target]) await mkdir(folder, { recursive: true });

@@ -27,7 +27,7 @@ describe('upkeep of volume data', () => {
 
   beforeAll(async () => {
     location = await openTestRepository();
-    mover = await testMover({ repository: join(location.dir, key) });
+    mover = await testMover({ store: { repository: join(location.dir, key) } });
     const data = join(mover.dir, 'data');
     await mkdir(data);
     snapshots = [];

@@ -33,7 +33,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   location = await makeRepository();
-  mover = await testMover({ repository: join(location.dir, volumeKey(claim)) });
+  mover = await testMover({ store: { repository: join(location.dir, volumeKey(claim)) } });
   out = join(mover.dir, 'out');
   await mkdir(out);
   await mkdir(mover.repository, { recursive: true });
