@@ -191,7 +191,7 @@ async function waitUntilRegistered(access: Access): Promise<void> {
     );
     return node.spec.drivers?.some(({ name }) => name === csiDriverName) ?? false;
   };
-  await waitFor(`the kubelet knows ${csiDriverName}`, registered, { timeoutMs: 60_000, intervalMs: 200 });
+  await waitFor(`the kubelet knows ${csiDriverName}`, registered, { timeoutMs: 120_000, intervalMs: 100 });
 }
 
 async function ask(socketPath: string, method: string, path: string, body?: unknown): Promise<string> {

@@ -9,10 +9,10 @@ import { type GuardedDir, makeGuardedDir } from './guarded-dir.ts';
 import type { GuardedProcess } from './guarded-process.ts';
 import { type Access, writeKubeconfig } from './kubeconfig.ts';
 import { type KubeletClient, makeKubeletClient } from './kubelet.ts';
-import { startNode, type TestNode } from './node.ts';
+import { startContainers, startNode, type TestNode } from './node.ts';
 import { type NodeSpace, releaseNode, startNodeSpace } from './node-space.ts';
 import { nodeSupport } from './node-support.ts';
-import { waitFor } from './wait.ts';
+import { allEnded, waitFor } from './wait.ts';
 
 /** etcd, kube-apiserver and kube-controller-manager as processes of this machine, on loopback where there is no node. */
 export async function startNativeCluster(options: ClusterOptions): Promise<TestCluster> {
@@ -21,9 +21,13 @@ export async function startNativeCluster(options: ClusterOptions): Promise<TestC
   if (support?.supported === false) throw new Error(`no node can run here: ${support.reason}`);
   const dir = await makeGuardedDir(`holdfast-${name}-`, releaseNode);
   const started: { stop(graceMs?: number): Promise<void> }[] = [];
+  let containers: ReturnType<typeof startContainers> | undefined;
   try {
     const space = support ? await startNodeSpace(dir.path) : undefined;
     if (space) started.push(space);
+    // They take nothing of the control plane, and come up beside it.
+    containers = support && space ? startContainers(space, support.pluginFolder, options.signal) : undefined;
+    containers?.catch(() => {}); // told when the node is made
     const kubeletClient = space ? await makeKubeletClient(dir.path) : undefined;
     const etcd = await startEtcd(dir.path, options);
     started.push(etcd.process);
@@ -35,14 +39,17 @@ export async function startNativeCluster(options: ClusterOptions): Promise<TestC
     await writeKubeconfig(kubeconfig, name, api.access);
     const manager = options.controllers === false ? undefined : await startControllerManager(dir.path, api.access, options.onProgress);
     if (manager) started.push(manager);
-    await waitUntilUsable(api.access, manager, options.signal);
-    const node =
-      support && space && kubeletClient
-        ? await startNode({ ...options, space, access: api.access, dir: dir.path, kubeletClient, pluginFolder: support.pluginFolder })
-        : undefined;
+    const makeNode = async () => {
+      if (space === undefined || kubeletClient === undefined || containers === undefined) return undefined;
+      const node = await startNode({ ...options, space, access: api.access, dir: dir.path, kubeletClient, containers });
+      started.push(node);
+      return node;
+    };
+    const [node] = await allEnded([makeNode(), waitUntilUsable(api.access, manager, options.signal)]);
     return nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, node, space });
   } catch (thrown) {
     for (const server of started.reverse()) await server.stop(0);
+    await containers?.catch(() => {});
     await dir.remove();
     throw thrown;
   }

@@ -1,10 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { apiJson, type KubeObject } from './api-request.ts';
 import { startClusterWithNode } from './cluster.ts';
 import { lateStorageClass, sizedStorageClass, storageClass } from './csi.ts';
@@ -33,13 +33,13 @@ describeOnNode('a node', cluster => {
   const untilReady = (name: string) =>
     waitFor(`snapshot ${name} ready`, async () => (await statusOf(name))?.readyToUse === true, { timeoutMs: 60_000, intervalMs: 100 });
 
-  test('is of the version of the API server', async () => {
+  test.concurrent('is of the version of the API server', async () => {
     const { gitVersion } = await apiJson<{ gitVersion: string }>(cluster(), '/version');
     const node = await apiJson<{ status: { nodeInfo: unknown } }>(cluster(), `/api/v1/nodes/${cluster().node.name}`);
     expect(node.status.nodeInfo).toMatchObject({ kubeletVersion: gitVersion });
   });
 
-  test('runs pods: their output, their exit code, and commands in them', async () => {
+  test.concurrent('runs pods: their output, their exit code, and commands in them', async () => {
     expect(await runPod(cluster(), { name: 'ends', command: 'echo "I am $WHO"; exit 4', environment: { WHO: 'a pod' } })).toEqual({
       exitCode: 4,
       log: 'I am a pod\n',
@@ -50,7 +50,7 @@ describeOnNode('a node', cluster => {
     expect(result).toEqual({ exitCode: 3, stdout: 'out\n', stderr: 'err\n' });
   });
 
-  test('gives pods the API server by the name of its service, with a certificate that is valid for it, and an S3 server', async () => {
+  test.concurrent('gives pods the API server by the name of its service, with a certificate that is valid for it, and an S3 server', async () => {
     const minio = await startMinio({ address: cluster().node.hostAddress });
     await cluster().node.addImage({
       reference: 'localhost/node:1',
@@ -87,7 +87,7 @@ describeOnNode('a node', cluster => {
     return service.spec.clusterIP;
   };
 
-  test('keeps what a pod wrote to a claim, and a claim from its snapshot has what was there when it was taken', async () => {
+  test.concurrent('keeps what a pod wrote to a claim, and a claim from its snapshot has what was there when it was taken', async () => {
     await createClaim(cluster(), { name: 'data' });
     const write = 'head -c 1000000 /dev/urandom > /data/random; mkdir -p /data/a/b; echo deep > /data/a/b/c; ln -s a/b/c /data/link';
     const sums = 'cd /data; find . -type f | sort | xargs sha256sum; readlink link';
@@ -100,7 +100,7 @@ describeOnNode('a node', cluster => {
     expect(await runPod(cluster(), { name: 'reads', command: sums, claims: { '/data': 'copy' } })).toEqual(written);
   });
 
-  test('keeps what a pod wrote to the device of a block claim, through a snapshot', async () => {
+  test.concurrent('keeps what a pod wrote to the device of a block claim, through a snapshot', async () => {
     await createClaim(cluster(), { name: 'device', volumeMode: 'Block', size: '64Mi', storageClass });
     const pod = { devices: ['/dev/data'], claims: { '/dev/data': 'device' } };
     const write = 'echo begin | dd of=/dev/data conv=notrunc; echo end | dd of=/dev/data bs=1M seek=60 conv=notrunc; sync';
@@ -116,7 +116,7 @@ describeOnNode('a node', cluster => {
     });
   });
 
-  test('has volumes that can be full, and a snapshot of one fills another, also a larger one', async () => {
+  test.concurrent('has volumes that can be full, and a snapshot of one fills another, also a larger one', async () => {
     await createClaim(cluster(), { name: 'small', storageClass: sizedStorageClass, size: '16Mi' });
     const fill = 'echo kept > /data/kept; dd if=/dev/zero of=/data/rest bs=1M 2>&1 | grep "No space"; rm /data/rest';
     const filled = await runPod(cluster(), { name: 'fills', command: fill, claims: { '/data': 'small' } });
@@ -130,7 +130,7 @@ describeOnNode('a node', cluster => {
     expect(used).toEqual({ exitCode: 0, log: 'kept\nenough\n' });
   });
 
-  test('binds a claim of the late class when a pod uses it', async () => {
+  test.concurrent('binds a claim of the late class when a pod uses it', async () => {
     await createClaim(cluster(), { name: 'late', storageClass: lateStorageClass });
     expect((await runPod(cluster(), { name: 'uses-late', command: 'touch /data/x', claims: { '/data': 'late' } })).exitCode).toBe(0);
   });
@@ -193,9 +193,6 @@ describeOnNode('a node', cluster => {
     expect(await holdings.list()).toEqual([]);
   });
 
-  let child: ChildProcess | undefined;
-  afterEach(() => void child?.kill('SIGKILL'));
-
   test('is gone after kill -9 of the process that started it: no process, mount, link, loop device, control group or file is left', async () => {
     const script = `
       import { startClusterWithNode } from ${JSON.stringify(join(import.meta.dirname, 'cluster.ts'))};
@@ -207,17 +204,19 @@ describeOnNode('a node', cluster => {
       await startPod(cluster, { name: 'holds', command: 'sleep 1000', claims, devices: ['/dev/data'] });
       console.log(cluster.dir);
       setInterval(() => {}, 1000);`;
-    child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [dir] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
-    const holdings = await holdingsOf(dir);
-    const before = (await holdings.list()).join('\n');
-    for (const kind of ['process', 'process in the space', 'link', 'loop device', 'control group', 'file']) {
-      expect(before).toContain(`${kind}: `);
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let holdings: Holdings;
+    try {
+      const [dir] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+      holdings = await holdingsOf(dir);
+      const before = (await holdings.list()).join('\n');
+      for (const kind of ['process', 'process in the space', 'link', 'loop device', 'control group', 'file']) {
+        expect(before).toContain(`${kind}: `);
+      }
+    } finally {
+      child.kill('SIGKILL');
     }
-
-    child.kill('SIGKILL');
-
-    await waitFor('everything gone', async () => (await holdings.list()).length === 0, { timeoutMs: 30_000, intervalMs: 200 });
+    await waitFor('everything gone', async () => (await holdings.list()).length === 0, { timeoutMs: 60_000, intervalMs: 200 });
   });
 });
 

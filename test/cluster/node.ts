@@ -8,6 +8,7 @@ import { type Access, writeKubeconfig } from './kubeconfig.ts';
 import { type KubeletClient, nodeName, startKubelet } from './kubelet.ts';
 import type { NodeSpace } from './node-space.ts';
 import type { ImageSpec } from './oci-image.ts';
+import { allEnded } from './wait.ts';
 
 /** A real node: pods run on it, services lead to them, claims are bound and snapshots taken. */
 export interface TestNode {
@@ -38,12 +39,25 @@ export interface NodeOptions {
   /** For logs and kubeconfigs of what runs beside the node. */
   readonly dir: string;
   readonly kubeletClient: KubeletClient;
-  readonly pluginFolder: string;
+  /** As `startContainers` gives them. */
+  readonly containers: Promise<GuardedProcess>;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress | undefined;
 }
 
-/** Starts what makes a node of the space, with the images `localhost/pause:1` and `localhost/tools:1`. */
+/** Starts containerd in the space, and brings the images `localhost/pause:1` and `localhost/tools:1`. */
+export async function startContainers(space: NodeSpace, pluginFolder: string, signal?: AbortSignal): Promise<GuardedProcess> {
+  const [containerd, tools] = await Promise.all([startContainerd(space, pluginFolder, signal), toolsImage()]);
+  try {
+    for (const image of [pauseImage, tools]) await addImage(space, image);
+    return containerd;
+  } catch (thrown) {
+    await containerd.stop(0);
+    throw thrown;
+  }
+}
+
+/** Starts what makes a node of the space and its containers. */
 export async function startNode(options: NodeOptions): Promise<TestNode> {
   const { space, access, kubeletClient } = options;
   const started: GuardedProcess[] = [];
@@ -54,14 +68,15 @@ export async function startNode(options: NodeOptions): Promise<TestNode> {
   };
   try {
     started.push(await startScheduler(options));
-    started.push(await startContainerd(space, options.pluginFolder, options.signal));
-    for (const image of [pauseImage, await toolsImage()]) await addImage(space, image);
-    const startAgain = () => startKubelet(space, access, kubeletClient, options);
-    const [kubelet, proxy] = await Promise.all([startAgain(), startProxy(options)]);
-    started.push(proxy);
-    parts.kubelet = kubelet;
-    const csi = await startCsi(space, access, options.dir, options.onProgress);
-    parts.csi = csi;
+    started.push(await options.containers);
+    const startAgain = async () => {
+      parts.kubelet = await startKubelet(space, access, kubeletClient, options);
+    };
+    const startStorage = async () => {
+      parts.csi = await startCsi(space, access, options.dir, options.onProgress);
+      return parts.csi;
+    };
+    const [csi] = await allEnded([startStorage(), startAgain(), startProxy(options).then(proxy => started.push(proxy))]);
     return {
       name: nodeName,
       hostAddress: space.hostAddress,
@@ -73,7 +88,7 @@ export async function startNode(options: NodeOptions): Promise<TestNode> {
       run: (program, args) => space.run(program, args),
       stopKubelet: async () => void (await parts.kubelet?.stop(10_000)),
       startKubelet: async () => {
-        if (!parts.kubelet?.running()) parts.kubelet = await startAgain();
+        if (!parts.kubelet?.running()) await startAgain();
       },
       stop,
     };

@@ -133,7 +133,7 @@ export async function deletePod(access: Access, { name, namespace }: Pick<PodOpt
   const path = podPath(name, namespace);
   await apiRequest(access, path, { method: 'DELETE' });
   const gone = async () => (await apiRequest(access, path)).status === 404;
-  await waitFor(`pod ${name} gone`, gone, { timeoutMs: 60_000, intervalMs: 200 });
+  await waitFor(`pod ${name} gone`, gone, { timeoutMs: 60_000, intervalMs: 100 });
 }
 
 /** Runs a command in a running pod, as `kubectl exec` does. */
@@ -206,5 +206,5 @@ async function waitForPhase(access: Access, path: string, phases: readonly strin
     const found = (await apiJson<Pod>(access, path)).status.phase ?? '';
     return phases.includes(found) && found;
   };
-  return waitFor(`${path} ${phases.join(' or ')}`, phase, { timeoutMs: 120_000, intervalMs: 200 });
+  return waitFor(`${path} ${phases.join(' or ')}`, phase, { timeoutMs: 120_000, intervalMs: 100 });
 }

@@ -28,6 +28,12 @@ export async function waitFor<T>(what: string, ask: () => Promise<T | false | un
   }
 }
 
+/** Like Promise.all, but rejects only when all have ended: what comes up late can then be stopped, too. */
+export async function allEnded<T extends readonly unknown[]>(works: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  await Promise.allSettled(works);
+  return (await Promise.all(works)) as unknown as T;
+}
+
 /** Ends a wait at once: asking again cannot help. */
 export class Fatal extends Error {}
 

@@ -13,7 +13,7 @@ export function describeOnNode(name: string, tests: (cluster: () => ClusterWithN
   describe.skipIf(!support.supported)(title, () => {
     let cluster: ClusterWithNode | undefined;
     beforeAll(async () => {
-      cluster = await startClusterWithNode(options);
+      cluster = await startClusterWithNode({ unsafeNoFsync: true, ...options });
     });
     afterAll(() => cluster?.destroy());
     tests(() => {
