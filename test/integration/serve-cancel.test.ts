@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiJson, type KubeObject } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
@@ -52,7 +52,7 @@ describe('what a service has under way, and is asked to stop', () => {
   const sets = async () => (await service.get<{ items: { tier: string; phase: string }[] }>('backups')).items;
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-cancel-'));
+    dir = await tempDir('cancel');
     cluster = await startCluster({ name: 'serve-cancel', controllers: false, unsafeNoFsync: true });
     await apiJson(cluster, '/api/v1/namespaces', { method: 'POST', body: { metadata: { name: 'work' } } });
     for (let n = 0; n < objects; n++) {
@@ -74,7 +74,6 @@ describe('what a service has under way, and is asked to stop', () => {
     await service?.exited;
     await gate?.close();
     await cluster?.destroy();
-    await rm(dir, { recursive: true, force: true });
   });
 
   it('a backup ends Cancelled, and no set of it is to be seen; the next one is complete', async () => {

@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
@@ -50,7 +50,7 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
     );
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'holdfast-away-'));
+    dir = await tempDir('away');
     cluster = await startCluster({ name: 'away', controllers: false, unsafeNoFsync: true });
     gate = await startClusterGate(cluster, dir);
     ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
@@ -69,7 +69,6 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
     await service?.exited;
     await gate?.close();
     await cluster?.destroy();
-    await rm(dir, { recursive: true, force: true });
   });
 
   it('leads no longer, says so wherever it is asked, and answers what it can', async () => {
