@@ -112,13 +112,17 @@ describe('a token of the real cluster', () => {
     }
   });
 
-  it('is refused when it is bound to no audience at all, forged, or expired', async () => {
+  it('is refused when it is bound to no audience at all, or forged', async () => {
     const good = await token('team-a', 'caller', [audience]);
     for (const bad of ['token-of-alice-in-the-token-file', `${good.slice(0, -4)}AAAA`, 'x']) {
       expect((await ask(bad, 'GET', 'version')).status).toBe(401);
     }
-    const key = await readFile(serviceAccountKeyFile(cluster().dir), 'utf8').catch(() => undefined);
-    if (key === undefined) return;
+  });
+
+  it('is refused when it has expired', async context => {
+    if (cluster().kind !== 'native') context.skip('the key by which this cluster signs its tokens is not to be had');
+    const good = await token('team-a', 'caller', [audience]);
+    const key = await readFile(serviceAccountKeyFile(cluster().dir), 'utf8');
     const claims = JSON.parse(Buffer.from(good.split('.')[1]!, 'base64url').toString('utf8'));
     const header = JSON.parse(Buffer.from(good.split('.')[0]!, 'base64url').toString('utf8'));
     const signed = (exp: number) => new SignJWT({ ...claims, exp }).setProtectedHeader(header).sign(createPrivateKey(key));
@@ -212,8 +216,8 @@ describe('rights of the real cluster', () => {
 });
 
 describe('an API server that is away', () => {
-  it('makes nobody a stranger: 503 until it is back', async () => {
-    if (cluster().kind === 'existing') return;
+  it('makes nobody a stranger: 503 until it is back', async context => {
+    if (cluster().kind === 'existing') context.skip('this cluster may not be stopped');
     const bearer = await token('team-a', 'caller', [audience]);
     await cluster().stopApiServer();
     try {
