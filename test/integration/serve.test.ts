@@ -1,7 +1,5 @@
-import { execFile } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyLedger } from '../../src/repository/ledger-verify.ts';
 import { openRepository } from '../../src/repository/repository.ts';
@@ -11,6 +9,8 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
+import { documentedCommands, runDocumented } from '../helpers/api-commands.ts';
+import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast } from '../helpers/command.ts';
 import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
 
@@ -30,8 +30,8 @@ describe('the service', () => {
   const running: Served[] = [];
   const location = () => `file://${join(dir, 'repository')}`;
 
-  const serve = async (name: string, cluster: TestCluster, more = ''): Promise<Served> => {
-    const served = await startServe({ dir, name, kubeconfig: cluster.kubeconfig, location: location(), keysDir: join(dir, 'keys'), more });
+  const serve = async (name: string, { kubeconfig }: Pick<TestCluster, 'kubeconfig'>, more = '', patient = false): Promise<Served> => {
+    const served = await startServe({ dir, name, kubeconfig, location: location(), keysDir: join(dir, 'keys'), more, patient });
     running.push(served);
     return served;
   };
@@ -48,6 +48,12 @@ describe('the service', () => {
     const text = await response.text();
     expect(response.status, text).toBe(202);
     return JSON.parse(text) as Operation;
+  };
+
+  const namesIn = async (cluster: TestCluster, namespace: string, resource = 'api/v1/configmaps'): Promise<string[]> => {
+    const at = resource.replace(/[^/]+$/, plural => `namespaces/${namespace}/${plural}`);
+    const { items } = await apiJson<{ items: KubeObject[] }>(cluster, `/${at}`);
+    return items.map(({ metadata }) => metadata.name).sort();
   };
 
   beforeAll(async () => {
@@ -121,24 +127,18 @@ describe('the service', () => {
       await api({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'holdfast' } }, '/api/v1/namespaces');
       const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'identity' }, stringData: { 'operator.identity': identity } };
       await api(secret, '/api/v1/namespaces/holdfast/secrets');
-      const page = await readFile(join(import.meta.dirname, '../../docs/api.md'), 'utf8');
-      const journey = page.slice(page.indexOf('\n## The whole journey\n'), page.indexOf('\nWatch everything that happens'));
-      const commands = [...journey.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block).join('');
-      const script = `set -euo pipefail
-        kubectl() { echo ${tokens.alice}; }
-        ${commands.replace('https://holdfast.holdfast.svc:8443', service.url)}
+      const stdout = await runDocumented(
+        service,
+        `${await documentedCommands('\n## The whole journey\n', '\nWatch everything that happens')}
         until ask "$api/restores/$restore" | jq -e '.phase | IN("Pending", "Running") | not' >/dev/null; do sleep 0.2; done
-        echo "ended: $operation $restore"`;
-      const { stdout } = await promisify(execFile)('bash', ['-c', script], { timeout: 120_000 });
+        echo "ended: $operation $restore"`,
+        join(dir, 'keys'),
+      );
       const [, backup = '', restore = ''] = /^ended: (\S+) (\S+)$/m.exec(stdout) ?? [];
       expect(await service.get(`operations/${backup}`)).toMatchObject({ kind: 'backup', phase: 'Completed', summary: { tier: 'daily' } });
       expect(await service.get(`restores/${restore}`)).toMatchObject({ phase: 'Completed' });
-      const namesIn = async (namespace: string) => {
-        const { items } = (await apiJson(source, `/api/v1/namespaces/${namespace}/configmaps`)) as unknown as { items: KubeObject[] };
-        return items.map(({ metadata }) => metadata.name).sort();
-      };
-      expect((await namesIn('agent-platform')).length).toBeGreaterThan(2);
-      expect(await namesIn('agent-platform-old')).toEqual(await namesIn('agent-platform'));
+      expect((await namesIn(source, 'agent-platform')).length).toBeGreaterThan(2);
+      expect(await namesIn(source, 'agent-platform-old')).toEqual(await namesIn(source, 'agent-platform'));
     });
 
     it('keeps a set that is held, and says why', async () => {
@@ -197,45 +197,44 @@ describe('the service', () => {
 
   describe('of an empty cluster', () => {
     let target: TestCluster;
+    let gate: ClusterGate;
     let service: Served;
+    let before: string[][];
+    const kinds = ['api/v1/configmaps', 'api/v1/secrets', 'apis/apps/v1/deployments', 'apis/agents.platform/v1/coderuns'];
+    const namesOf = (cluster: TestCluster) => Promise.all(kinds.map(kind => namesIn(cluster, 'agent-platform', kind)));
+    /** Of every namespace, by the cluster itself. */
+    const clusters = 'kube-root-ca.crt';
+    /** Config maps of the namespace `again`: name to what changes with every write. */
+    const restored = async (): Promise<Map<string, string>> => {
+      const { items } = await apiJson<{ items: KubeObject[] }>(target, '/api/v1/namespaces/again/configmaps');
+      const own = items.map(({ metadata }) => metadata).filter(({ name }) => name !== clusters);
+      return new Map(own.map(({ name, ...metadata }) => [name, `${metadata['uid']} ${metadata['resourceVersion']}`]));
+    };
     beforeAll(async () => {
+      before = await namesOf(source);
       await source.destroy();
       target = await startCluster({ name: 'serve-target', unsafeNoFsync: true });
-      const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'identity' }, stringData: { age: identity } };
-      const headers = { authorization: `Bearer ${target.token}`, 'content-type': 'application/json' };
-      const { Agent, request } = await import('undici');
-      const dispatcher = new Agent({ connect: { ca: await readFile(target.caFile, 'utf8') } });
-      const made = await request(`${target.server}/api/v1/namespaces/default/secrets`, {
-        ...{ method: 'POST', headers, dispatcher, body: JSON.stringify(secret) },
-      });
-      expect(made.statusCode, await made.body.text()).toBe(201);
-      await dispatcher.close();
-      service = await serve('target', target, 'policies: {}\n');
+      gate = await startClusterGate(target, dir);
+      service = await serve('target', gate, 'policies: {}\n', true);
       await service.said('leading');
     });
     afterAll(async () => {
+      await gate?.close();
       await target?.destroy();
     });
 
-    it('takes a restore up again whose process was killed', async () => {
-      const asked = { set: 'latest', existing: 'skip', identity: { secret: { namespace: 'default', name: 'identity', key: 'age' } } };
-      const operation = await accepted(await service.send('POST', 'restores', asked));
-      await waitFor(
-        'the restore runs',
-        async () => (await service.get<Operation>(`operations/${operation.id}`)).phase === 'Running' || undefined,
-        {
-          timeoutMs: 30_000,
-          intervalMs: 5,
-        },
-      );
-      service.signal('SIGKILL');
-      await service.exited;
-      service = await serve('target-again', target, 'policies: {}\n');
-      await service.said('leading');
-      expect(await ended(service, operation.id)).toMatchObject({ phase: 'Completed', summary: { problems: [] } });
+    it('brings the whole platform back with the curl commands of its documentation, and compares every object', async () => {
+      const definitions = await documentedCommands('\n## The whole journey\n', '\nTake a backup.');
+      const commands = `${definitions}${await documentedCommands('\n### The whole cluster\n', '\n## Resources\n')}`;
+      const told = await runDocumented(service, commands, join(dir, 'keys'));
+      const { phase, error, totals, validation } = JSON.parse(told) as Record<string, Record<string, unknown>>;
+      expect({ phase, error, validation }).toMatchObject({ phase: 'Completed', error: null, validation: { failed: 0 } });
+      expect(totals!['create']).toBeGreaterThan(200);
+      expect(before.map(names => names.length)).not.toContain(0);
+      expect(await namesOf(target)).toEqual(before);
     });
 
-    it('brings the platform back with the identity in the request, and nothing is written a second time', async () => {
+    it('writes nothing a second time, with the identity in the request', async () => {
       const plan = await service.send('POST', 'restores/plan', { set: 'latest', existing: 'skip', identity: { value: identity } });
       expect(plan.status).toBe(200);
       expect(((await plan.json()) as { totals: { create: number } }).totals.create).toBe(0);
@@ -243,6 +242,34 @@ describe('the service', () => {
       const operation = await ended(service, (await accepted(await service.send('POST', 'restores', asked))).id);
       expect(operation.error).toBeUndefined();
       expect(operation).toMatchObject({ phase: 'Completed', summary: { writes: 0, validation: { failed: 0 } } });
+    });
+
+    it('takes a restore up again whose process was killed', async () => {
+      service.signal('SIGTERM');
+      expect(await service.exited).toBe(0);
+      service = await serve('target-killed', gate, 'policies: {}\n');
+      await service.said('leading');
+      // The Secret came back with everything else.
+      const asked = {
+        ...{ set: 'latest', selection: { includeNamespaces: ['agent-platform'] }, namespaceMapping: { 'agent-platform': 'again' } },
+        identity: { secret: { namespace: 'holdfast', name: 'identity', key: 'operator.identity' } },
+      };
+      let passed = 0;
+      gate.hold(({ method, url }) => method !== 'GET' && url.includes('/namespaces/again/configmaps') && ++passed > 1);
+      const operation = await accepted(await service.send('POST', 'restores', asked));
+      const middle = async () => gate.held > 0 && (await restored()).size > 0;
+      await waitFor('the restore is in its middle', middle, { timeoutMs: 60_000, intervalMs: 20 });
+      service.signal('SIGKILL');
+      await service.exited;
+      const written = await restored();
+      expect(written.size).toBe(1);
+      gate.open();
+      service = await serve('target-again', gate, 'policies: {}\n');
+      await service.said('leading');
+      expect(await ended(service, operation.id)).toMatchObject({ phase: 'Completed', summary: { problems: [] } });
+      const all = await restored();
+      expect([...all.keys()].sort()).toEqual(before[0]!.filter(name => name !== clusters));
+      for (const [name, version] of written) expect(all.get(name)).toBe(version);
     });
 
     it('is told clearly what is wrong with a request', async () => {
