@@ -4,10 +4,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { at } from '../../src/domain/json.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import { apiJson, type KubeObject } from '../cluster/api-request.ts';
-import { makeGuardedDir } from '../cluster/guarded-dir.ts';
 import { holdfastImage } from '../cluster/holdfast-image.ts';
 import { createClaim, deletePod, runPod, startPod } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
 import { commandsUnder, installPage, manifests, manifestsDir, prepareCheckout, type ShellRun, shell } from '../helpers/installed.ts';
@@ -17,10 +17,9 @@ import { auditedRequests, auditPolicy, rightsIn, rightText, unused } from '../he
 const patienceMs = 400_000;
 const account = 'system:serviceaccount:holdfast:holdfast';
 /** There before the API server is, which shall write its log there. */
-const { path: dir, remove } = await makeGuardedDir('holdfast-deployed-');
+const dir = await tempDir('deployed');
 const auditLog = join(dir, 'audit.log');
 await writeFile(join(dir, 'audit.yaml'), auditPolicy(account));
-afterAll(remove);
 
 /** Rights that the API server’s log does not tell of here, and what uses them. */
 const explained: Readonly<Record<string, string>> = {
