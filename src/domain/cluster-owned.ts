@@ -77,6 +77,7 @@ export const clusterOwnedFields: readonly ClusterOwnedField[] = [
   { kind: 'persistentvolumeclaims', path: '/metadata/annotations/volume.kubernetes.io~1selected-node', reason: binding },
   { kind: 'persistentvolumeclaims', path: '/metadata/annotations/volume.kubernetes.io~1storage-provisioner', reason: binding },
   { kind: 'persistentvolumeclaims', path: '/metadata/annotations/volume.beta.kubernetes.io~1storage-provisioner', reason: binding },
+  { kind: 'persistentvolumes', path: '/metadata/annotations/pv.kubernetes.io~1bound-by-controller', reason: binding },
   { kind: 'persistentvolumes', path: '/spec/claimRef/uid', reason: binding },
   { kind: 'persistentvolumes', path: '/spec/claimRef/resourceVersion', reason: binding },
   { kind: 'jobs.batch', path: '/spec/selector', reason: generated, when: generatedSelector },

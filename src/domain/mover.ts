@@ -42,6 +42,8 @@ export type MoverRequest =
       readonly include: readonly string[];
       /** Remove what the snapshot does not have; only where everything is restored. */
       readonly deleteOthers: boolean;
+      /** Write nothing where there are files already, other than those of an earlier try. */
+      readonly onlyEmpty?: boolean;
     })
   | (Common & { readonly action: 'forget'; readonly snapshots: readonly string[]; readonly prune: boolean })
   /** `subset` as `--read-data-subset` takes it, `3/12`; only structure without it. */
@@ -62,6 +64,8 @@ export type MoverResult =
       readonly files?: number;
       readonly bytes?: number;
       readonly addedBytes?: number;
+      /** Of restore: there were files already, and nothing was written. */
+      readonly occupied?: true;
       readonly durationMs: number;
     }
   | {

@@ -73,17 +73,36 @@ describe('a claim that gets no data', () => {
     expect(plan({ record: left })).toMatchObject({ action: 'empty', reason: 'its data is not in the set: annotated' });
   });
 
-  it('keeps the volume that it names itself', () => {
-    expect(plan({ volumeName: 'nfs-1' })).toMatchObject({ action: 'keep' });
-    expect(plan({ storage: { ...storage, provisioner: '' } })).toMatchObject({ action: 'keep' });
-  });
-
   it('is not made in a mode that the data is not of', () => {
     expect(plan({ record: { ...record, volumeMode: 'Block' } })).toMatchObject({ action: 'fail', code: 'VOLUME_MODE_MISMATCH' });
   });
 
   it('is not made without a storage class', () => {
     expect(plan({ storage: 'the target has no storage class fast' })).toMatchObject({ action: 'fail', code: 'VOLUME_UNSUPPORTED' });
+  });
+});
+
+describe('a claim whose volume nothing makes', () => {
+  const none = { name: '', provisioner: '', waitsForConsumer: false };
+
+  it('gets its data into the volume that is there, from the repository alone', () => {
+    const planned = plan({ fixed: { name: 'nfs-1' }, storage: none });
+    expect(planned).toMatchObject({ action: 'fill', source: 'repository', volume: 'nfs-1', bytes: 2048 });
+    expect(planned.reason).toBe('into the volume nfs-1, unless that has files');
+    expect(plan({ fixed: { name: 'nfs-1' }, storage: 'the target has no storage class nfs' })).toMatchObject({ action: 'fill' });
+  });
+
+  it('is not made where there is no such volume, and the plan says why', () => {
+    const planned = plan({ fixed: 'the volume nfs-1 that it names is not in this cluster', storage: none });
+    expect(planned).toMatchObject({ action: 'fail', code: 'VOLUME_UNSUPPORTED' });
+    expect(planned.reason).toMatch(/nfs-1 .*not in this cluster/);
+  });
+
+  it('is not made without data: of a snapshot alone, or into a device of which nobody knows what it has', () => {
+    const { data: _, ...only } = record;
+    expect(plan({ fixed: { name: 'nfs-1' }, record: only })).toMatchObject({ action: 'fail', code: 'VOLUME_DATA_MISSING' });
+    const block = plan({ fixed: { name: 'lun-1' }, volumeMode: 'Block', record: { ...record, volumeMode: 'Block' } });
+    expect(block).toMatchObject({ action: 'fail', code: 'VOLUME_UNSUPPORTED', reason: expect.stringMatching(/--in-place/) });
   });
 });
 

@@ -21,6 +21,8 @@ export interface PlannedVolume {
   readonly reason: string;
   /** With `fail`. */
   readonly code?: ErrorCode;
+  /** The volume that is there and gets the data, where nothing makes one for the claim. */
+  readonly volume?: string;
   /** Of the data; 0 where it is not known, as with a snapshot that was never moved. */
   readonly bytes: number;
 }
@@ -58,8 +60,8 @@ export interface VolumeSituation {
   readonly record: VolumeRecord;
   /** Is there a claim of that name on the target already? */
   readonly exists: boolean;
-  /** The claim asks for this very volume, by name. */
-  readonly volumeName?: string;
+  /** The volume that is there and that the claim can have, where nothing makes one for it; a string says why there is none. */
+  readonly fixed?: { readonly name: string } | string;
   readonly volumeMode: VolumeMode;
   /** A string says why there is none. */
   readonly storage: TargetClass | string;
@@ -68,12 +70,15 @@ export interface VolumeSituation {
   readonly wanted: 'data' | 'none';
 }
 
-/** Pure: where the data of a claim comes from. The snapshot is quicker, the repository is always there. */
+/**
+ * Pure: where the data of a claim comes from. The snapshot is quicker, the repository is always there. A volume that is there already gets the data
+ * where it is empty: a claim that ends without data has failed.
+ */
 export function planVolume(situation: VolumeSituation): PlannedVolume {
   const { namespace, claim, record, storage, snapshot } = situation;
   const bytes = record.data?.bytes ?? 0;
-  const plan = (action: VolumeAction, source: VolumeSource, reason: string, more: { code?: ErrorCode } = {}): PlannedVolume => {
-    return { namespace, claim, source, action, reason, ...more, bytes: action === 'fill' ? bytes : 0 };
+  const plan = (action: VolumeAction, source: VolumeSource, reason: string, more: Pick<PlannedVolume, 'code' | 'volume'> = {}) => {
+    return { namespace, claim, source, action, reason, ...more, bytes: action === 'fill' ? bytes : 0 } satisfies PlannedVolume;
   };
   if (situation.exists) return plan('keep', 'none', 'is there already: its data stays as it is');
   if (situation.wanted === 'none') return plan('empty', 'none', 'no data is wanted');
@@ -81,22 +86,34 @@ export function planVolume(situation: VolumeSituation): PlannedVolume {
   if (record.state === 'failed' && record.data === undefined && record.snapshot === undefined) {
     return plan('fail', 'none', `its data is not in the set: ${record.reason}`, { code: 'VOLUME_DATA_MISSING' });
   }
-  if (situation.volumeName !== undefined) return plan('keep', 'none', ownVolume(situation.volumeName));
-  if (typeof storage === 'string') return plan('fail', 'none', storage, { code: 'VOLUME_UNSUPPORTED' });
-  if (storage.provisioner === '') return plan('keep', 'none', ownVolume(''));
   if (record.volumeMode !== undefined && record.volumeMode !== situation.volumeMode) {
     const modes = `the data is of volumeMode ${record.volumeMode}, and the claim of ${situation.volumeMode}`;
     return plan('fail', 'none', modes, { code: 'VOLUME_MODE_MISMATCH' });
   }
+  const { fixed } = situation;
+  if (typeof fixed === 'string') return plan('fail', 'none', fixed, { code: 'VOLUME_UNSUPPORTED' });
+  if (fixed !== undefined) {
+    if (record.data === undefined) {
+      const reason = `only a snapshot was taken, of which the volume ${fixed.name} cannot be made`;
+      return plan('fail', 'none', reason, { code: 'VOLUME_DATA_MISSING' });
+    }
+    if (situation.volumeMode === 'Filesystem') {
+      return plan('fill', 'repository', `into the volume ${fixed.name}, unless that has files`, { volume: fixed.name });
+    }
+    return plan('fail', 'none', `what the block volume ${fixed.name} has cannot be told: ${byHand}`, { code: 'VOLUME_UNSUPPORTED' });
+  }
+  if (typeof storage === 'string') return plan('fail', 'none', storage, { code: 'VOLUME_UNSUPPORTED' });
   const unusable = typeof snapshot === 'string' ? snapshot : otherDriver(record, storage);
   if (unusable === undefined) return plan('fill', 'snapshot', '');
   if (record.data !== undefined) return plan('fill', 'repository', record.snapshot === undefined ? '' : unusable);
   return plan('fail', 'none', `${unusable}, and its data was not moved to the repository`, { code: 'VOLUME_DATA_MISSING' });
 }
 
-function ownVolume(name: string): string {
-  const volume = name === '' ? 'a volume that was not made for it' : `the volume ${name}`;
-  return `belongs to ${volume}, whose storage keeps its own data: holdfast volumes restore --in-place overwrites it`;
+const byHand = 'create the claim with --volumes none, and overwrite it with holdfast volumes restore --in-place';
+
+/** Of a claim whose volume had files before it was restored. */
+export function occupiedReason(volume: string): string {
+  return `the volume ${volume} has files already, and keeps them: holdfast volumes restore --in-place overwrites them`;
 }
 
 function otherDriver({ snapshot }: VolumeRecord, storage: TargetClass): string | undefined {

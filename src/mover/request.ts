@@ -29,6 +29,7 @@ const requestSchema = z.discriminatedUnion('action', [
     snapshot: id,
     include: z.array(path),
     deleteOthers: z.boolean(),
+    onlyEmpty: z.boolean().exactOptional(),
   }),
   z.object({ ...common, action: z.literal('forget'), snapshots: z.array(id), prune: z.boolean() }),
   z.object({ ...common, action: z.literal('check'), subset: word.exactOptional() }),
@@ -49,7 +50,11 @@ export function parseRequest(text: string): MoverRequest {
     throw new MoverFault('failed', `the request is wrong: ${problems.join('; ')}`);
   }
   const request = parsed.data;
-  if (request.action === 'restore' && request.mode === 'Block' && (request.include.length > 0 || request.deleteOthers)) {
+  if (
+    request.action === 'restore' &&
+    request.mode === 'Block' &&
+    (request.include.length > 0 || request.deleteOthers || request.onlyEmpty)
+  ) {
     throw new MoverFault('failed', 'the request is wrong: a block volume is restored whole');
   }
   if (request.action === 'restore' && request.include.length > 0 && request.deleteOthers) {

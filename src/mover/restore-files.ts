@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { fillEmpty } from './empty-volume.ts';
 import { faultOf, isVolumeFull } from './failures.ts';
 import { MoverFault } from './fault.ts';
 import type { Restic, ResticEnd } from './restic.ts';
@@ -16,11 +17,17 @@ export async function restoreFiles(
   request: RestoreRequest,
   onMessage: (message: ResticMessage) => void,
 ): Promise<Restored> {
-  const { path, snapshot, include } = request;
+  const { path } = request;
   const found = await stat(path).catch((thrown: Error) => {
     throw new MoverFault('volume-unreadable', `the volume is not there: ${thrown.message}`);
   });
   if (!found.isDirectory()) throw new MoverFault('volume-unreadable', `${path} is not a folder`);
+  if (request.onlyEmpty !== true) return restoreInto(restic, request, onMessage);
+  return (await fillEmpty(path, () => restoreInto(restic, request, onMessage))) ?? { files: 0, bytes: 0, occupied: true };
+}
+
+async function restoreInto(restic: Restic, request: RestoreRequest, onMessage: (message: ResticMessage) => void): Promise<Restored> {
+  const { path, snapshot, include } = request;
   // Movers mount volumes in one place, so this is usually right, and saves a start of restic.
   let end = await restic(restoreCall(request, path, onMessage));
   if (restored(end).files === 0 && (end.code === 0 || /^path .*: not found$/.test(end.exitText))) {

@@ -5,4 +5,5 @@ export type RestoreRequest = Extract<MoverRequest, { action: 'restore' }>;
 export interface Restored {
   readonly files: number;
   readonly bytes: number;
+  readonly occupied?: true;
 }

@@ -22,6 +22,7 @@ import { type Ground, type RestoreInput, surveyGround } from './ground.ts';
 import { Lanes } from './lanes.ts';
 import { stepOfRank } from './order.ts';
 import { defaultConcurrency } from './run.ts';
+import { volumesToCome } from './volumes/fixed-volumes.ts';
 import { classesToCome, readStorageClasses } from './volumes/survey.ts';
 import { planVolumes } from './volumes/volumes.ts';
 
@@ -56,7 +57,8 @@ async function volumesOf(input: RestoreInput, ground: Ground): Promise<readonly 
   const { cluster, signal, reader } = input;
   if (reader.manifest.volumes.length === 0) return [];
   const classes = await readStorageClasses(cluster, signal, await classesToCome(input, ground));
-  const planned = (await planVolumes(input, ground, classes)).map(({ plan }) => plan);
+  const toCome = { classes, volumes: () => volumesToCome(input, ground) };
+  const planned = (await planVolumes(input, ground, toCome)).map(({ plan }) => plan);
   return planned.sort((a, b) => (`${a.namespace}/${a.claim}` < `${b.namespace}/${b.claim}` ? -1 : 1));
 }
 
@@ -153,7 +155,9 @@ function assemble(
     }
     return planned.length === 0 ? [] : [{ step, counts, objects: planned }];
   });
-  for (const { namespace, claim, action, source } of volumes) hash.update(`volumes ${namespace} ${claim} ${action} ${source}\n`);
+  for (const { namespace, claim, action, source, volume = '' } of volumes) {
+    hash.update(`volumes ${namespace} ${claim} ${action} ${source}${volume === '' ? '' : ` ${volume}`}\n`);
+  }
   const { existing, namespaceMapping } = options;
   return {
     backup: reader.manifest.id,

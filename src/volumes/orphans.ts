@@ -11,7 +11,7 @@ import type { FrozenPods } from './frozen-pods.ts';
 import { claims, configMaps, jobs, secrets, snapshotContents, volumeSnapshots, volumes } from './kinds.ts';
 import type { Objects } from './objects.ts';
 import { orphanReason } from './orphan-rules.ts';
-import { discardPatch, letGo } from './reclaim.ts';
+import { discardPatch, letGo, readTaken } from './reclaim.ts';
 
 export interface OrphansInput {
   readonly objects: Objects;
@@ -95,7 +95,8 @@ async function removeOne(
   }
   if (kind === claims) {
     const volume = stringAt(await objects.read(kind, namespace, name, signal), 'spec', 'volumeName');
-    if (volume !== undefined) await objects.merge(volumes, '', volume, letGo, signal);
+    const found = volume === undefined ? undefined : await objects.read(volumes, '', volume, signal);
+    if (volume !== undefined && found !== undefined) await objects.merge(volumes, '', volume, letGo(found), signal);
   }
   if (kind === snapshotContents) await letSnapshotGo(objects, name, signal);
   await objects.remove(kind, namespace, name, signal);
@@ -144,8 +145,9 @@ function ownObject(kind: ResourceKind, object: JsonObject): OwnObject {
   };
 }
 
+/** A volume that was there before us is as old as what we do with it. */
 function createdAt(object: JsonObject): Date {
-  return new Date(stringAt(object, 'metadata', 'creationTimestamp') ?? 0);
+  return new Date(readTaken(object)?.at ?? stringAt(object, 'metadata', 'creationTimestamp') ?? 0);
 }
 
 function placeOf(object: JsonObject): string {

@@ -66,6 +66,49 @@ async function fill(): Promise<void> {
   await lutimes(join(volume, 'relative-link'), 1_400_000_000, 1_400_000_000);
 }
 
+describe('a volume that is filled only where it is empty', () => {
+  const interrupted = { signal: AbortSignal.abort(new Error('SIGTERM')) };
+
+  it('gets everything, its own folder’s times too, and keeps no mark of it', async () => {
+    await fill();
+    const before = await describeTree(volume);
+    const snapshot = snapshotOf(await mover.backup(volume));
+    await mkdir(join(target, 'lost+found'));
+    const done = await mover.restore(target, snapshot, { onlyEmpty: true });
+    expect(done).toMatchObject({ ok: true, files: expect.any(Number) });
+    expect(done).not.toHaveProperty('occupied');
+    const { 'lost+found': _, '.': own, ...rest } = await describeTree(target);
+    const { '.': its, ...others } = before;
+    expect(rest).toEqual(others);
+    expect({ ...own, mtimeNs: '' }).toEqual({ ...its, mtimeNs: '' });
+    expect(Math.abs(Number(own?.mtimeNs) - Number(its?.mtimeNs)), 'to the microsecond').toBeLessThan(1_000);
+  });
+
+  it('keeps the files that it has, and says so', async () => {
+    await fill();
+    const snapshot = snapshotOf(await mover.backup(volume));
+    await writeFile(join(target, 'nothing'), 'somebody’s');
+    const done = await mover.restore(target, snapshot, { onlyEmpty: true });
+    expect(done).toMatchObject({ ok: true, files: 0, occupied: true });
+    expect(await readdir(target)).toEqual(['nothing']);
+    expect(await readFile(join(target, 'nothing'), 'utf8')).toBe('somebody’s');
+  });
+
+  it('is filled to the end by the next try where one was interrupted', async () => {
+    await fill();
+    const snapshot = snapshotOf(await mover.backup(volume));
+    const stopped = { ...mover.common(), action: 'restore', mode: 'Filesystem', path: target, snapshot, include: [] } as const;
+    const request = { ...stopped, deleteOthers: false, onlyEmpty: true };
+    expect(await mover.run(request, interrupted)).toMatchObject({ ok: false });
+    expect(await readdir(target)).toContain('.holdfast-restoring');
+    // As restic leaves a file that it was writing.
+    await writeFile(join(target, 'large'), 'half');
+    expect(await mover.run(request)).toMatchObject({ ok: true, files: expect.any(Number) });
+    expect(await readFile(join(target, 'large'))).toEqual(await readFile(join(volume, 'large')));
+    expect(await readdir(target)).not.toContain('.holdfast-restoring');
+  });
+});
+
 describe('a volume of files, backed up and restored into an empty one,', () => {
   it('is the same to the last attribute: contents, times, modes, owners, links, fifos, devices, odd names, its own folder', async () => {
     await fill();

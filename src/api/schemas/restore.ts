@@ -56,6 +56,7 @@ export const restorePlan = z
           action: z.enum(['fill', 'empty', 'keep', 'fail']),
           reason: z.string(),
           code: z.string().exactOptional(),
+          volume: z.string().exactOptional().describe('the volume that is there and gets the data, where nothing makes one'),
           bytes: count,
         }),
       )

@@ -77,7 +77,7 @@ export const volumesRestore: CommandSpec<Options> = {
       lines: () => volumeOutcomeLines([outcome], call.style),
       names: () => [`${outcome.namespace}/${outcome.claim}`],
     });
-    return exitCodes.ok;
+    return outcome.state === 'filled' ? exitCodes.ok : exitCodes.partial;
   },
 };
 

@@ -15,17 +15,21 @@ export interface VolumeClaim {
   readonly spec: JsonObject;
   /** All of it, in the form that it has on the target. */
   readonly object: JsonObject;
+  /** The volume that it had where it was backed up. */
+  readonly before?: string;
 }
 
 /** `json`: the claim as it is in the set. */
 export function claimOnTarget(json: string, record: VolumeRecord, options: RestoreOptions, now: Date): VolumeClaim | undefined {
   const object = parseJson(json);
   if (!isObject(object)) return undefined;
+  const before = stringAt(object, 'spec', 'volumeName');
   const form = restoredForm(claimKind, object, formOptions(options, now));
   if ('excluded' in form) return undefined;
   const spec = at(form.main, 'spec');
   const namespace = stringAt(form.main, 'metadata', 'namespace') ?? '';
-  return { place: { namespace, claim: record.claim }, record, spec: isObject(spec) ? spec : {}, object: form.main };
+  const place = { namespace, claim: record.claim };
+  return { place, record, spec: isObject(spec) ? spec : {}, object: form.main, ...(before !== undefined && { before }) };
 }
 
 export function modeOf(spec: JsonObject): VolumeMode {

@@ -1,17 +1,28 @@
 import type { ClusterApi } from '../../cluster/cluster-api.ts';
+import type { ClaimPlace } from '../../domain/claim-request.ts';
 import { HoldfastError, isCode } from '../../domain/errors.ts';
-import { at, parseJson, stringAt } from '../../domain/json.ts';
+import { at, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
 import type { MoverRequest } from '../../domain/mover.ts';
 import type { Progress, Runtime } from '../../domain/runtime.ts';
 import type { PlannedVolume, SnapshotState, TargetClass } from '../../domain/volume-restore.ts';
 import { claims as claimKind, events as eventKind, volumes as volumeKind } from '../../volumes/kinds.ts';
 import { volumeDevice, volumeMount } from '../../volumes/ports.ts';
-import { letGo } from '../../volumes/reclaim.ts';
+import { letGo, readTaken } from '../../volumes/reclaim.ts';
 import { waitUntil } from '../patience.ts';
 import { modeOf, type VolumeClaim } from './claim.ts';
-import { boundVolume, type Filled, type HandoverContext, readFilled, readVolume, reserveVolume, secureVolume } from './handover.ts';
+import {
+  boundVolume,
+  discardVolume,
+  type Filled,
+  type HandoverContext,
+  readFilled,
+  readVolume,
+  reserveVolume,
+  secureVolume,
+  takeVolume,
+} from './handover.ts';
 import { listObjects } from './survey.ts';
-import { temporaryClaim, temporaryName } from './temporary-claim.ts';
+import { temporaryClaim, temporaryClaimFor, temporaryName } from './temporary-claim.ts';
 import type { VolumeTools } from './tools.ts';
 
 export interface FillContext extends HandoverContext {
@@ -23,8 +34,8 @@ export interface FillContext extends HandoverContext {
 
 export interface FillTask {
   readonly claim: VolumeClaim;
-  readonly plan: Pick<PlannedVolume, 'source'>;
-  readonly storage: TargetClass;
+  readonly plan: Pick<PlannedVolume, 'source' | 'volume'>;
+  readonly storage: TargetClass | string;
   readonly snapshot: SnapshotState;
   /** Only these files and folders; everything when empty. */
   readonly include?: readonly string[];
@@ -45,19 +56,21 @@ export async function fillVolume(task: FillTask, context: FillContext): Promise<
   const startedAt = context.runtime.now().getTime();
   const snapshot = plan.source === 'snapshot' && typeof task.snapshot !== 'string' ? task.snapshot : undefined;
   try {
-    await makeTemporary(task, snapshot, context);
+    if (plan.volume === undefined) await makeTemporary(task, snapshot, context);
+    else await takeFixed(claim, plan.volume, context);
     const mover = { ...task, temporary: temporary.claim };
     const moved = snapshot === undefined ? await moveIn(mover, context) : await firstConsumer(mover, context);
     const volume = await untilBound(temporary, context);
-    const { bytes = 0, files = 0 } = moved;
+    const { bytes = 0, files = 0, occupied } = moved;
     const durationMs = context.runtime.now().getTime() - startedAt;
-    const filled: Filled = { source: snapshot === undefined ? 'repository' : 'snapshot', bytes, files, durationMs };
+    const source = snapshot === undefined ? 'repository' : 'snapshot';
+    const filled: Filled = { source, bytes, files, durationMs, ...(occupied !== undefined && { occupied }) };
     await secureVolume(volume, set, claim.place, filled, context);
     await handOver(volume, claim, context);
     return { volume, filled };
   } catch (thrown) {
     // What was interrupted is taken up again; what failed is not worth keeping, and its volume goes with it.
-    if (!context.signal.aborted) await discardTemporary(temporary, context).catch(() => {});
+    if (!context.signal.aborted) await discardTemporary(temporary, plan.volume, context).catch(() => {});
     throw thrown;
   }
 }
@@ -67,10 +80,7 @@ export async function handOver(volume: string, { place }: Pick<VolumeClaim, 'pla
   const temporary = { namespace: context.tools.settings.namespace, claim: temporaryName(context.set, place) };
   const waiting = { runtime: context.runtime, signal: context.signal, waitMs: handoverMs };
   await deleteTemporary(temporary, context);
-  const gone = await waitUntil(async () => {
-    return (await context.cluster.get(claimKind, temporary.namespace, temporary.claim, { signal: context.signal })) === undefined;
-  }, waiting);
-  if (!gone)
+  if (!(await temporaryGone(temporary, context)))
     throw new HoldfastError('TIMEOUT', `the temporary claim ${temporary.namespace}/${temporary.claim} does not go away: a pod holds it`);
   await reserveVolume(volume, place, context);
   const available = await waitUntil(async () => {
@@ -83,13 +93,30 @@ export async function handOver(volume: string, { place }: Pick<VolumeClaim, 'pla
     throw new HoldfastError('TIMEOUT', `the volume ${volume} does not become available: does the kube-controller-manager run?`);
 }
 
+/** A volume that is there, and a temporary claim for it. */
+async function takeFixed(claim: VolumeClaim, name: string, context: FillContext): Promise<void> {
+  const { set, tools, runtime } = context;
+  const { namespace } = tools.settings;
+  const temporary = { namespace, claim: temporaryName(set, claim.place) };
+  await takeVolume(name, { set, place: claim.place, temporary, now: runtime.now() }, context);
+  await createTemporary(claim, temporaryClaimFor(claim, { set, namespace }, await readVolume(name, context)), context);
+}
+
 async function makeTemporary(
   { claim }: FillTask,
   snapshot: Exclude<SnapshotState, string> | undefined,
+  context: FillContext,
+): Promise<void> {
+  const { namespace } = context.tools.settings;
+  await createTemporary(claim, temporaryClaim(claim, { set: context.set, namespace }, snapshot), context);
+}
+
+async function createTemporary(
+  claim: VolumeClaim,
+  object: JsonObject,
   { cluster, set, tools, signal, onWrite }: FillContext,
 ): Promise<void> {
   const { namespace } = tools.settings;
-  const object = temporaryClaim(claim, { set, namespace }, snapshot);
   if ((await cluster.get(claimKind, namespace, temporaryName(set, claim.place), { signal })) !== undefined) return;
   onWrite();
   await cluster.create(claimKind, namespace, JSON.stringify(object), { fieldManager: 'holdfast', signal }).catch((thrown: unknown) => {
@@ -99,7 +126,7 @@ async function makeTemporary(
 
 type MoverClaim = FillTask & { readonly temporary: string };
 
-async function moveIn({ claim, temporary, include }: MoverClaim, context: FillContext) {
+async function moveIn({ claim, plan, temporary, include }: MoverClaim, context: FillContext) {
   const { tools, set, signal } = context;
   const { record, spec } = claim;
   if (record.data === undefined) throw new HoldfastError('VOLUME_GONE', 'its data is not in the repository');
@@ -109,7 +136,10 @@ async function moveIn({ claim, temporary, include }: MoverClaim, context: FillCo
     {
       ...{ work: set, role: 'restore', subject: claim.place, namespace: tools.settings.namespace, repository },
       claim: { name: temporary, mode: modeOf(spec), readOnly: false },
-      request: access => restoreRequest({ access, snapshot, tools, mode: modeOf(spec), include: include ?? [], deleteOthers: false }),
+      request: access => {
+        const whole = { access, snapshot, tools, mode: modeOf(spec), include: include ?? [], deleteOthers: false };
+        return restoreRequest({ ...whole, onlyEmpty: plan.volume !== undefined });
+      },
     },
     { signal, progress: context.progress },
   );
@@ -122,25 +152,27 @@ export function restoreRequest(options: {
   readonly mode: 'Filesystem' | 'Block';
   readonly include: readonly string[];
   readonly deleteOthers: boolean;
+  readonly onlyEmpty?: boolean;
 }): MoverRequest {
-  const { access, snapshot, tools, mode, include, deleteOthers } = options;
+  const { access, snapshot, tools, mode, include, deleteOthers, onlyEmpty = false } = options;
   return {
     ...{ action: 'restore', mode, snapshot, include, deleteOthers, repository: access.url, options: access.options },
+    ...(onlyEmpty && { onlyEmpty }),
     ...{ path: mode === 'Block' ? volumeDevice : volumeMount, tuning: tools.settings.tuning },
   };
 }
 
 /** A volume of a class that waits for a pod is only made when one comes. */
-async function firstConsumer({ claim, storage, temporary }: MoverClaim, context: FillContext): Promise<{ bytes?: number; files?: number }> {
+async function firstConsumer({ claim, storage, temporary }: MoverClaim, context: FillContext): Promise<Partial<Filled>> {
   const { tools, set, signal, progress } = context;
-  if (!storage.waitsForConsumer) return {};
+  if (typeof storage === 'string' || !storage.waitsForConsumer) return {};
   const place = { work: set, role: 'restore', subject: claim.place, namespace: tools.settings.namespace } as const;
   const mount = { name: temporary, mode: modeOf(claim.spec), readOnly: false };
   await tools.movers.run({ ...place, claim: mount, request: () => ({ action: 'bind' }) }, { signal, progress });
   return {};
 }
 
-async function untilBound(place: { readonly namespace: string; readonly claim: string }, context: FillContext): Promise<string> {
+async function untilBound(place: ClaimPlace, context: FillContext): Promise<string> {
   const { cluster, signal, runtime, tools } = context;
   let volume: string | undefined;
   const bound = await waitUntil(
@@ -175,18 +207,28 @@ function timeOf(event: Parameters<typeof stringAt>[0]): string {
   return stringAt(event, 'lastTimestamp') ?? stringAt(event, 'eventTime') ?? '';
 }
 
-/** With its volume, also where its class would retain that; unless it is full already, and only its handover failed. */
-async function discardTemporary(place: { readonly namespace: string; readonly claim: string }, context: HandoverContext): Promise<void> {
-  const volume = await boundVolume(place, context);
-  if (volume !== undefined) {
-    if (readFilled(await readVolume(volume, context)) !== undefined) return;
-    context.onWrite();
-    await context.cluster.patch(volumeKind, '', volume, { type: 'merge', body: JSON.stringify(letGo) }, { signal: context.signal });
+/** With its volume, also where its class would retain that; unless it is full already, and only its handover failed. One that was there stays. */
+async function discardTemporary(place: ClaimPlace, fixed: string | undefined, context: FillContext): Promise<void> {
+  const { cluster, signal, onWrite } = context;
+  const volume = fixed ?? (await boundVolume(place, context));
+  const found = volume === undefined ? undefined : await readVolume(volume, context);
+  if (found !== undefined && readFilled(found) !== undefined) return;
+  if (volume !== undefined && fixed === undefined) {
+    onWrite();
+    await cluster.patch(volumeKind, '', volume, { type: 'merge', body: JSON.stringify(letGo(found)) }, { signal });
   }
   await deleteTemporary(place, context);
+  if (fixed === undefined || readTaken(found) === undefined) return;
+  // A claim that is there still would have it back at once.
+  if (await temporaryGone(place, context)) await discardVolume(fixed, place.namespace, context);
 }
 
-async function deleteTemporary(place: { readonly namespace: string; readonly claim: string }, context: HandoverContext): Promise<void> {
+async function temporaryGone(place: ClaimPlace, { cluster, runtime, signal }: FillContext): Promise<boolean> {
+  const gone = async () => (await cluster.get(claimKind, place.namespace, place.claim, { signal })) === undefined;
+  return waitUntil(gone, { runtime, signal, waitMs: handoverMs });
+}
+
+async function deleteTemporary(place: ClaimPlace, context: HandoverContext): Promise<void> {
   const { cluster, signal, onWrite } = context;
   if ((await cluster.get(claimKind, place.namespace, place.claim, { signal })) === undefined) return;
   onWrite();

@@ -4,11 +4,18 @@ import { HoldfastError } from '../../domain/errors.ts';
 import { at, isObject, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
 import { volumeNames } from '../../domain/volume.ts';
 import { claims as claimKind, volumes as volumeKind } from '../../volumes/kinds.ts';
-import { discardPatch, reclaimAnnotation } from '../../volumes/reclaim.ts';
+import {
+  discardPatch,
+  filledAnnotation,
+  markAnnotations,
+  markLabels,
+  nothing,
+  readTaken,
+  reclaimAnnotation,
+  type Taken,
+  takenAnnotation,
+} from '../../volumes/reclaim.ts';
 import { restoreLabels } from './temporary-claim.ts';
-
-/** On a volume that is full, JSON of `Filled`; gone once its claim is bound. */
-const filledAnnotation = 'holdfast.dev/filled';
 
 /** What was written to a volume. */
 export interface Filled {
@@ -16,6 +23,8 @@ export interface Filled {
   readonly bytes: number;
   readonly files: number;
   readonly durationMs: number;
+  /** It had files before, and nothing was written to it. */
+  readonly occupied?: true;
 }
 
 /** A volume that was filled and waits for its claim. */
@@ -57,7 +66,7 @@ export function readFilled(volume: JsonObject): FilledVolume | undefined {
 /** Marks the volume as full and keeps it from being deleted along with the temporary claim: one write, so that it is never half so. */
 export async function secureVolume(name: string, set: string, place: ClaimPlace, filled: Filled, context: HandoverContext): Promise<void> {
   const volume = await readVolume(name, context);
-  const policy = stringAt(volume, 'spec', 'persistentVolumeReclaimPolicy') ?? 'Delete';
+  const policy = policyOf(volume);
   await patchVolume(
     name,
     {
@@ -76,6 +85,49 @@ export async function secureVolume(name: string, set: string, place: ClaimPlace,
 }
 
 /**
+ * Takes a volume that is there, for a temporary claim, and keeps it from being deleted along with that: one write, which fails with CLUSTER_CONFLICT
+ * where somebody else has changed it since it was read. Does nothing where an earlier life of the same restore has taken it.
+ */
+export async function takeVolume(
+  name: string,
+  options: { readonly set: string; readonly place: ClaimPlace; readonly temporary: ClaimPlace; readonly now: Date },
+  context: HandoverContext,
+): Promise<void> {
+  const { set, place, temporary, now } = options;
+  const volume = await readVolume(name, context);
+  const holder = at(volume, 'spec', 'claimRef');
+  const [namespace, claim] = [stringAt(holder, 'namespace') ?? '', stringAt(holder, 'name') ?? ''];
+  const taken = readTaken(volume);
+  if (taken !== undefined && namespace === temporary.namespace && claim === temporary.claim) return;
+  const claimRef = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: temporary.namespace, name: temporary.claim };
+  const before: Taken = taken ?? { at: now.toISOString(), claimRef: holder === undefined ? null : { namespace, name: claim } };
+  await patchVolume(
+    name,
+    {
+      metadata: {
+        resourceVersion: stringAt(volume, 'metadata', 'resourceVersion') ?? '',
+        labels: { ...restoreLabels(set, place) },
+        annotations: {
+          [volumeNames.claimAnnotation]: `${place.namespace}/${place.claim}`,
+          [takenAnnotation]: JSON.stringify(before),
+          [reclaimAnnotation]: policyOf(volume),
+          'pv.kubernetes.io/bound-by-controller': null,
+        },
+      },
+      spec: { persistentVolumeReclaimPolicy: 'Retain', claimRef: { ...claimRef, uid: null, resourceVersion: null } },
+    },
+    context,
+  );
+}
+
+/** As it was before a restore set it to `Retain`. */
+function policyOf(volume: JsonObject): string {
+  return (
+    stringAt(volume, 'metadata', 'annotations', reclaimAnnotation) ?? stringAt(volume, 'spec', 'persistentVolumeReclaimPolicy') ?? 'Delete'
+  );
+}
+
+/**
  * Reserves the volume for a claim that need not be there yet: a reference without UID, which the volume controller completes when it comes
  * (kubernetes.io, "Reserving a PersistentVolume"). It says Available once that controller has seen it; the claim must not come earlier, or a
  * provisioner could make it another volume.
@@ -90,13 +142,10 @@ export async function reserveVolume(name: string, { namespace, claim }: ClaimPla
 export async function releaseVolume(name: string, context: HandoverContext): Promise<void> {
   const volume = await readVolume(name, context);
   const policy = stringAt(volume, 'metadata', 'annotations', reclaimAnnotation);
-  const labels = [volumeNames.workLabel, volumeNames.roleLabel, volumeNames.claimLabel];
-  const annotations = [volumeNames.claimAnnotation, filledAnnotation, reclaimAnnotation];
-  const none = (names: readonly string[]) => Object.fromEntries(names.map(key => [key, null]));
   await patchVolume(
     name,
     {
-      metadata: { labels: none(labels), annotations: none(annotations) },
+      metadata: { labels: nothing(markLabels), annotations: nothing(markAnnotations) },
       ...(policy !== undefined && { spec: { persistentVolumeReclaimPolicy: policy } }),
     },
     context,

@@ -15,10 +15,12 @@ import { createObjects } from '../../volumes/objects.ts';
 import { waitUntil } from '../patience.ts';
 import { claimOnTarget, modeOf, type VolumeClaim } from './claim.ts';
 import { fillVolume } from './fill.ts';
+import { createFixedVolumes } from './fixed-volumes.ts';
 import { boundVolume, releaseVolume } from './handover.ts';
 import { restoreInPlace } from './in-place.ts';
 import { readFilledVolumes, readStorageClasses, snapshotState } from './survey.ts';
 import type { VolumeTools } from './tools.ts';
+import { outcomeOf } from './volumes.ts';
 
 export interface ClaimRestoreInput {
   readonly reader: SetReader;
@@ -89,15 +91,17 @@ async function intoNew(
       ? await snapshotState(record, { cluster, namespace: tools.settings.namespace, signal })
       : 'single files come from the repository';
     const volumeMode = modeOf(claim.spec);
-    const plan = planVolume({ ...place, record, storage, snapshot, volumeMode, exists: false, wanted: 'data' });
-    if (plan.action !== 'fill' || typeof storage === 'string') throw new HoldfastError(plan.code ?? 'VOLUME_DATA_MISSING', plan.reason);
+    const fixed = await createFixedVolumes({ cluster, signal, set, namespace: tools.settings.namespace }).of(claim, storage);
+    const own = fixed === undefined ? {} : { fixed };
+    const plan = planVolume({ ...place, record, storage, snapshot, volumeMode, exists: false, wanted: 'data', ...own });
+    if (plan.action !== 'fill') throw new HoldfastError(plan.code ?? 'VOLUME_DATA_MISSING', plan.reason);
     ({ volume, filled } = await fillVolume({ claim, plan, storage, snapshot, include: request.include }, context));
   }
   if (there === undefined) await cluster.create(claims, place.namespace, JSON.stringify(object), { fieldManager: 'holdfast', signal });
   const bound = await waitUntil(async () => (await boundVolume(place, context)) !== undefined, { runtime, signal, waitMs: boundMs });
   if (!bound) throw new HoldfastError('TIMEOUT', `${claimName(place)} was made, but is not bound to its volume ${volume}`);
   await releaseVolume(volume, context);
-  return { ...place, ...filled, state: 'filled', reason: '' };
+  return { ...place, reason: '', ...outcomeOf(filled, volume) };
 }
 
 /** The claim as it is in the set, under its new name. */

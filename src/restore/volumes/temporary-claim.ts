@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ClaimPlace } from '../../domain/claim-request.ts';
-import type { JsonObject } from '../../domain/json.ts';
+import { type JsonObject, stringAt } from '../../domain/json.ts';
 import { volumeNames } from '../../domain/volume.ts';
 import { neededBytes } from '../../domain/volume-restore.ts';
 import { claimAnnotations, claimDigest, labelValue, workLabels } from '../../volumes/labels.ts';
@@ -43,6 +43,26 @@ export function temporaryClaim(
       accessModes: accessModes(spec),
       resources: { requests: { storage: String(bytes) } },
       ...(snapshot !== undefined && { dataSource: { apiGroup: group, kind: 'VolumeSnapshot', name: snapshot.name } }),
+    },
+  };
+}
+
+/** The like for a volume that is there: it names that, and asks for what the claim itself asks for. */
+export function temporaryClaimFor(
+  claim: VolumeClaim,
+  where: { readonly set: string; readonly namespace: string },
+  volume: JsonObject,
+): JsonObject {
+  const { spec } = claim;
+  const whole = temporaryClaim(claim, where);
+  const { accessModes = ['ReadWriteOnce'], resources, volumeMode = 'Filesystem' } = spec;
+  return {
+    ...whole,
+    spec: {
+      ...{ accessModes, resources: resources ?? {}, volumeMode },
+      // An empty one is not replaced by the default class.
+      storageClassName: stringAt(volume, 'spec', 'storageClassName') ?? '',
+      volumeName: stringAt(volume, 'metadata', 'name') ?? '',
     },
   };
 }

@@ -1,8 +1,9 @@
 import type { IndexEntry } from '../../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../../domain/errors.ts';
+import type { JsonObject } from '../../domain/json.ts';
 import { kindName } from '../../domain/resource.ts';
 import { claimName } from '../../domain/volume.ts';
-import { type PlannedVolume, planVolume, type TargetClass, type VolumeOutcome } from '../../domain/volume-restore.ts';
+import { occupiedReason, type PlannedVolume, planVolume, type TargetClass, type VolumeOutcome } from '../../domain/volume-restore.ts';
 import { eachConcurrently } from '../../repository/concurrency.ts';
 import { claims as claimKind } from '../../volumes/kinds.ts';
 import type { Ground, RestoreInput } from '../ground.ts';
@@ -10,6 +11,7 @@ import { waitUntil } from '../patience.ts';
 import type { Tally } from '../tally.ts';
 import { modeOf, type VolumeClaim } from './claim.ts';
 import { type FillContext, fillVolume, handOver } from './fill.ts';
+import { createFixedVolumes } from './fixed-volumes.ts';
 import { boundVolume, discardVolume, type Filled, type FilledVolume, releaseVolume } from './handover.ts';
 import { findClaims, readFilledVolumes, readStorageClasses, type StorageClasses, snapshotState } from './survey.ts';
 
@@ -23,30 +25,39 @@ export interface PlannedClaim {
   readonly filled?: FilledVolume;
 }
 
+/** What the same restore will bring, of which claims need to know beforehand. */
+export interface VolumesToCome {
+  readonly classes: StorageClasses;
+  readonly volumes: () => Promise<readonly JsonObject[]>;
+}
+
 /** Says where the data of each claim comes from. Writes nothing. */
 export async function planVolumes(
   input: RestoreInput,
   ground: Pick<Ground, 'scope' | 'live'>,
-  classes?: StorageClasses,
+  toCome?: VolumesToCome,
 ): Promise<readonly PlannedClaim[]> {
   const { cluster, options, signal, volumes: tools, reader } = input;
   const claims = await findClaims(input, ground);
   if (claims.length === 0) return [];
-  const known = classes ?? (await readStorageClasses(cluster, signal));
+  const known = toCome?.classes ?? (await readStorageClasses(cluster, signal));
+  const namespace = tools?.settings.namespace ?? '';
+  const set = reader.manifest.id;
+  const fixed = createFixedVolumes({ cluster, signal, set, namespace, ...(toCome !== undefined && { toCome: toCome.volumes }) });
   const filled = await readFilledVolumes(cluster, signal);
   return Promise.all(
     claims.map(async claim => {
       const { place, record, spec } = claim;
       const storage = known.of(spec);
-      const namespace = tools?.settings.namespace ?? '';
       const snapshot = await snapshotState(record, { cluster, namespace, signal });
+      const exists = ground.live.get(claimKind, place.namespace, place.claim) !== undefined;
+      const own = exists || record.state === 'not-protected' ? undefined : await fixed.of(claim, storage);
       const planned = planVolume({
         ...place,
-        ...{ record, storage, snapshot, volumeMode: modeOf(spec), wanted: options.volumes ?? 'data' },
-        exists: ground.live.get(claimKind, place.namespace, place.claim) !== undefined,
-        ...(typeof spec['volumeName'] === 'string' && spec['volumeName'] !== '' && { volumeName: spec['volumeName'] }),
+        ...{ record, storage, snapshot, volumeMode: modeOf(spec), wanted: options.volumes ?? 'data', exists },
+        ...(own !== undefined && { fixed: own }),
       });
-      const earlier = filled.find(one => one.claim === nameOf(place) && one.set === reader.manifest.id);
+      const earlier = filled.find(one => one.claim === nameOf(place) && one.set === set);
       // A claim that somebody else made meanwhile is not ours to touch.
       if (earlier !== undefined && (planned.action !== 'keep' || earlier.handedOver)) {
         const { source, bytes } = earlier.filled;
@@ -65,6 +76,14 @@ function withoutTools(planned: PlannedVolume): PlannedVolume {
 
 function nameOf({ namespace, claim }: { readonly namespace: string; readonly claim: string }): string {
   return `${namespace}/${claim}`;
+}
+
+/** A volume that had files keeps them. */
+export function outcomeOf(
+  { occupied, ...filled }: Filled,
+  volume: string,
+): Omit<Filled, 'occupied'> & Partial<Pick<VolumeOutcome, 'reason'>> & Pick<VolumeOutcome, 'state'> {
+  return occupied === undefined ? { ...filled, state: 'filled' } : { ...filled, state: 'kept', reason: occupiedReason(volume) };
 }
 
 const boundMs = 120_000;
@@ -138,12 +157,11 @@ export class Volumes {
       this.#outcomes.set(key, { ...told, state: 'failed', problem });
       return;
     }
-    if (plan.action !== 'fill' || this.#context === undefined || typeof planned.storage === 'string') {
+    if (plan.action !== 'fill' || this.#context === undefined) {
       this.#outcomes.set(key, { ...told, state: plan.action === 'keep' ? 'kept' : 'empty' });
       return;
     }
-    const { storage } = planned;
-    await this.#take(claim, key, context => fillVolume({ ...planned, storage }, context), told.reason);
+    await this.#take(claim, key, context => fillVolume(planned, context), plan.volume === undefined ? told.reason : '');
   }
 
   /** A failure is that of one claim; others go on. */
@@ -159,7 +177,7 @@ export class Volumes {
     try {
       const { volume, filled } = await work(context);
       this.#reserved.set(key, { claim, volume, filled });
-      this.#outcomes.set(key, { ...told, ...filled, state: 'filled' });
+      this.#outcomes.set(key, { ...told, ...outcomeOf(filled, volume) });
     } catch (thrown) {
       context.signal.throwIfAborted();
       this.#failed(claim, thrown);
