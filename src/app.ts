@@ -15,6 +15,7 @@ import type { RestoreOptions, RestoreOutcome, RestorePlan } from './domain/resto
 import type { Progress, Runtime } from './domain/runtime.ts';
 import { everything, type Selection } from './domain/selection.ts';
 import type { ValidationReport } from './domain/validation.ts';
+import type { VolumeSizes } from './domain/volume-sizes.ts';
 import type { ReadableSet, SetSummary } from './repository/catalog.ts';
 import type { LedgerHead, LedgerQuery } from './repository/ledger.ts';
 import type { LedgerReport } from './repository/ledger-verify.ts';
@@ -74,6 +75,7 @@ export interface ValidationOptions {
   readonly selection: Selection;
   readonly namespaceMapping: Readonly<Record<string, string>>;
   readonly storageClasses?: Readonly<Record<string, string>>;
+  readonly volumeSizes?: VolumeSizes;
   /** Also run something small on the platform. */
   readonly platform: boolean;
 }

@@ -7,6 +7,7 @@ import type { Policy, VolumeCapture } from '../domain/policy.ts';
 import type { RestoreOptions, RestorePlan } from '../domain/restore-plan.ts';
 import type { Selection } from '../domain/selection.ts';
 import type { VolumeFile } from '../domain/volume-file.ts';
+import type { VolumeSizes } from '../domain/volume-sizes.ts';
 import type { OrphansFound, RemovedOrphan } from '../domain/volume-upkeep.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import type { Hold } from '../repository/holds.ts';
@@ -103,6 +104,7 @@ export type Work =
       readonly selection: Selection;
       readonly namespaceMapping: Readonly<Record<string, string>>;
       readonly storageClasses?: Readonly<Record<string, string>>;
+      readonly volumeSizes?: VolumeSizes;
       /** Also run something small on the platform. */
       readonly platform: boolean;
       readonly identity?: IdentitySource;

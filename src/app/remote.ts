@@ -174,8 +174,11 @@ function restoreBody(set: OpenedSet, { concurrency: _c, waitMs: _w, ...asked }: 
   return { set: idOf(set), ...asked };
 }
 
-function validationBody(set: OpenedSet, { selection, namespaceMapping, storageClasses = {}, platform }: ValidationOptions) {
-  return { set: idOf(set), selection, namespaceMapping, storageClasses, platform };
+function validationBody(
+  set: OpenedSet,
+  { selection, namespaceMapping, storageClasses = {}, volumeSizes = {}, platform }: ValidationOptions,
+) {
+  return { set: idOf(set), selection, namespaceMapping, storageClasses, volumeSizes, platform };
 }
 
 async function readLedger({ client }: Connection, { limit, before, action }: LedgerQuery, signal: AbortSignal): Promise<LedgerEntry[]> {

@@ -1,4 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
+import { quantityBytes } from '../domain/quantity.ts';
 import type { RestoreOptions } from '../domain/restore-plan.ts';
 import { everything, type Selection } from '../domain/selection.ts';
 import type { Flag } from './flags.ts';
@@ -29,10 +30,17 @@ export const storageClassFlag: Flag = {
   many: true,
 };
 
+export const volumeSizeFlag: Flag = {
+  flags: '--volume-size-mapping <claim=size>',
+  text: 'give a claim another size, as in agents/workspace=20Gi (repeatable)',
+  many: true,
+};
+
 export const restoreFlags: readonly Flag[] = [
   ...restoreSelectionFlags,
   mappingFlag,
   storageClassFlag,
+  volumeSizeFlag,
   {
     flags: '--existing <policy>',
     text: 'objects that are there and differ: skip leaves them (the default), update writes the backup’s fields, recreate deletes them first',
@@ -63,6 +71,7 @@ export interface RestoreFlagValues {
   readonly existing?: RestoreOptions['existing'];
   readonly nodePorts?: NonNullable<RestoreOptions['nodePorts']>;
   readonly storageClassMapping?: readonly string[];
+  readonly volumeSizeMapping?: readonly string[];
   readonly volumes?: NonNullable<RestoreOptions['volumes']>;
 }
 
@@ -75,6 +84,7 @@ export function restoreOptions(flags: RestoreFlagValues, concurrency: number | u
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(flags.nodePorts === undefined ? {} : { nodePorts: flags.nodePorts }),
     ...(flags.storageClassMapping === undefined ? {} : { storageClasses: storageClassMapping(flags.storageClassMapping) }),
+    ...(flags.volumeSizeMapping === undefined ? {} : { volumeSizes: volumeSizeMapping(flags.volumeSizeMapping) }),
     ...(flags.volumes === undefined ? {} : { volumes: flags.volumes }),
   };
 }
@@ -93,6 +103,22 @@ export function storageClassMapping(pairs: readonly string[]): Record<string, st
     mapping[from] = to;
   }
   return mapping;
+}
+
+/** `namespace/claim=size` pairs. USAGE. */
+export function volumeSizeMapping(pairs: readonly string[]): Record<string, string> {
+  const sizes: Record<string, string> = {};
+  for (const pair of pairs) {
+    const [, claim, size] = /^([a-z0-9][-a-z0-9]*\/[a-z0-9][-a-z0-9.]*)=(.+)$/.exec(pair) ?? [];
+    if (claim === undefined || size === undefined || (quantityBytes(size) ?? 0) <= 0) {
+      throw new HoldfastError('USAGE', `--volume-size-mapping ${JSON.stringify(pair)} is not of the form namespace/claim=20Gi`);
+    }
+    if (sizes[claim] !== undefined && sizes[claim] !== size) {
+      throw new HoldfastError('USAGE', `--volume-size-mapping gives ${claim} two sizes: ${sizes[claim]} and ${size}`);
+    }
+    sizes[claim] = size;
+  }
+  return sizes;
 }
 
 export function selectionOf(flags: RestoreFlagValues): Selection {

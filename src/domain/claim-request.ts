@@ -21,14 +21,17 @@ export interface ClaimRequest {
   readonly scaleDown: boolean;
   /** StorageClass in the set to StorageClass on the target. */
   readonly storageClasses: Readonly<Record<string, string>>;
+  /** What a new claim asks for, as Kubernetes writes it: `20Gi`; what it did unless told. */
+  readonly size?: string;
 }
 
 /** USAGE for wishes that contradict each other. */
-export function checkRequest({ inPlace, include, deleteOthers, scaleDown }: ClaimRequest): void {
+export function checkRequest({ inPlace, include, deleteOthers, scaleDown, size }: ClaimRequest): void {
   if (deleteOthers && !inPlace)
     throw new HoldfastError('USAGE', 'a new claim has nothing that could be deleted: --delete-others goes with --in-place');
   if (deleteOthers && include.length > 0) throw new HoldfastError('USAGE', '--delete-others is for whole claims, and --include for parts');
   if (scaleDown && !inPlace) throw new HoldfastError('USAGE', 'nothing uses a new claim: --scale-down goes with --in-place');
+  if (size !== undefined && inPlace) throw new HoldfastError('USAGE', 'a claim that is there has its size: --size is for new ones');
   const relative = include.find(path => !path.startsWith('/') || path.split('/').includes('..'));
   if (relative !== undefined)
     throw new HoldfastError('USAGE', `--include ${JSON.stringify(relative)} is no path from the volume’s root, such as /src/main.ts`);

@@ -1,6 +1,7 @@
 import type { ErrorCode } from './errors.ts';
 import type { Selection } from './selection.ts';
 import type { PlannedVolume, VolumeOutcome } from './volume-restore.ts';
+import type { VolumeSizes } from './volume-sizes.ts';
 
 /** What happens to an object that is already on the target and differs from the set's. Equal objects are never written. */
 export type ExistingPolicy = 'skip' | 'update' | 'recreate';
@@ -18,6 +19,8 @@ export interface RestoreOptions {
   readonly nodePorts?: 'keep' | 'reassign';
   /** StorageClass in the set to StorageClass on the target; one that is not named keeps its name. */
   readonly storageClasses?: Readonly<Record<string, string>>;
+  /** What claims ask for, by `namespace/claim` of the set; others ask for what they did. */
+  readonly volumeSizes?: VolumeSizes;
   /** `none` creates claims empty, on purpose; `data` unless told. */
   readonly volumes?: 'data' | 'none';
 }

@@ -5,6 +5,7 @@ import type { ResourceKind } from './resource.ts';
 import { kindName } from './resource.ts';
 import { jobFinished, ownersOf, restoreExclusion } from './restore-policy.ts';
 import { mapStorageClasses } from './storage-classes.ts';
+import { mapVolumeSize, type VolumeSizes } from './volume-sizes.ts';
 
 /** On objects of an interrupted restore that are not whole yet; taken away by the last write. */
 export const restoringAnnotation = 'holdfast.dev/restoring';
@@ -80,6 +81,7 @@ export interface RestoredFormOptions extends ClusterOwnedOptions {
   readonly mapping: NamespaceMapping;
   /** StorageClass in the set to StorageClass on the target. */
   readonly storageClasses?: Readonly<Record<string, string>>;
+  readonly volumeSizes?: VolumeSizes;
   readonly now: Date;
 }
 
@@ -93,6 +95,7 @@ export function restoredForm(kind: ResourceKind, object: JsonObject, options: Re
   const notes: string[] = [];
   if (at(object, 'metadata', 'deletionTimestamp') !== undefined)
     notes.push('was being deleted when it was backed up; comes back as a living object');
+  mapVolumeSize(kind, object, options.volumeSizes ?? {});
   mapNamespaces(kind, object, options.mapping);
   mapStorageClasses(kind, object, options.storageClasses ?? {});
   if (kindName(kind) === 'jobs.batch') suspendUnfinished(object, notes);

@@ -39,6 +39,15 @@ describe('where the data of a claim comes from', () => {
     expect(planned.reason).toMatch(/csi.example.com.*slow.*other.example.com/);
   });
 
+  it('is the repository where the claim shall be smaller than the snapshot, and nowhere without that', () => {
+    expect(plan({ sizeBytes: 4096 })).toMatchObject({ action: 'fill', source: 'snapshot' });
+    const planned = plan({ sizeBytes: 3000 });
+    expect(planned).toMatchObject({ action: 'fill', source: 'repository' });
+    expect(planned.reason).toBe('the snapshot takes 4096 bytes, and the claim shall have 3000');
+    const { data: _, ...only } = record;
+    expect(plan({ sizeBytes: 3000, record: only })).toMatchObject({ action: 'fail', code: 'VOLUME_DATA_MISSING' });
+  });
+
   it('is nowhere where only a snapshot was taken and that is gone: the claim is not made', () => {
     const { data: _, ...only } = record;
     expect(plan({ record: only, snapshot: 'it is gone' })).toMatchObject({ action: 'fail', source: 'none', code: 'VOLUME_DATA_MISSING' });

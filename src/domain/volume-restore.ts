@@ -66,6 +66,8 @@ export interface VolumeSituation {
   /** A string says why there is none. */
   readonly storage: TargetClass | string;
   readonly snapshot: SnapshotState;
+  /** Bytes that the volume shall have, where somebody says so. */
+  readonly sizeBytes?: number;
   /** `none`: claims are to be empty. */
   readonly wanted: 'data' | 'none';
 }
@@ -103,7 +105,8 @@ export function planVolume(situation: VolumeSituation): PlannedVolume {
     return plan('fail', 'none', `what the block volume ${fixed.name} has cannot be told: ${byHand}`, { code: 'VOLUME_UNSUPPORTED' });
   }
   if (typeof storage === 'string') return plan('fail', 'none', storage, { code: 'VOLUME_UNSUPPORTED' });
-  const unusable = typeof snapshot === 'string' ? snapshot : otherDriver(record, storage);
+  const unusable =
+    typeof snapshot === 'string' ? snapshot : (otherDriver(record, storage) ?? tooSmall(situation, snapshot.restoreSizeBytes));
   if (unusable === undefined) return plan('fill', 'snapshot', '');
   if (record.data !== undefined) return plan('fill', 'repository', record.snapshot === undefined ? '' : unusable);
   return plan('fail', 'none', `${unusable}, and its data was not moved to the repository`, { code: 'VOLUME_DATA_MISSING' });
@@ -119,6 +122,11 @@ export function occupiedReason(volume: string): string {
 function otherDriver({ snapshot }: VolumeRecord, storage: TargetClass): string | undefined {
   if (snapshot === undefined || snapshot.driver === storage.provisioner) return undefined;
   return `the snapshot is of ${snapshot.driver}, and the storage class ${storage.name} of ${storage.provisioner}`;
+}
+
+function tooSmall({ sizeBytes }: VolumeSituation, needed: number): string | undefined {
+  if (sizeBytes === undefined || sizeBytes >= needed) return undefined;
+  return `the snapshot takes ${needed} bytes, and the claim shall have ${sizeBytes}`;
 }
 
 /** Bytes that a volume must have to take the data: what the claim asks for, unless the data had more room. */

@@ -75,8 +75,8 @@ export async function assess(
 }
 
 export function formOptions(options: RestoreOptions, now: Date): RestoredFormOptions {
-  const { namespaceMapping: mapping, storageClasses = {} } = options;
-  return { mapping, storageClasses, now, ...ownedOptions(options) };
+  const { namespaceMapping: mapping, storageClasses = {}, volumeSizes = {} } = options;
+  return { mapping, storageClasses, volumeSizes, now, ...ownedOptions(options) };
 }
 
 export function ownedOptions(options: RestoreOptions): { readonly ignoreNodePorts: boolean } {

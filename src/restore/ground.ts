@@ -4,6 +4,7 @@ import { mappedNamespace } from '../domain/namespace-mapping.ts';
 import { kindName } from '../domain/resource.ts';
 import type { RestoreOptions } from '../domain/restore-plan.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
+import { checkVolumeSizes } from '../domain/volume-sizes.ts';
 import type { SetReader } from '../repository/set-reader.ts';
 import { type AssessContext, ownedOptions } from './assess.ts';
 import { LiveObjects, readLive } from './live.ts';
@@ -40,9 +41,10 @@ export interface Ground {
 /** More namespaces than this are read by one list of all. */
 const mostNamespaceLists = 8;
 
-/** Reads the index, the target's kinds and all its objects of those kinds; writes nothing. */
+/** Reads the index, the target's kinds and all its objects of those kinds; writes nothing. USAGE, VOLUME_FULL for sizes that cannot be. */
 export async function surveyGround(input: RestoreInput): Promise<Ground> {
   const { cluster, options, signal, progress } = input;
+  checkVolumeSizes(input.reader.manifest.volumes, options.volumeSizes);
   progress({ phase: 'plan', detail: 'reading the index' });
   const scope = await findScope(input.reader, options.selection, signal);
   let discovery = await cluster.discover({ signal });

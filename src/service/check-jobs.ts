@@ -80,11 +80,19 @@ export async function validateJob(
   const set = await findSet(world, asked.set, signal);
   const identities = await openIdentities(world, asked.identity, signal);
   await openContents(world, set, identities, signal);
-  const { selection, namespaceMapping, storageClasses = {}, platform } = asked;
+  const { selection, namespaceMapping, storageClasses = {}, volumeSizes = {}, platform } = asked;
   return {
     submission: {
       ...{ kind: 'validate', subject: set, actor: caller.actor, lane: 'validate' },
-      parameters: { set, selection, namespaceMapping, storageClasses, platform, ...(from !== undefined && { identity: from }) },
+      parameters: {
+        set,
+        selection,
+        namespaceMapping,
+        storageClasses,
+        volumeSizes,
+        platform,
+        ...(from !== undefined && { identity: from }),
+      },
       ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
     },
     work: async context => {
@@ -103,11 +111,12 @@ export async function validateSet(
 ): Promise<WorkResult> {
   const { cluster } = currentTerm(world);
   const checks = asked.platform ? await world.rules().platformChecks() : [];
-  const { selection, namespaceMapping, storageClasses = {}, platform } = asked;
+  const { selection, namespaceMapping, storageClasses = {}, volumeSizes = {}, platform } = asked;
   const report = await runValidation({
     selection,
     namespaceMapping,
     storageClasses,
+    volumeSizes,
     platform,
     checks,
     reader,

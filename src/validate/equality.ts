@@ -10,6 +10,7 @@ import { objectForm, type RestoredForm, restoredForm } from '../domain/restored-
 import type { Progress } from '../domain/runtime.ts';
 import { compileSelection, type Selection } from '../domain/selection.ts';
 import type { ValidationCheck, ValidationFinding } from '../domain/validation.ts';
+import type { VolumeSizes } from '../domain/volume-sizes.ts';
 import type { SetReader } from '../repository/set-reader.ts';
 import { KindTally } from './kind-tally.ts';
 import { type IndexedObject, indexLive, type LiveIndex } from './live-index.ts';
@@ -21,6 +22,7 @@ export interface EqualityInput {
   readonly namespaceMapping: Readonly<Record<string, string>>;
   /** As the restore mapped them. */
   readonly storageClasses?: Readonly<Record<string, string>>;
+  readonly volumeSizes?: VolumeSizes;
   /** The moment of the validation: what is past its time to live is not missed. */
   readonly now: Date;
   readonly signal: AbortSignal;
@@ -98,6 +100,7 @@ async function compareOne(comparison: Comparison, entry: IndexEntry, json: strin
   const form = restoredForm(kind ?? asKind(entry), object as JsonObject, {
     mapping: input.namespaceMapping,
     storageClasses: input.storageClasses ?? {},
+    volumeSizes: input.volumeSizes ?? {},
     now: input.now,
   });
   if ('excluded' in form) return tally.leftOut(form.excluded);

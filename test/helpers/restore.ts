@@ -30,7 +30,7 @@ export function plan(reader: SetReader, cluster: ClusterApi, options: Partial<Re
 }
 
 export function compareWith(reader: SetReader, cluster: ClusterApi, options: Partial<RestoreOptions> = {}): Promise<ValidationReport> {
-  const { selection, namespaceMapping, storageClasses = {} } = { ...usual, ...options };
+  const { selection, namespaceMapping, storageClasses = {}, volumeSizes = {} } = { ...usual, ...options };
   const signal = AbortSignal.timeout(150_000);
   return runValidation({
     reader,
@@ -38,6 +38,7 @@ export function compareWith(reader: SetReader, cluster: ClusterApi, options: Par
     selection,
     namespaceMapping,
     storageClasses,
+    volumeSizes,
     platform: false,
     runtime: testRuntime,
     signal,

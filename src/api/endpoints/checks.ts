@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
-import { identity, namespaceMapping, selectionRequest, setRef, storageClasses } from '../schemas/common.ts';
+import { identity, namespaceMapping, selectionRequest, setRef, storageClasses, volumeSizes } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 
 export const verificationEndpoints = {
@@ -35,6 +35,7 @@ export const validationEndpoints = {
       selection: selectionRequest.exactOptional(),
       namespaceMapping: namespaceMapping.exactOptional(),
       storageClasses: storageClasses.exactOptional(),
+      volumeSizes: volumeSizes.exactOptional(),
       platform: z.boolean().default(false).describe('also run something small on the platform; not for callers restricted to namespaces'),
       identity: identity.exactOptional(),
     }),

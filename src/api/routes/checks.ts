@@ -13,14 +13,14 @@ export function verificationRoutes(api: Api): void {
 
 export function validationRoutes(api: Api): void {
   mount(api, validationEndpoints.create, async call => {
-    const { set, platform, storageClasses = {} } = call.body;
+    const { set, platform, storageClasses = {}, volumeSizes = {} } = call.body;
     const selection = selectionFor(call.caller, call.body.selection);
     const namespaceMapping = mappingFor(call.caller, call.body.namespaceMapping);
     if (platform && call.caller.namespaces !== undefined) {
       throw new HoldfastError('REQUEST_FORBIDDEN', 'platform concerns the whole cluster');
     }
     const identity = await call.identity(call.body.identity);
-    const work = { kind: 'validate', set, selection, namespaceMapping, storageClasses, platform } as const;
+    const work = { kind: 'validate', set, selection, namespaceMapping, storageClasses, volumeSizes, platform } as const;
     return startWork(api.service, call, { ...work, ...(identity !== undefined && { identity }) });
   });
 }

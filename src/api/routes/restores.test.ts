@@ -53,6 +53,21 @@ describe('a restore', () => {
     expect((await api().ask('viewer', 'GET', 'restores')).body.items).toEqual([]);
   });
 
+  it('refuses sizes of claims that are none, and of claims that are not the caller’s', async () => {
+    const asked = (who: 'restorer' | 'tenant', volumeSizes: object) =>
+      api().ask(
+        who,
+        'POST',
+        'restores',
+        restore({ volumeSizes, ...(who === 'tenant' && { selection: { includeNamespaces: ['team-a'] } }) }),
+      );
+    expect((await asked('restorer', { 'agents/workspace': '20Gi' })).status).toBe(202);
+    expect((await asked('restorer', { 'agents/workspace': 'large' })).status).toBe(400);
+    expect((await asked('restorer', { workspace: '20Gi' })).status).toBe(400);
+    expect((await asked('tenant', { 'team-a/data': '20Gi' })).status).toBe(202);
+    expect((await asked('tenant', { 'team-b/data': '20Gi' })).status).toBe(403);
+  });
+
   it('refuses a mapping that puts two namespaces into one, and names that are none', async () => {
     const refused = async (namespaceMapping: object) =>
       (await api().ask('restorer', 'POST', 'restores', restore({ namespaceMapping }))).status;

@@ -3,7 +3,7 @@ import { wipe } from '../identity.ts';
 import { type Api, mount } from '../mount.ts';
 import type { RestoreFields } from '../schemas/restore.ts';
 import type { Caller, RestoreRequest } from '../service.ts';
-import { mappingFor, selectionFor } from '../tenancy.ts';
+import { mappingFor, requireOwnNamespaces, selectionFor } from '../tenancy.ts';
 import { cancelOperation, listOperations, showOperation } from './operations.ts';
 import { startWork } from './work.ts';
 
@@ -36,13 +36,20 @@ export function restoreRoutes(api: Api): void {
 
 /** Kept to the caller’s namespaces. REQUEST_FORBIDDEN, USAGE. */
 function restoreRequest(caller: Caller, body: RestoreFields): Omit<RestoreRequest, 'identity'> {
-  const { set, existing, nodePorts, storageClasses, volumes } = body;
+  const { set, existing, nodePorts, storageClasses, volumeSizes, volumes } = body;
+  // What a size is refused for tells of the data.
+  requireOwnNamespaces(
+    caller,
+    Object.keys(volumeSizes ?? {}).map(key => key.split('/')[0] ?? ''),
+    'volumeSizes',
+  );
   const options = {
     selection: selectionFor(caller, body.selection),
     namespaceMapping: mappingFor(caller, body.namespaceMapping),
     existing,
     ...(nodePorts !== undefined && { nodePorts }),
     ...(storageClasses !== undefined && { storageClasses }),
+    ...(volumeSizes !== undefined && { volumeSizes }),
     ...(volumes !== undefined && { volumes }),
   };
   return { set, options };

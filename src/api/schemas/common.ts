@@ -83,6 +83,12 @@ export const namespaceMapping = z
 const className = shortText(253).regex(/^[a-z0-9][-a-z0-9.]*$/);
 export const storageClasses = z.record(className, className).describe('Storage class in the set to storage class on the target.');
 
+const quantity = shortText(64).regex(/^\d+(\.\d+)?([eE]\d+|[kMGTPE]i?|Ki)?$/);
+export const volumeSize = quantity.describe('what the restored claim asks for, as in `20Gi`; never less than its data takes');
+export const volumeSizes = z
+  .record(shortText(320).regex(/^[a-z0-9][-a-z0-9]*\/[a-z0-9][-a-z0-9.]*$/), quantity)
+  .describe('What restored claims ask for, by namespace/claim of the set; never less than their data takes.');
+
 /** The API server of the service takes the bytes of `value` out before the body becomes text: what is parsed here is blank. */
 export const identity = z
   .union([

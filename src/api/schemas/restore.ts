@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { restoreActions, restoreSteps } from '../../domain/restore-plan.ts';
-import { count, identity, namespaceMapping, selectionRequest, setRef, storageClasses } from './common.ts';
+import { count, identity, namespaceMapping, selectionRequest, setRef, storageClasses, volumeSizes } from './common.ts';
 
 /** What a plan and a restore have in common. */
 export const restoreFields = {
@@ -13,6 +13,7 @@ export const restoreFields = {
     .describe('objects that are there and differ: leave them, write the set’s fields, or delete them first'),
   nodePorts: z.enum(['keep', 'reassign']).exactOptional(),
   storageClasses: storageClasses.exactOptional(),
+  volumeSizes: volumeSizes.exactOptional(),
   volumes: z.enum(['data', 'none']).exactOptional().describe('`none` creates claims empty, on purpose'),
   identity: identity.exactOptional(),
 };

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ClaimRequest } from '../../domain/claim-request.ts';
-import { claimName, count, identity, namespaceName, setRef, shortText, storageClasses } from './common.ts';
+import { claimName, count, identity, namespaceName, setRef, shortText, storageClasses, volumeSize } from './common.ts';
 import { volume } from './volume.ts';
 
 export const claimPlace = z.strictObject({ namespace: namespaceName, claim: claimName }).meta({ id: 'ClaimPlace' });
@@ -45,6 +45,7 @@ export const claimRestore = z.strictObject({
   deleteOthers: z.boolean().default(false).describe('remove what the set does not have; only in place'),
   scaleDown: z.boolean().default(false).describe('scale down what uses the claim, and up again; only in place'),
   storageClasses: storageClasses.default({}),
+  size: volumeSize.exactOptional(),
   identity: identity.exactOptional(),
 });
 

@@ -9,6 +9,8 @@ import {
   selectionOf,
   storageClassFlag,
   storageClassMapping,
+  volumeSizeFlag,
+  volumeSizeMapping,
 } from '../restore-flags.ts';
 import { setArgument } from '../set-argument.ts';
 
@@ -40,6 +42,7 @@ export const validate: CommandSpec<Options> = {
   flags: [
     ...restoreSelectionFlags,
     { ...mappingFlag, text: 'namespaces that were restored under another name (repeatable)' },
+    { ...volumeSizeFlag, text: 'sizes that claims were given, as in agents/workspace=20Gi (repeatable)' },
     { ...storageClassFlag, text: 'storage classes that claims were given others of (repeatable)' },
     { flags: '--no-platform', text: 'only compare; submit nothing', setting: 'validation.platform' },
     {
@@ -67,11 +70,12 @@ export const validate: CommandSpec<Options> = {
       call.config(),
       import('../render/validation.ts'),
     ]);
-    const { junit, mapNamespace = [], storageClassMapping: classes = [] } = call.options;
+    const { junit, mapNamespace = [], storageClassMapping: classes = [], volumeSizeMapping: sizes = [] } = call.options;
     const platform = settings.validation?.platform !== false;
     const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
     const storageClasses = storageClassMapping(classes);
-    const options = { selection: selectionOf(call.options), namespaceMapping: namespaceMapping(mapNamespace), storageClasses, platform };
+    const mappings = { namespaceMapping: namespaceMapping(mapNamespace), storageClasses, volumeSizes: volumeSizeMapping(sizes) };
+    const options = { selection: selectionOf(call.options), ...mappings, platform };
     const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
     if (junit !== undefined) await (await import('../write-report.ts')).writeJUnit(junit, environment.directory, report);
     for (const check of report.checks) call.reporter.message({ message_type: check.state === 'failed' ? 'error' : 'check', ...check });

@@ -13,6 +13,7 @@ interface Options {
   readonly deleteOthers?: boolean;
   readonly scaleDown?: boolean;
   readonly storageClassMapping?: readonly string[];
+  readonly size?: string;
   readonly yes?: boolean;
 }
 
@@ -54,6 +55,7 @@ export const volumesRestore: CommandSpec<Options> = {
     { flags: '--delete-others', text: 'with --in-place: remove what the backup does not have' },
     { flags: '--scale-down', text: 'with --in-place: scale down what uses the claim, and up again' },
     storageClassFlag,
+    { flags: '--size <size>', text: 'size of the new claim, as in 20Gi' },
     { flags: '-y, --yes', text: 'do not ask' },
   ],
   outputs: ['table', 'json', 'yaml', 'name'],
@@ -82,11 +84,12 @@ export const volumesRestore: CommandSpec<Options> = {
 };
 
 function requestOf({ args, options }: Call<Options>): ClaimRequest {
-  const { inPlace = false, to, include = [], deleteOthers = false, scaleDown = false, storageClassMapping: classes = [] } = options;
+  const { inPlace = false, to, include = [], deleteOthers = false, scaleDown = false, storageClassMapping: classes = [], size } = options;
   return {
     from: parseClaim(args[1]),
     ...(to !== undefined && { to: parseClaim(to, '--to') }),
     ...{ inPlace, include, deleteOthers, scaleDown, storageClasses: storageClassMapping(classes) },
+    ...(size !== undefined && { size }),
   };
 }
 

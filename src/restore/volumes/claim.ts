@@ -4,6 +4,7 @@ import { quantityBytes } from '../../domain/quantity.ts';
 import type { RestoreOptions } from '../../domain/restore-plan.ts';
 import { restoredForm } from '../../domain/restored-form.ts';
 import type { VolumeMode, VolumeRecord } from '../../domain/volume.ts';
+import { sizeOf } from '../../domain/volume-sizes.ts';
 import { claims as claimKind } from '../../volumes/kinds.ts';
 import { formOptions } from '../assess.ts';
 
@@ -15,6 +16,8 @@ export interface VolumeClaim {
   readonly spec: JsonObject;
   /** All of it, in the form that it has on the target. */
   readonly object: JsonObject;
+  /** Bytes that it shall have, whatever it had. */
+  readonly sizeBytes?: number;
   /** The volume that it had where it was backed up. */
   readonly before?: string;
 }
@@ -29,7 +32,15 @@ export function claimOnTarget(json: string, record: VolumeRecord, options: Resto
   const spec = at(form.main, 'spec');
   const namespace = stringAt(form.main, 'metadata', 'namespace') ?? '';
   const place = { namespace, claim: record.claim };
-  return { place, record, spec: isObject(spec) ? spec : {}, object: form.main, ...(before !== undefined && { before }) };
+  const sizeBytes = sizeOf(options.volumeSizes, record);
+  return {
+    place,
+    record,
+    spec: isObject(spec) ? spec : {},
+    object: form.main,
+    ...(before !== undefined && { before }),
+    ...(sizeBytes !== undefined && { sizeBytes }),
+  };
 }
 
 export function modeOf(spec: JsonObject): VolumeMode {

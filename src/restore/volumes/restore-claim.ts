@@ -9,6 +9,7 @@ import type { Progress, Runtime } from '../../domain/runtime.ts';
 import { everything } from '../../domain/selection.ts';
 import { claimName, type VolumeRecord } from '../../domain/volume.ts';
 import { planVolume, type VolumeOutcome } from '../../domain/volume-restore.ts';
+import { checkVolumeSizes } from '../../domain/volume-sizes.ts';
 import type { SetReader } from '../../repository/set-reader.ts';
 import { claims } from '../../volumes/kinds.ts';
 import { createObjects } from '../../volumes/objects.ts';
@@ -48,6 +49,7 @@ export async function restoreClaim(input: ClaimRestoreInput): Promise<VolumeOutc
   const { reader, cluster, request, runtime, signal, tools, progress } = input;
   checkRequest(request);
   const record = recordOf(reader, request.from);
+  if (request.size !== undefined) checkVolumeSizes([record], { [`${record.namespace}/${record.claim}`]: request.size });
   const place = request.to ?? request.from;
   const objects = createObjects(cluster, runtime);
   const there = await objects.read(claims, place.namespace, place.claim, signal);
@@ -92,7 +94,7 @@ async function intoNew(
       : 'single files come from the repository';
     const volumeMode = modeOf(claim.spec);
     const fixed = await createFixedVolumes({ cluster, signal, set, namespace: tools.settings.namespace }).of(claim, storage);
-    const own = fixed === undefined ? {} : { fixed };
+    const own = { ...(fixed !== undefined && { fixed }), ...(claim.sizeBytes !== undefined && { sizeBytes: claim.sizeBytes }) };
     const plan = planVolume({ ...place, record, storage, snapshot, volumeMode, exists: false, wanted: 'data', ...own });
     if (plan.action !== 'fill') throw new HoldfastError(plan.code ?? 'VOLUME_DATA_MISSING', plan.reason);
     ({ volume, filled } = await fillVolume({ claim, plan, storage, snapshot, include: request.include }, context));
@@ -110,9 +112,10 @@ async function readClaim(
   record: VolumeRecord,
   place: ClaimPlace,
 ): Promise<{ readonly claim: VolumeClaim; readonly object: JsonObject }> {
-  const { from, storageClasses } = request;
+  const { from, storageClasses, size } = request;
+  const volumeSizes = size === undefined ? {} : { [`${from.namespace}/${from.claim}`]: size };
   const namespaceMapping = { [from.namespace]: place.namespace };
-  const options: RestoreOptions = { selection: everything, namespaceMapping, existing: 'skip', storageClasses };
+  const options: RestoreOptions = { selection: everything, namespaceMapping, existing: 'skip', storageClasses, volumeSizes };
   let found: VolumeClaim | undefined;
   await reader.read(
     entry => kindName(entry) === kindName(claims) && entry.namespace === from.namespace && entry.name === from.claim,

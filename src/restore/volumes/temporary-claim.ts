@@ -25,8 +25,8 @@ export function temporaryClaim(
   where: { readonly set: string; readonly namespace: string },
   snapshot?: { readonly name: string; readonly restoreSizeBytes: number },
 ): JsonObject {
-  const { spec, place, record } = claim;
-  const bytes = neededBytes(requestOf(spec), record, snapshot?.restoreSizeBytes);
+  const { spec, place, record, sizeBytes } = claim;
+  const bytes = sizeBytes ?? neededBytes(requestOf(spec), record, snapshot?.restoreSizeBytes);
   const kept = ['storageClassName', 'volumeMode', 'volumeAttributesClassName'].filter(name => spec[name] !== undefined);
   const group = 'snapshot.storage.k8s.io';
   return {

@@ -47,7 +47,7 @@ export async function planVolumes(
   const filled = await readFilledVolumes(cluster, signal);
   return Promise.all(
     claims.map(async claim => {
-      const { place, record, spec } = claim;
+      const { place, record, spec, sizeBytes } = claim;
       const storage = known.of(spec);
       const snapshot = await snapshotState(record, { cluster, namespace, signal });
       const exists = ground.live.get(claimKind, place.namespace, place.claim) !== undefined;
@@ -56,6 +56,7 @@ export async function planVolumes(
         ...place,
         ...{ record, storage, snapshot, volumeMode: modeOf(spec), wanted: options.volumes ?? 'data', exists },
         ...(own !== undefined && { fixed: own }),
+        ...(sizeBytes !== undefined && { sizeBytes }),
       });
       const earlier = filled.find(one => one.claim === nameOf(place) && one.set === set);
       // A claim that somebody else made meanwhile is not ours to touch.
