@@ -57,6 +57,23 @@ export const list = kind(
   },
 );
 
+/** A list of words, run as they are, or a line for a shell. */
+export const command = kind(
+  z.preprocess(
+    value => (typeof value === 'string' && value.trim() !== '' ? ['sh', '-c', value] : value),
+    z.array(z.string('must be text'), 'must be a list of words, or a line for sh -c').min(1, 'must not be empty'),
+  ),
+  {
+    name: 'command',
+    written: {
+      anyOf: [
+        { type: 'array', items: { type: 'string' }, minItems: 1 },
+        { type: 'string', minLength: 1 },
+      ],
+    },
+  },
+);
+
 export const flag = kind(
   z.preprocess(
     value => (typeof value === 'string' ? { true: true, '1': true, false: false, '0': false }[value.trim().toLowerCase()] : value),

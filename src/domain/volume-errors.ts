@@ -27,7 +27,7 @@ export function volumeErrors(exit: ExitCodes) {
       status: 422,
       exit: exit.partial,
       retryable: true,
-      hint: 'correct the hook in the pod’s annotations; the volume was thawed, and no snapshot of it was taken',
+      hint: 'correct the hook in the pod’s annotations or volumes.hooks; the volume was thawed, and no snapshot of it was taken',
     },
     VOLUME_UNSUPPORTED: {
       status: 422,

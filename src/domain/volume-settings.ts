@@ -1,3 +1,4 @@
+import type { HookRule } from './hook-rule.ts';
 import type { ResticTuning } from './mover.ts';
 
 /** The pod of a mover, as the configuration wants it. */
@@ -36,6 +37,8 @@ export interface VolumeSettings {
   readonly liveFallback: boolean;
   /** Bound of a hook that does not say, milliseconds. */
   readonly hookTimeoutMs: number;
+  /** For pods without hooks in their annotations; the first that chooses a pod holds. */
+  readonly hooks?: readonly HookRule[];
 }
 
 /** Chosen by measurement: docs/adr/0004-restic.md. */

@@ -104,6 +104,8 @@ export const volumeNames = {
   hookContainerAnnotation: 'backup.holdfast.dev/hook-container',
   /** On a pod: how long each may take, such as `30s`. */
   hookTimeoutAnnotation: 'backup.holdfast.dev/hook-timeout',
+  /** On a pod: `continue` takes the snapshots although the quiesce hook failed. */
+  hookOnErrorAnnotation: 'backup.holdfast.dev/hook-on-error',
 } as const;
 
 /** Is that the name of a claim or snapshot that Holdfast made for a while, or keeps? `holdfast-<claim>-<random>`, `holdfast-restore-<digest>`. */

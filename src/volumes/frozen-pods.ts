@@ -15,7 +15,7 @@ import { type WorkLeases, workEnded, workLeaseName } from './work-lease.ts';
 export interface FrozenTools extends WorkLeases {
   readonly objects: Objects;
   readonly pods: PodApi;
-  readonly settings: Pick<VolumeSettings, 'namespace' | 'hookTimeoutMs'>;
+  readonly settings: Pick<VolumeSettings, 'namespace' | 'hookTimeoutMs' | 'hooks'>;
   readonly runtime: Runtime;
   readonly onWarning: (text: string) => void;
 }
@@ -30,7 +30,8 @@ export interface ThawedPods {
 
 /**
  * Remembers in the cluster which pods are frozen, so that a process which is killed between the hooks leaves none so for good. A note is a ConfigMap
- * of the service's namespace that names the pod. It holds no command: what is run is what the pod's own annotation says then.
+ * of the service's namespace that names the pod. It holds no command: what is run is what the pod's own annotation says then, or the
+ * configuration.
  */
 export interface FrozenPods {
   /** Before the pod is frozen, which must not be where this fails. May be called twice. CLUSTER_ codes. */
@@ -142,7 +143,8 @@ export function createFrozenPods(tools: FrozenTools): FrozenPods {
 }
 
 async function failureOf(hook: PodHooks, pods: PodApi): Promise<string | undefined> {
-  if (hook.thaw.length === 0) return `it does not run, or its annotation ${volumeNames.thawAnnotation} is gone`;
+  if (hook.thaw.length === 0)
+    return `it does not run, or its annotation ${volumeNames.thawAnnotation} is gone and no rule of volumes.hooks says how`;
   return await runThaw(hook, pods);
 }
 
@@ -164,7 +166,8 @@ async function hookOf({ objects, settings }: FrozenTools, { pod, uid }: Note, si
   const found = name === '' ? undefined : await objects.read(pods, namespace, name, signal);
   const phase = stringAt(found, 'status', 'phase');
   if (found === undefined || stringAt(found, 'metadata', 'uid') !== uid || phase === 'Succeeded' || phase === 'Failed') return undefined;
-  return hooksOf(found, settings.hookTimeoutMs) ?? { namespace, name, uid, container: '', quiesce: [], thaw: [], timeoutMs: 0 };
+  const none = { container: '', quiesce: [], thaw: [], timeoutMs: 0, onError: 'fail', from: 'annotations' } as const;
+  return hooksOf(found, settings) ?? { namespace, name, uid, ...none };
 }
 
 function noteName(work: string, { namespace, name }: PodHooks): string {
@@ -183,7 +186,7 @@ function noteObject(work: string, hook: PodHooks, namespace: string, now: Date):
       pod: `${hook.namespace}/${hook.name}`,
       uid: hook.uid,
       container: hook.container,
-      thaw: `annotation ${volumeNames.thawAnnotation}`,
+      thaw: hook.from === 'annotations' ? `annotation ${volumeNames.thawAnnotation}` : 'volumes.hooks of the configuration',
       since: now.toISOString(),
     },
   };

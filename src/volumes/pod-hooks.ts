@@ -1,8 +1,12 @@
 import type { PodApi } from '../cluster/pod-api.ts';
 import { parseDuration } from '../domain/duration.ts';
 import { asHoldfastError } from '../domain/errors.ts';
-import { at, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import type { HookFailure, HookRule } from '../domain/hook-rule.ts';
+import { at, isObject, type Json, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import { labelMatcher } from '../domain/label-selector.ts';
+import { globToRegExp } from '../domain/selection.ts';
 import { volumeNames } from '../domain/volume.ts';
+import type { VolumeSettings } from '../domain/volume-settings.ts';
 
 /** What to run in a pod around the snapshots of its claims. */
 export interface PodHooks {
@@ -14,25 +18,43 @@ export interface PodHooks {
   readonly quiesce: readonly string[];
   readonly thaw: readonly string[];
   readonly timeoutMs: number;
+  readonly onError: HookFailure;
+  readonly from: 'annotations' | 'configuration';
 }
 
-/** What the annotations of a pod that runs say; undefined where they say nothing. `defaultMs`: how long a hook may take that does not say. */
-export function hooksOf(pod: JsonObject, defaultMs: number): PodHooks | undefined {
+export type HookSettings = Pick<VolumeSettings, 'hookTimeoutMs' | 'hooks'>;
+
+/** The hooks of a pod that runs: what its annotations say, else the first rule of the configuration that chooses it; undefined where it has none. */
+export function hooksOf(pod: JsonObject, settings: HookSettings): PodHooks | undefined {
   if (stringAt(pod, 'status', 'phase') !== 'Running') return undefined;
-  const annotation = (name: string) => stringAt(pod, 'metadata', 'annotations', name);
-  const [quiesce, thaw] = [annotation(volumeNames.quiesceAnnotation), annotation(volumeNames.thawAnnotation)];
-  if (quiesce === undefined && thaw === undefined) return undefined;
   const containers = at(pod, 'spec', 'containers');
   const first = Array.isArray(containers) ? stringAt(containers[0], 'name') : undefined;
-  return {
+  const place = {
     namespace: stringAt(pod, 'metadata', 'namespace') ?? '',
     name: stringAt(pod, 'metadata', 'name') ?? '',
     uid: stringAt(pod, 'metadata', 'uid') ?? '',
-    container: annotation(volumeNames.hookContainerAnnotation) ?? first ?? '',
-    quiesce: commandOf(quiesce),
-    thaw: commandOf(thaw),
-    timeoutMs: parseDuration(annotation(volumeNames.hookTimeoutAnnotation) ?? '') ?? defaultMs,
   };
+  const annotation = (name: string) => stringAt(pod, 'metadata', 'annotations', name);
+  const [quiesce, thaw] = [annotation(volumeNames.quiesceAnnotation), annotation(volumeNames.thawAnnotation)];
+  if (quiesce !== undefined || thaw !== undefined) {
+    return {
+      ...place,
+      container: annotation(volumeNames.hookContainerAnnotation) ?? first ?? '',
+      ...{ quiesce: commandOf(quiesce), thaw: commandOf(thaw) },
+      timeoutMs: parseDuration(annotation(volumeNames.hookTimeoutAnnotation) ?? '') ?? settings.hookTimeoutMs,
+      onError: annotation(volumeNames.hookOnErrorAnnotation) === 'continue' ? 'continue' : 'fail',
+      from: 'annotations',
+    };
+  }
+  const rule = settings.hooks?.find(one => chooses(one, place.namespace, at(pod, 'metadata', 'labels')));
+  if (rule === undefined) return undefined;
+  const { container = first ?? '', timeoutMs = settings.hookTimeoutMs, onError } = rule;
+  return { ...place, container, quiesce: rule.quiesce, thaw: rule.thaw, timeoutMs, onError, from: 'configuration' };
+}
+
+function chooses({ namespaces, labelSelector }: HookRule, namespace: string, labels: Json | undefined): boolean {
+  const here = namespaces.length === 0 || namespaces.some(glob => globToRegExp(glob).test(namespace));
+  return here && labelMatcher(labelSelector)(isObject(labels) ? labels : {});
 }
 
 /** A JSON array of words as they are; anything else is a line for a shell. */

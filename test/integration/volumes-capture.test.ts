@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import type { HookRule } from '../../src/domain/hook-rule.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import { claims, pods, volumeSnapshots } from '../../src/volumes/kinds.ts';
 import { binary } from '../cluster/binaries.ts';
@@ -91,6 +92,45 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
     const now = async () => Number((await exec(cluster(), pod, ['cat', '/a/n'])).stdout);
     const before = await now();
     await expect.poll(now, { timeout: 10_000 }).toBeGreaterThan(before);
+  });
+
+  test('stops and thaws pods by the hooks of the configuration, and goes on where a hook that fails may be passed over', async () => {
+    await makeNamespace(world().objects, 'rules');
+    const names = ['ruled', 'annotated', 'broken'] as const;
+    for (const name of names) {
+      await createClaim(cluster(), { namespace: 'rules', name });
+      const command = 'touch /tmp/started; sleep 10000';
+      await startPod(cluster(), { namespace: 'rules', name, command, claims: { '/data': name }, labels: { kind: name } });
+    }
+    const annotations = { 'backup.holdfast.dev/thaw': 'echo own thaw >> /tmp/hooks' };
+    await world().objects.merge(pods, 'rules', 'annotated', { metadata: { annotations } }, never);
+    const rule = { namespaces: ['rule*'], container: 'main', timeoutMs: 10_000, onError: 'fail' } as const;
+    const shell = (line: string) => ['sh', '-c', line];
+    const thaw = shell('echo thaw >> /tmp/hooks');
+    const hooks: HookRule[] = [
+      { ...rule, labelSelector: 'kind=broken', quiesce: shell('echo no >&2; exit 7'), thaw, onError: 'continue' },
+      { ...rule, labelSelector: 'kind in (ruled,annotated)', quiesce: shell('echo quiesce >> /tmp/hooks'), thaw },
+    ];
+    const { records, problems } = await world().capture('rules', { snapshots: true, data: false }, { settings: { hooks } });
+    expect(problems).toEqual([]);
+    expect(records.map(({ claim, state, reason }) => [claim, state, reason])).toEqual([
+      ['annotated', 'captured', ''],
+      ['broken', 'captured', 'taken although a hook failed: quiesce hook: exit code 7 in pods rules/broken (main): no'],
+      ['ruled', 'captured', ''],
+    ]);
+    const ran = async (name: string) => (await exec(cluster(), { namespace: 'rules', name }, ['cat', '/tmp/hooks'])).stdout;
+    expect(await ran('ruled')).toBe('quiesce\nthaw\n');
+    expect(await ran('annotated')).toBe('own thaw\n');
+    expect(await ran('broken')).toBe('thaw\n');
+
+    const strict = hooks.map(one => ({ ...one, onError: 'fail' as const }));
+    const failing = await world().capture('rules', { snapshots: true, data: false }, { settings: { hooks: strict } });
+    expect(failing.records.map(({ claim, state, code }) => [claim, state, code])).toEqual([
+      ['annotated', 'captured', undefined],
+      ['broken', 'failed', 'VOLUME_HOOK_FAILED'],
+      ['ruled', 'captured', undefined],
+    ]);
+    expect(await ran('broken'), 'thawed all the same').toBe('thaw\nthaw\n');
   });
 
   test('reads a claim that no driver can snapshot while a pod uses it, and says so', async () => {

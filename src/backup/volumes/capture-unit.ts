@@ -36,15 +36,23 @@ export async function captureUnit(
 ): Promise<CapturedVolumes> {
   const ways = new Map(unit.claims.map(claim => [claim, wayOf(context, claim)]));
   const problems: ItemProblem[] = [];
-  const taken = await atOnce(() => takeAll(context, unit, ways, problems));
+  const passedOver: string[] = [];
+  const taken = await atOnce(() => takeAll(context, unit, ways, { problems, passedOver }));
   const records = await Promise.all(
     unit.claims.map(async claim => {
-      const record = await finish(context, claim, ways.get(claim), taken.get(claim));
+      const record = admitting(await finish(context, claim, ways.get(claim), taken.get(claim)), passedOver);
       onDone(`${claim.facts.namespace}/${claim.facts.claim}`);
       return record;
     }),
   );
   return { records, problems };
+}
+
+/** A snapshot that was taken although a hook failed says so. */
+function admitting(record: VolumeRecord, passedOver: readonly string[]): VolumeRecord {
+  if (record.snapshot === undefined || passedOver.length === 0) return record;
+  const taken = `taken although a hook failed: ${passedOver.join('; ')}`;
+  return { ...record, reason: record.reason === '' ? taken : `${record.reason}; ${taken}` };
 }
 
 function wayOf({ drivers, settings, snapshotClasses }: ClaimContext, claim: WantedClaim): Way {
@@ -65,7 +73,7 @@ async function takeAll(
   context: ClaimContext,
   { claims, hooks }: Unit,
   ways: ReadonlyMap<WantedClaim, Way | undefined>,
-  problems: ItemProblem[],
+  { problems, passedOver }: { readonly problems: ItemProblem[]; readonly passedOver: string[] },
 ): Promise<ReadonlyMap<WantedClaim, Taken>> {
   const taken = new Map<WantedClaim, Taken>();
   const snapped = claims.flatMap(claim => {
@@ -75,6 +83,7 @@ async function takeAll(
   if (snapped.length === 0 || context.signal.aborted) return taken;
   try {
     const quiet = await quiesce(hooks, context);
+    passedOver.push(...quiet.passedOver);
     try {
       await Promise.all(snapped.map(async ({ claim, snapshotClass }) => taken.set(claim, await take(context, claim, snapshotClass))));
     } finally {

@@ -93,7 +93,7 @@ async function capture(context: CaptureContext, { wish, wanted, progress }: What
     ...{ move: pLimit(settings.parallel), progress: report.progress },
   };
   const atOnce = pLimit(settings.parallelSnapshots);
-  const units = planUnits(wanted, users, settings.hookTimeoutMs);
+  const units = planUnits(wanted, users, settings);
   const results = await Promise.all(units.map(unit => captureUnit(common, unit, { atOnce, onDone: report.done })));
   signal.throwIfAborted();
   await leftovers.finish().catch((thrown: unknown) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { HookRule } from '../../domain/hook-rule.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { planUnits, podsByClaim } from './hook-plan.ts';
 import type { WantedClaim } from './select.ts';
@@ -11,7 +12,7 @@ function claim(name: string): WantedClaim {
 function pod(name: string, uses: readonly string[], annotations: Record<string, string> = {}, phase = 'Running'): JsonObject {
   const volumes = uses.map(claimName => ({ name: claimName, persistentVolumeClaim: { claimName } }));
   return {
-    metadata: { namespace: 'agents', name, uid: `uid of ${name}`, annotations },
+    metadata: { namespace: 'agents', name, uid: `uid of ${name}`, annotations, labels: { app: 'db' } },
     spec: { containers: [{ name: 'main' }, { name: 'proxy' }], volumes },
     status: { phase },
   };
@@ -20,7 +21,7 @@ function pod(name: string, uses: readonly string[], annotations: Record<string, 
 const hooks = { 'backup.holdfast.dev/quiesce': 'sync', 'backup.holdfast.dev/thaw': '["/bin/thaw", "--all"]' };
 
 const plan = (names: readonly string[], pods: readonly JsonObject[]) =>
-  planUnits(names.map(claim), podsByClaim(pods), 30_000).map(unit => ({
+  planUnits(names.map(claim), podsByClaim(pods), { hookTimeoutMs: 30_000 }).map(unit => ({
     claims: unit.claims.map(({ facts }) => facts.claim),
     hooks: unit.hooks.map(({ name }) => name),
   }));
@@ -58,16 +59,37 @@ describe('claims that are captured together', () => {
 });
 
 describe('the hooks of a pod', () => {
-  const hooksOf = (annotations: Record<string, string>) =>
-    planUnits([claim('data')], podsByClaim([pod('db', ['data'], annotations)]), 30_000)[0]?.hooks[0];
+  const hooksOf = (annotations: Record<string, string>, rules: readonly HookRule[] = []) => {
+    const users = podsByClaim([pod('db', ['data'], annotations)]);
+    return planUnits([claim('data')], users, { hookTimeoutMs: 30_000, hooks: rules })[0]?.hooks[0];
+  };
 
   it('are a line for a shell, or words as they are, in the first container unless told', () => {
     expect(hooksOf(hooks)).toEqual({
       ...{ namespace: 'agents', name: 'db', uid: 'uid of db', container: 'main', timeoutMs: 30_000 },
-      ...{ quiesce: ['sh', '-c', 'sync'], thaw: ['/bin/thaw', '--all'] },
+      ...{ quiesce: ['sh', '-c', 'sync'], thaw: ['/bin/thaw', '--all'], onError: 'fail', from: 'annotations' },
     });
-    const more = { 'backup.holdfast.dev/hook-container': 'proxy', 'backup.holdfast.dev/hook-timeout': '2m' };
-    expect(hooksOf({ ...hooks, ...more })).toMatchObject({ container: 'proxy', timeoutMs: 120_000 });
+    const more = {
+      ...{ 'backup.holdfast.dev/hook-container': 'proxy', 'backup.holdfast.dev/hook-timeout': '2m' },
+      'backup.holdfast.dev/hook-on-error': 'continue',
+    };
+    expect(hooksOf({ ...hooks, ...more })).toMatchObject({ container: 'proxy', timeoutMs: 120_000, onError: 'continue' });
+  });
+
+  it('are those of the first rule that chooses the pod, where its annotations say nothing', () => {
+    const rule = (change: Partial<HookRule>): HookRule => ({
+      ...{ namespaces: [], labelSelector: '', quiesce: ['freeze'], thaw: ['thaw'], onError: 'fail' },
+      ...change,
+    });
+    const everywhere = rule({ quiesce: ['sync'], container: 'proxy', timeoutMs: 5_000, onError: 'continue' });
+    expect(hooksOf({}, [rule({ namespaces: ['team-*'] }), rule({ labelSelector: 'app=web' }), everywhere])).toEqual({
+      ...{ namespace: 'agents', name: 'db', uid: 'uid of db', container: 'proxy', timeoutMs: 5_000 },
+      ...{ quiesce: ['sync'], thaw: ['thaw'], onError: 'continue', from: 'configuration' },
+    });
+    const chosen = rule({ namespaces: ['agent?'], labelSelector: 'app in (db,web)' });
+    expect(hooksOf({}, [chosen, everywhere])).toMatchObject({ quiesce: ['freeze'], container: 'main', timeoutMs: 30_000 });
+    expect(hooksOf({ 'backup.holdfast.dev/thaw': 'own' }, [everywhere])).toMatchObject({ quiesce: [], thaw: ['sh', '-c', 'own'] });
+    expect(hooksOf({}, [rule({ namespaces: ['other'] })])).toBeUndefined();
   });
 
   it('may be one alone, and a line may begin with a bracket', () => {

@@ -8,6 +8,8 @@ import { type PodHooks, runHook, runThaw } from '../../volumes/pod-hooks.ts';
 export interface Quiet {
   /** Thaws every pod, once, whatever happened; may be called again. What could not be thawed is a problem that somebody has to see. */
   thaw(): Promise<readonly ItemProblem[]>;
+  /** Hooks that failed and were to be passed over, each in a sentence. */
+  readonly passedOver: readonly string[];
 }
 
 export interface QuiesceContext {
@@ -19,21 +21,25 @@ export interface QuiesceContext {
 }
 
 /**
- * Notes which pods will be frozen, then runs the quiesce hooks of all of them at once. VOLUME_HOOK_FAILED when one fails or does not end in time;
- * then all have been thawed, those that failed too: a hook that hangs may still have frozen something.
+ * Notes which pods will be frozen, then runs the quiesce hooks of all of them at once. VOLUME_HOOK_FAILED when one fails or does not end in time
+ * that is not to be passed over; then all have been thawed, those that failed too: a hook that hangs may still have frozen something.
  */
 export async function quiesce(hooks: readonly PodHooks[], context: QuiesceContext): Promise<Quiet> {
   const { signal } = context;
   let thawed: Promise<readonly ItemProblem[]> | undefined;
+  const passedOver: string[] = [];
   const quiet: Quiet = {
+    passedOver,
     thaw: () => {
       thawed ??= Promise.all(hooks.map(hook => thaw(hook, context))).then(all => all.flat());
       return thawed;
     },
   };
   await noteAll(hooks.filter(freezes), context);
-  const failures = await Promise.all(hooks.map(hook => runHook(hook, hook.quiesce, context)));
-  const [first] = failures.filter(failure => failure !== undefined);
+  const results = await Promise.all(hooks.map(async hook => ({ hook, failure: await runHook(hook, hook.quiesce, context) })));
+  const failures = results.filter(({ failure }) => failure !== undefined);
+  passedOver.push(...failures.filter(({ hook }) => hook.onError === 'continue').map(({ failure }) => `quiesce hook: ${failure}`));
+  const first = failures.find(({ hook }) => hook.onError === 'fail')?.failure;
   if (first === undefined && !signal.aborted) return quiet;
   const still = await quiet.thaw();
   signal.throwIfAborted();
