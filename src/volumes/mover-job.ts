@@ -12,6 +12,8 @@ export interface JobOptions {
   readonly task: MoverTask;
   readonly request: MoverRequest;
   readonly pod: MoverPod;
+  /** Of who runs movers, and a number of theirs: no two of the same slot are on one node. */
+  readonly slot: string;
   /** Nodes that it had better not run on. */
   readonly avoid: readonly string[];
   /** How long it may take to start, milliseconds. */
@@ -21,6 +23,8 @@ export interface JobOptions {
 /** On the pods of a mover: the name of its Job. */
 export const jobLabel = 'holdfast.dev/job';
 export const moverContainer = 'mover';
+/** On the pods of a mover. */
+const slotLabel = 'holdfast.dev/slot';
 
 /** A node that says nothing for so long has lost the mover; the default would be five minutes. */
 const lostNodeSeconds = 60;
@@ -60,12 +64,12 @@ export function moverJob(options: JobOptions): object {
       backoffLimit: 0,
       activeDeadlineSeconds: Math.ceil((pod.timeoutMs + startMs) / 1000) + 60,
       ttlSecondsAfterFinished: ttlSeconds,
-      template: { metadata: { labels, annotations }, spec: podSpec(options) },
+      template: { metadata: { labels: { ...labels, [slotLabel]: options.slot }, annotations }, spec: podSpec(options) },
     },
   };
 }
 
-function podSpec({ name, task, request, pod, avoid }: JobOptions): object {
+function podSpec({ name, task, request, pod, slot, avoid }: JobOptions): object {
   const added = capabilities[request.action];
   const root = added.length > 0;
   const secret = task.repository !== undefined;
@@ -76,7 +80,7 @@ function podSpec({ name, task, request, pod, avoid }: JobOptions): object {
     terminationGracePeriodSeconds: graceSeconds,
     ...(pod.priorityClassName !== undefined && { priorityClassName: pod.priorityClassName }),
     ...(task.node === undefined && Object.keys(pod.nodeSelector).length > 0 && { nodeSelector: pod.nodeSelector }),
-    ...placement(task, avoid),
+    ...placement(task, slot, avoid),
     securityContext: {
       ...(root ? { runAsUser: 0, runAsGroup: 0 } : { runAsUser: unprivileged, runAsGroup: unprivileged, runAsNonRoot: true }),
       // Never with a claim: the kubelet would change the group of every file in it.
@@ -119,31 +123,42 @@ function mounts(claim: MoverTask['claim'], secret: boolean): object {
   };
 }
 
-/** A node that has the volume is named; otherwise movers keep apart, and away from where they did not get on. */
-function placement({ node }: MoverTask, avoid: readonly string[]): object {
+/**
+ * A node that has the volume is named; otherwise movers keep apart, and away from where they did not get on. On none may two of one slot be, in
+ * whatever namespace: one for which there is no room waits until another has ended. What another process has left is not waited for.
+ */
+function placement({ node }: MoverTask, slot: string, avoid: readonly string[]): object {
+  const sameNumber = { matchLabels: { ...ofMovers, [slotLabel]: slot } };
+  const podAntiAffinity = {
+    requiredDuringSchedulingIgnoredDuringExecution: [
+      { labelSelector: sameNumber, namespaceSelector: {}, topologyKey: 'kubernetes.io/hostname' },
+    ],
+  };
   if (node !== undefined) {
     const here = { matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }] };
+    const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [here] } };
     return {
-      affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [here] } } },
+      affinity: { nodeAffinity, podAntiAffinity },
       // Where the workload was let in, its mover has to be.
       tolerations: [{ operator: 'Exists', effect: 'NoSchedule' }, ...lostNode],
     };
   }
   // The API takes one name a rule.
   const elsewhere = { matchFields: avoid.map(name => ({ key: 'metadata.name', operator: 'NotIn', values: [name] })) };
+  const nodeAffinity = { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, preference: elsewhere }] };
   return {
-    ...(avoid.length > 0 && {
-      affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, preference: elsewhere }] } },
-    }),
+    affinity: { ...(avoid.length > 0 && { nodeAffinity }), podAntiAffinity },
     topologySpreadConstraints: [
       {
         ...{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' },
-        labelSelector: { matchLabels: { 'app.kubernetes.io/name': 'holdfast', 'app.kubernetes.io/component': 'mover' } },
+        labelSelector: { matchLabels: ofMovers },
       },
     ],
     tolerations: lostNode,
   };
 }
+
+const ofMovers = { 'app.kubernetes.io/name': 'holdfast', 'app.kubernetes.io/component': 'mover' };
 
 const lostNode = ['not-ready', 'unreachable'].map(state => ({
   ...{ key: `node.kubernetes.io/${state}`, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: lostNodeSeconds },

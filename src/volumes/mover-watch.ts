@@ -49,7 +49,7 @@ export async function watchMover(context: WatchContext, watched: Watched, { sign
 
   let why = 'it has no pod';
   let [name, node] = ['', ''];
-  const begun = await look<MoverEnd | Extract<PodState, { state: 'running' }>>(pod => {
+  const begin = (pod: JsonObject | undefined): MoverEnd | Extract<PodState, { state: 'running' }> | undefined => {
     if (pod === undefined) return name === '' ? undefined : lost(node, 'its pod was deleted');
     node = stringAt(pod, 'spec', 'nodeName') ?? '';
     name = stringAt(pod, 'metadata', 'name') ?? '';
@@ -57,7 +57,13 @@ export async function watchMover(context: WatchContext, watched: Watched, { sign
     if (state.state !== 'waiting') return state;
     why = state.why;
     return state.hopeless ? never(why) : undefined;
-  }, startMs);
+  };
+  const since = context.runtime.now().getTime();
+  let begun = await look(begin, startMs);
+  // Another mover has its place, and ends: the scheduler places it then.
+  while (begun === undefined && isCrowded(why) && context.runtime.now().getTime() - since < settings.mover.timeoutMs) {
+    begun = await look(begin, startMs);
+  }
   if (begun === undefined) return never(`it did not begin within ${Math.round(startMs / 1000)} s: ${why}`);
   if (begun.state !== 'running') return begun;
 
@@ -84,6 +90,11 @@ export async function watchMover(context: WatchContext, watched: Watched, { sign
     following.abort();
     await log;
   }
+}
+
+/** In the scheduler’s words: `2 node(s) didn't match pod anti-affinity rules`. */
+function isCrowded(why: string): boolean {
+  return why.includes('anti-affinity');
 }
 
 function endOf(pod: JsonObject | undefined, node: string): MoverEnd | 'ending' | undefined {

@@ -1,7 +1,6 @@
 import type { Lease } from '../cluster/lease.ts';
 import type { PodApi } from '../cluster/pod-api.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { at } from '../domain/json.ts';
 import type { MoverOutcome } from '../domain/mover.ts';
 import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Runtime } from '../domain/runtime.ts';
@@ -11,6 +10,7 @@ import { holdLease } from './held-lease.ts';
 import { leases, nodes } from './kinds.ts';
 import { shortDigest } from './labels.ts';
 import { moverJob, moverSecret } from './mover-job.ts';
+import { takesMovers } from './mover-nodes.ts';
 import { endLeftovers, removeMover, startMover } from './mover-objects.ts';
 import type { MoverSuccess } from './mover-pod.ts';
 import { type MoverEnd, watchMover } from './mover-watch.ts';
@@ -42,6 +42,8 @@ const defaultLockMs = 900_000;
 const noAccess: RepositoryAccess = { url: '', options: [], accessKeyId: '', secretAccessKey: '' };
 
 interface Context extends MoversOptions {
+  /** Tells the movers of this process from those that another has left. */
+  readonly process: string;
   readonly startMs: number;
   readonly lockMs: number;
 }
@@ -49,13 +51,14 @@ interface Context extends MoversOptions {
 type RunOptions = Parameters<Movers['run']>[1];
 
 export function createMovers(options: MoversOptions): Movers {
-  const context: Context = { ...options, startMs: options.startMs ?? defaultStartMs, lockMs: options.lockMs ?? defaultLockMs };
+  const { startMs = defaultStartMs, lockMs = defaultLockMs } = options;
+  const context: Context = { ...options, startMs, lockMs, process: Buffer.from(options.runtime.random(4)).toString('hex') };
   const slots = createSlots(options.settings);
   return {
     run: async (task, run) => {
       const slot = await slots.take({ node: task.node, nodes: await countNodes(context, run.signal) }, run.signal);
       try {
-        return await guarded(context, task, run, (signal, avoid) => attempts(context, task, { ...run, signal }, slot, avoid), slots.full());
+        return await guarded(context, task, run, signal => attempts(context, task, { ...run, signal }, slot));
       } finally {
         slot.release();
       }
@@ -63,11 +66,11 @@ export function createMovers(options: MoversOptions): Movers {
   };
 }
 
-/** Nodes that take pods; an account that may not look at nodes has movers spread by the scheduler alone. */
-async function countNodes({ objects }: Context, signal: AbortSignal): Promise<number> {
+/** Nodes that take movers; an account that may not look at nodes has movers spread by the scheduler alone. */
+async function countNodes({ objects, settings }: Context, signal: AbortSignal): Promise<number> {
   try {
     const all = await objects.list(nodes, {}, signal);
-    return all.filter(node => at(node, 'spec', 'unschedulable') !== true).length;
+    return all.filter(node => takesMovers(node, settings.mover.nodeSelector)).length;
   } catch {
     signal.throwIfAborted();
     return Number.POSITIVE_INFINITY;
@@ -79,11 +82,10 @@ async function guarded<T>(
   context: Context,
   task: MoverTask,
   { signal }: RunOptions,
-  work: (signal: AbortSignal, avoid: readonly string[]) => Promise<T>,
-  avoid: readonly string[],
+  work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { repository } = task;
-  if (repository === undefined) return work(signal, avoid);
+  if (repository === undefined) return work(signal);
   const name = `holdfast-volume-${shortDigest(repository.key)}`;
   const { runtime, monotonic } = context;
   const hold = await holdLease({
@@ -93,7 +95,7 @@ async function guarded<T>(
   try {
     const either = AbortSignal.any([signal, hold.signal]);
     await endLeftovers(context.objects, repository.key, { patient: task.role !== 'upkeep', signal: either });
-    return await work(either, avoid);
+    return await work(either);
   } catch (thrown) {
     signal.throwIfAborted();
     hold.signal.throwIfAborted();
@@ -105,11 +107,11 @@ async function guarded<T>(
 }
 
 /** Twice where the first failed for the node's sake. */
-async function attempts(context: Context, task: MoverTask, run: RunOptions, slot: Slot, avoid: readonly string[]): Promise<MoverSuccess> {
-  const first = await attempt(context, task, run, slot, avoid);
+async function attempts(context: Context, task: MoverTask, run: RunOptions, slot: Slot): Promise<MoverSuccess> {
+  const first = await attempt(context, task, run, slot, []);
   if (first.state === 'ended') return first.result;
   if (!first.elsewhere) throw first.error;
-  const second = await attempt(context, task, run, slot, first.node === '' ? avoid : [...avoid, first.node]);
+  const second = await attempt(context, task, run, slot, first.node === '' ? [] : [first.node]);
   if (second.state === 'ended') return second.result;
   throw new HoldfastError(second.error.code, `${second.error.message}; before that, ${first.error.message}`, { cause: first.error });
 }
@@ -121,7 +123,7 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
   const write = task.role !== 'restore';
   const access =
     task.repository === undefined ? noAccess : await context.access.issue(task.repository.key, { write, seconds, signal: run.signal });
-  const job = { name, task, avoid, startMs, pod: settings.mover, request: task.request(access) };
+  const job = { name, task, avoid, startMs, slot: `${context.process}-${slot.number}`, pod: settings.mover, request: task.request(access) };
   const secret = task.repository === undefined ? undefined : (uid: string) => moverSecret(job, uid, access);
   let end: MoverEnd | undefined;
   const since = context.monotonic();

@@ -34,18 +34,51 @@ describe('slots of movers', () => {
     expect([a, b, c].map(one => one.asked.slot !== undefined)).toEqual([true, true, false]);
   });
 
-  it('lets others pass one that waits for its node, and names nodes that are full', async () => {
+  it('lets others pass one that waits for its node', async () => {
     const slots = createSlots({ parallel: 9, parallelPerNode: 1 });
     const first = ask(slots, { node: 'n1', nodes: 3 });
     const second = ask(slots, { node: 'n1', nodes: 3 });
     const third = ask(slots, { nodes: 3 });
     await settled();
     expect([first, second, third].map(one => one.asked.slot !== undefined)).toEqual([true, false, true]);
-    third.asked.slot?.placed('n2');
-    expect(slots.full()).toEqual(['n1', 'n2']);
     first.asked.slot?.release();
     await settled();
     expect(second.asked.slot).toBeDefined();
+  });
+
+  it('counts a mover where it was placed', async () => {
+    const slots = createSlots({ parallel: 9, parallelPerNode: 1 });
+    const [first] = [ask(slots, { nodes: 3 })];
+    await settled();
+    first?.asked.slot?.placed('n1');
+    const second = ask(slots, { node: 'n1', nodes: 3 });
+    await settled();
+    expect(second.asked.slot).toBeUndefined();
+    first?.asked.slot?.release();
+    await settled();
+    expect(second.asked.slot).toBeDefined();
+  });
+
+  it('numbers them so that all that run find a node, and no node gets more than it should', async () => {
+    const slots = createSlots({ parallel: 9, parallelPerNode: 2 });
+    const all = [1, 2, 3, 4, 5, 6].map(() => ask(slots, { nodes: 3 }));
+    await settled();
+    const numbers = all.map(one => one.asked.slot?.number);
+    expect(numbers.toSorted()).toEqual([0, 0, 0, 1, 1, 1]);
+    all[2]?.asked.slot?.release();
+    const next = ask(slots, { nodes: 3 });
+    await settled();
+    expect(next.asked.slot?.number).toBe(numbers[2]);
+  });
+
+  it('gives one that is bound to a node a number that the node has not', async () => {
+    const slots = createSlots({ parallel: 9, parallelPerNode: 2 });
+    const [here, there] = [ask(slots, { node: 'n1', nodes: 3 }), ask(slots, { node: 'n2', nodes: 3 })];
+    await settled();
+    expect([here.asked.slot?.number, there.asked.slot?.number]).toEqual([0, 1]);
+    const [second, other] = [ask(slots, { node: 'n2', nodes: 3 }), ask(slots, { node: 'n1', nodes: 3 })];
+    await settled();
+    expect([second.asked.slot?.number, other.asked.slot?.number]).toEqual([0, 1]);
   });
 
   it('forgets who is aborted while waiting', async () => {

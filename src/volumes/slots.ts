@@ -5,6 +5,8 @@ export interface SlotLimits {
 }
 
 export interface Slot {
+  /** Below `parallelPerNode`. No two movers of one number may be on one node, so that no node has more than it should, wherever it was placed. */
+  readonly number: number;
   /** Says where its mover was placed, once that is known. */
   placed(node: string): void;
   release(): void;
@@ -14,8 +16,6 @@ export interface Slot {
 export interface Slots {
   /** `node`: where it has to run; `nodes`: how many there are to run on. */
   take(where: { readonly node?: string | undefined; readonly nodes: number }, signal: AbortSignal): Promise<Slot>;
-  /** Nodes that have as many movers as they should. */
-  full(): string[];
 }
 
 interface Waiting {
@@ -25,35 +25,36 @@ interface Waiting {
 }
 
 export function createSlots({ parallel, parallelPerNode }: SlotLimits): Slots {
-  const byNode = new Map<string, number>();
+  const taken = new Set<{ readonly number: number; node: string | undefined }>();
   const waiting: Waiting[] = [];
-  let running = 0;
 
-  const add = (node: string, change: number) => byNode.set(node, (byNode.get(node) ?? 0) + change);
+  const on = (node: string) => [...taken].filter(one => one.node === node);
   const fits = ({ node, nodes }: Waiting): boolean =>
-    running < Math.min(parallel, parallelPerNode * Math.max(1, nodes)) && (node === undefined || (byNode.get(node) ?? 0) < parallelPerNode);
+    taken.size < Math.min(parallel, parallelPerNode * Math.max(1, nodes)) && (node === undefined || on(node).length < parallelPerNode);
 
   function next(): void {
     for (let i = waiting.findIndex(fits); i >= 0; i = waiting.findIndex(fits)) waiting.splice(i, 1)[0]?.start();
   }
 
+  /** One that its node has not, then the one that the fewest have: as many of a number as nodes find a place. */
+  function freeNumber(node: string | undefined): number {
+    const count = (number: number, of: Iterable<{ readonly number: number }>) => [...of].filter(one => one.number === number).length;
+    const weight = (number: number) => (node === undefined ? 0 : count(number, on(node)) * (parallel + 1)) + count(number, taken);
+    let best = 0;
+    for (let number = 1; number < Math.min(parallelPerNode, parallel); number += 1) if (weight(number) < weight(best)) best = number;
+    return best;
+  }
+
   function occupy(pinned: string | undefined): Slot {
-    let node = pinned;
-    let held = true;
-    running += 1;
-    if (node !== undefined) add(node, 1);
+    const mine = { number: freeNumber(pinned), node: pinned };
+    taken.add(mine);
     return {
+      number: mine.number,
       placed: where => {
-        if (node !== undefined || !held) return;
-        node = where;
-        add(node, 1);
+        mine.node ??= where;
       },
       release: () => {
-        if (!held) return;
-        held = false;
-        running -= 1;
-        if (node !== undefined) add(node, -1);
-        next();
+        if (taken.delete(mine)) next();
       },
     };
   }
@@ -80,6 +81,5 @@ export function createSlots({ parallel, parallelPerNode }: SlotLimits): Slots {
       next();
       return promise;
     },
-    full: () => [...byNode].filter(([, count]) => count >= parallelPerNode).map(([node]) => node),
   };
 }

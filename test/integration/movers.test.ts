@@ -3,13 +3,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { at, type JsonObject, stringAt } from '../../src/domain/json.ts';
 import { type MoverRequest, moverOutcomes } from '../../src/domain/mover.ts';
+import type { Runtime } from '../../src/domain/runtime.ts';
 import { createVolumeMetrics } from '../../src/observe/volume-metrics.ts';
 import { volumeKey } from '../../src/repository/layout.ts';
-import { jobs, leases, pods, secrets } from '../../src/volumes/kinds.ts';
+import { jobs, leases, nodes, pods, secrets } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import type { Movers, MoverTask } from '../../src/volumes/ports.ts';
+import { apiJson } from '../cluster/api-request.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { connectTo } from '../contract/cluster-api-kinds.ts';
+import { kindOf } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 import { makeNamespace, moverPod, moversOn, nameOf, never, setPodStatus, testMover, testVolumeSettings } from '../helpers/volumes.ts';
 
@@ -32,6 +35,8 @@ function ended(exitCode: number, reason: string, message: string): object {
   return { phase: exitCode === 0 ? 'Succeeded' : 'Failed', containerStatuses: [status] };
 }
 
+const priorityClasses = kindOf('priorityclasses.scheduling.k8s.io/v1 PriorityClass', false);
+
 /** The control plane is real and has no node: the test speaks for the kubelet. */
 describe('movers, on a control plane without nodes', () => {
   const cluster = withCluster();
@@ -53,6 +58,17 @@ describe('movers, on a control plane without nodes', () => {
       objects.list(leases, { namespace: 'holdfast' }, never),
     ]);
     return [...left.flat(), ...leasesLeft].map(object => `${stringAt(object, 'kind') ?? 'object'} ${nameOf(object)}`);
+  };
+  /** As the scheduler does. */
+  const bindTo = async (node: string, pod: JsonObject) => {
+    const [namespace, name] = [stringAt(pod, 'metadata', 'namespace') ?? '', nameOf(pod)];
+    const body = {
+      apiVersion: 'v1',
+      kind: 'Binding',
+      metadata: { name, namespace },
+      target: { apiVersion: 'v1', kind: 'Node', name: node },
+    };
+    await apiJson(cluster(), `/api/v1/namespaces/${namespace}/pods/${name}/binding`, { method: 'POST', body });
   };
   const nothingRemains = () => expect.poll(remains, { timeout: 20_000, interval: 100 }).toEqual([]);
   afterEach(nothingRemains);
@@ -79,9 +95,22 @@ describe('movers, on a control plane without nodes', () => {
     const request = String(at(container, 'args') ?? '').slice('mover,'.length);
     expect(JSON.parse(request)).toMatchObject({ repository: 's3:http://minio:9000/bucket/volumes/agents/workspace' });
     expect(JSON.stringify(pod)).not.toContain(repository.password);
+    // Nothing that could open a set: no identity, no key, no more volumes than these, no variables.
+    expect(JSON.stringify(pod)).not.toMatch(/identity|age-secret-key|signing/i);
+    expect((at(pod, 'spec', 'volumes') as JsonObject[]).map(volume => Object.keys(volume).find(key => key !== 'name'))).toEqual([
+      ...['emptyDir', 'secret', 'persistentVolumeClaim'],
+    ]);
+    expect(at(container, 'env')).toBeUndefined();
+    expect(at(container, 'envFrom')).toBeUndefined();
 
     const [secret] = await objects.list(secrets, { labelSelector: 'app.kubernetes.io/component=mover' }, never);
     const [job] = await objects.list(jobs, { namespace: 'holdfast' }, never);
+    expect(Object.keys(at(secret, 'data') as JsonObject).sort()).toEqual([
+      'access-key-id',
+      'password',
+      'secret-access-key',
+      'session-token',
+    ]);
     expect(stringAt(secret, 'data', 'password')).toBe(Buffer.from(repository.password).toString('base64'));
     expect(at(secret, 'metadata', 'ownerReferences')).toMatchObject([
       { kind: 'Job', name: nameOf(job), uid: stringAt(job, 'metadata', 'uid') },
@@ -91,6 +120,103 @@ describe('movers, on a control plane without nodes', () => {
     await setPodStatus(api, pod, ended(0, 'Completed', JSON.stringify(success)));
     expect(await result).toEqual(success);
     expect(warnings).toEqual([]);
+  });
+
+  it('ask for what the configuration says: resources, nodes, priority; and never two of one slot on a node', async () => {
+    await objects.create(priorityClasses, { metadata: { name: 'movers' }, value: 1_000 }, never);
+    const mover = {
+      ...testMover,
+      ...{ nodeSelector: { pool: 'backup', zone: 'a' }, priorityClassName: 'movers' },
+      resources: { requests: { cpu: '150m', memory: '96Mi' }, limits: { memory: '1Gi' } },
+    };
+    const { movers } = moversOn(api, { settings: { ...testVolumeSettings, mover } });
+    const result = run(movers);
+    const pod = await moverPod(objects);
+    expect(pod['spec']).toMatchObject({
+      ...{ nodeSelector: { pool: 'backup', zone: 'a' }, priorityClassName: 'movers', priority: 1_000 },
+      containers: [{ resources: mover.resources }],
+    });
+    const slot = stringAt(pod, 'metadata', 'labels', 'holdfast.dev/slot');
+    expect(slot).toMatch(/^[0-9a-f]{8}-0$/);
+    expect(at(pod, 'spec', 'affinity')).toEqual({
+      podAntiAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: [
+          {
+            labelSelector: {
+              matchLabels: {
+                ...{ 'app.kubernetes.io/name': 'holdfast', 'app.kubernetes.io/component': 'mover' },
+                'holdfast.dev/slot': slot,
+              },
+            },
+            ...{ namespaceSelector: {}, topologyKey: 'kubernetes.io/hostname' },
+          },
+        ],
+      },
+    });
+    await setPodStatus(api, pod, ended(0, 'Completed', JSON.stringify(success)));
+    expect(await result).toEqual(success);
+  });
+
+  it('are no more at a time than the nodes that take them are to have', async () => {
+    for (const [name, labels] of [
+      ['backup-1', { pool: 'backup' }],
+      ['apps-1', { pool: 'apps' }],
+      ['apps-2', { pool: 'apps' }],
+    ] as const) {
+      await objects.create(nodes, { metadata: { name, labels } }, never);
+      // New nodes are tainted until their kubelet speaks.
+      await objects.merge(nodes, '', name, { spec: { taints: null } }, never);
+    }
+    let [working, most] = [0, 0];
+    const observer = {
+      moverBegan: () => {
+        working += 1;
+        most = Math.max(most, working);
+      },
+      moverEnded: () => {
+        working -= 1;
+      },
+    };
+    const settings = { ...testVolumeSettings, parallel: 9, parallelPerNode: 1, mover: { ...testMover, nodeSelector: { pool: 'backup' } } };
+    const { movers } = moversOn(api, { settings, observer });
+    const results = ['a', 'b', 'c'].map(claim =>
+      run(movers, { ...task, subject: { namespace: 'agents', claim }, repository: { ...repository, key: `volumes/agents/${claim}/` } }),
+    );
+    const seen = new Set<string>();
+    for (let done = 0; done < results.length; done += 1) {
+      const pod = await objects.observe(
+        pods,
+        { labelSelector: 'app.kubernetes.io/component=mover' },
+        found => [...found.values()].find(one => !seen.has(nameOf(one))),
+        { timeoutMs: 60_000, signal: never },
+      );
+      seen.add(nameOf(pod));
+      await setPodStatus(api, pod ?? {}, ended(0, 'Completed', JSON.stringify(success)));
+    }
+    expect(await Promise.all(results)).toEqual([success, success, success]);
+    expect(most).toBe(1);
+    for (const name of ['backup-1', 'apps-1', 'apps-2']) await objects.remove(nodes, '', name, never);
+  });
+
+  it('wait for a node that has no room for them yet for as long as a mover may work', async () => {
+    const startMs = 1_500;
+    let waits = 0;
+    const runtime: Runtime = {
+      ...testRuntime,
+      sleep: (ms, signal) => {
+        if (ms === startMs) waits += 1;
+        return testRuntime.sleep(ms, signal);
+      },
+    };
+    const { movers } = moversOn(api, { startMs, objects: createObjects(api, runtime) });
+    const result = run(movers);
+    const pod = await moverPod(objects);
+    const message = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.";
+    await setPodStatus(api, pod, { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }] });
+    // For the pod to be there, for it to begin, and twice more.
+    await expect.poll(() => waits, { timeout: 60_000, interval: 50 }).toBeGreaterThanOrEqual(4);
+    await setPodStatus(api, pod, ended(0, 'Completed', JSON.stringify(success)));
+    expect(await result).toEqual(success);
   });
 
   it('work one at a time in a repository, and side by side in two', async () => {
@@ -177,6 +303,7 @@ describe('movers, on a control plane without nodes', () => {
       conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: `${node} is drained` }],
     });
     const first = await moverPod(objects);
+    await bindTo('n1', first);
     await setPodStatus(api, first, drained('n1'));
     const second = await objects.observe(
       pods,
@@ -185,6 +312,11 @@ describe('movers, on a control plane without nodes', () => {
       { timeoutMs: 30_000, signal: never },
     );
     await setPodStatus(api, second ?? {}, drained('n2'));
+    const there = { key: 'metadata.name', operator: 'NotIn', values: ['n1'] };
+    expect(at(first, 'spec', 'affinity', 'nodeAffinity')).toBeUndefined();
+    expect(at(second, 'spec', 'affinity', 'nodeAffinity')).toEqual({
+      preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, preference: { matchFields: [there] } }],
+    });
     expect(await result).toMatchObject({
       code: 'MOVER_FAILED',
       message: expect.stringMatching(/n2 is drained; before that, .*n1 is drained/),
