@@ -60,7 +60,8 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
       const lease = (name: string) => createLease(cluster, { namespace, name, labels: { 'app.kubernetes.io/name': 'holdfast' } });
       const common = { objects, pods, settings, runtime, monotonic, lease, onWarning };
       const issuer = issuerFor(objects);
-      const movers = createMovers({ ...common, access: issuer, ...(observer !== undefined && { observer }) });
+      const isMade = async (key: string, signal: AbortSignal) => (await store.head(`${key}config`, { signal })) !== undefined;
+      const movers = createMovers({ ...common, isMade, access: issuer, ...(observer !== undefined && { observer }) });
       const repositories = createVolumeRepositories({ objects, store, recipients, namespace, runtime });
       const frozen = createFrozenPods(common);
       return {

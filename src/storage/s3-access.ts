@@ -14,6 +14,8 @@ export interface AccessOptions {
 
 interface IssueOptions {
   readonly write: boolean;
+  /** With `write`: what may be deleted, as beginnings of keys below the prefix; only locks unless told, everything by an empty one. */
+  readonly remove?: readonly string[];
   readonly seconds: number;
   readonly signal: AbortSignal;
 }
@@ -40,7 +42,7 @@ const secretHint = 'name a Secret with credentials for movers: volumes.access.mo
 /** Credentials of their own for every prefix, by STS AssumeRole with a session policy. CONFIG_INVALID for a location that no pod can reach. */
 export function createStsAccess(options: StsOptions): PrefixIssuer {
   return {
-    issue: async (key, { write, seconds, signal }) => {
+    issue: async (key, { write, remove = ['locks/'], seconds, signal }) => {
       const location = reachable(options.location);
       if (location.endpoint === undefined && options.roleArn === undefined) {
         throw new HoldfastError('CONFIG_INVALID', 'volumes.access.roleArn is not set: on AWS movers get their credentials from a role', {
@@ -61,7 +63,7 @@ export function createStsAccess(options: StsOptions): PrefixIssuer {
           RoleArn: roleArn ?? anyRole,
           RoleSessionName: 'holdfast-mover',
           DurationSeconds: Math.min(mostSeconds, Math.max(leastSeconds, Math.ceil(seconds))),
-          Policy: JSON.stringify(policyFor(location, key, write)),
+          Policy: JSON.stringify(policyFor(location, key, write ? { remove } : undefined)),
         });
         const { Credentials: got } = await client.send(command, { abortSignal: signal });
         const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = got ?? {};
@@ -117,16 +119,21 @@ function fullKey({ prefix }: S3Location, key: string): string {
   return `${prefix === '' ? '' : `${prefix}/`}${key}`;
 }
 
-/** One prefix, and of it everything but the sealed password, which is put there by the service and stays as it is. */
-function policyFor(location: S3Location, key: string, write: boolean): object {
+/**
+ * One prefix, and of it everything but the sealed password, which is put there by the service and stays as it is. Without `writing` it is only read.
+ */
+function policyFor(location: S3Location, key: string, writing: { readonly remove: readonly string[] } | undefined): object {
   const bucket = `arn:${partitionOf(location.region)}:s3:::${location.bucket}`;
   const prefix = fullKey(location, key);
-  const writing = ['s3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'];
+  const allow = (actions: readonly string[], resources: readonly string[]) => ({ Effect: 'Allow', Action: actions, Resource: resources });
+  const writes = writing === undefined ? [] : ['s3:PutObject', 's3:AbortMultipartUpload'];
+  const removable = (writing?.remove ?? []).map(begin => `${bucket}/${prefix}${begin}*`);
   return {
     Version: '2012-10-17',
     Statement: [
-      { Effect: 'Allow', Action: ['s3:GetObject', ...(write ? writing : [])], Resource: [`${bucket}/${prefix}*`] },
-      { Effect: 'Allow', Action: ['s3:ListBucket'], Resource: [bucket], Condition: { StringLike: { 's3:prefix': [`${prefix}*`] } } },
+      allow(['s3:GetObject', ...writes], [`${bucket}/${prefix}*`]),
+      ...(removable.length > 0 ? [allow(['s3:DeleteObject'], removable)] : []),
+      { ...allow(['s3:ListBucket'], [bucket]), Condition: { StringLike: { 's3:prefix': [`${prefix}*`] } } },
       { Effect: 'Deny', Action: ['s3:PutObject', 's3:DeleteObject'], Resource: [`${bucket}/${prefix}password*`] },
     ],
   };

@@ -22,6 +22,8 @@ export interface MoversOptions {
   readonly objects: Objects;
   readonly pods: PodApi;
   readonly access: AccessIssuer;
+  /** Has the repository of that key been made? Unless somebody can tell, what a killed mover has left of an unfinished one may be removed. */
+  readonly isMade?: (key: string, signal: AbortSignal) => Promise<boolean>;
   /** A Lease of the service's namespace. */
   readonly lease: (name: string) => Lease;
   readonly settings: Pick<VolumeSettings, 'namespace' | 'mover' | 'parallel' | 'parallelPerNode'>;
@@ -120,9 +122,7 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
   const { objects, settings, startMs, runtime } = context;
   const name = `holdfast-mover-${Buffer.from(runtime.random(5)).toString('hex')}`;
   const seconds = Math.ceil((settings.mover.timeoutMs + startMs) / 1000);
-  const write = task.role !== 'restore';
-  const access =
-    task.repository === undefined ? noAccess : await context.access.issue(task.repository.key, { write, seconds, signal: run.signal });
+  const access = await accessFor(context, task, seconds, run.signal);
   const job = { name, task, avoid, startMs, slot: `${context.process}-${slot.number}`, pod: settings.mover, request: task.request(access) };
   const secret = task.repository === undefined ? undefined : (uid: string) => moverSecret(job, uid, access);
   let end: MoverEnd | undefined;
@@ -141,6 +141,24 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
       removeMover(objects, { namespace: task.namespace, name, podEnded }, bound),
     );
   }
+}
+
+/**
+ * As little as the work takes: a backup removes its locks and those that were left, and the key of a repository of which there is nothing else; only
+ * upkeep removes data.
+ */
+async function accessFor(
+  context: Context,
+  { repository, role }: MoverTask,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<RepositoryAccess> {
+  if (repository === undefined) return noAccess;
+  const { key } = repository;
+  if (role === 'restore') return context.access.issue(key, { write: false, seconds, signal });
+  if (role === 'upkeep') return context.access.issue(key, { write: true, remove: [''], seconds, signal });
+  const made = (await context.isMade?.(key, signal)) ?? false;
+  return context.access.issue(key, { write: true, remove: made ? ['locks/'] : ['locks/', 'keys/'], seconds, signal });
 }
 
 function outcomeOf(end: MoverEnd | undefined, signal: AbortSignal): MoverOutcome {

@@ -5,10 +5,11 @@ import type { VolumeMode } from '../domain/volume.ts';
 
 /** Hands out access to single prefixes of the location. CONFIG_INVALID where the location is none that a pod can reach. */
 export interface AccessIssuer {
-  /** `key`: of the repository, such as `volumes/agents/workspace/`. It is valid for at least `seconds`. STORE_ codes. */
+  /** `key`: of the repository, such as `volumes/agents/workspace/`. It is valid for at least `seconds`. `remove`: what may be
+   * deleted by who writes, as beginnings of keys below it; only `locks/` unless told. STORE_ codes. */
   issue(
     key: string,
-    options: { readonly write: boolean; readonly seconds: number; readonly signal: AbortSignal },
+    options: { readonly write: boolean; readonly remove?: readonly string[]; readonly seconds: number; readonly signal: AbortSignal },
   ): Promise<RepositoryAccess>;
 }
 

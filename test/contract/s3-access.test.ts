@@ -36,16 +36,38 @@ describe('access to one prefix of MinIO', () => {
 
   const own = () => ({ accessKeyId: server.accessKey, secretAccessKey: server.secretKey });
   const location = () => parseLocation(`s3://backups/cluster?endpoint=${server.endpoint}`);
-  const issue = (write: boolean, key = mine) =>
-    createStsAccess({ location: location(), credentials: own() }).issue(key, { write, seconds: 900, signal });
+  const issue = (write: boolean, key = mine, remove?: readonly string[]) =>
+    createStsAccess({ location: location(), credentials: own() }).issue(key, {
+      ...{ write, seconds: 900, signal },
+      ...(remove !== undefined && { remove }),
+    });
   const storeOf = ({ accessKeyId, secretAccessKey, sessionToken }: RepositoryAccess) =>
     createS3Store({
       ...{ endpoint: server.endpoint, bucket: 'backups', prefix: 'cluster' },
       credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
     });
 
-  it('reads and writes there, and neither reads, writes, deletes nor lists anywhere else', async () => {
+  it('removes locks where it is to be backed up to, and nothing else: no data, no key, not the configuration', async () => {
     const store = storeOf(await issue(true));
+    const forbidden = withCode('STORE_FORBIDDEN');
+    for (const key of ['data/00/pack', 'index/one', 'snapshots/one', 'keys/one', 'locks/one'])
+      await store.put(`${mine}${key}`, Buffer.from('x'));
+    await store.delete(`${mine}locks/one`);
+    for (const key of ['data/00/pack', 'index/one', 'snapshots/one', 'keys/one', 'config']) {
+      await expect(store.delete(`${mine}${key}`), key).rejects.toEqual(forbidden);
+    }
+    const unfinished = storeOf(await issue(true, mine, ['locks/', 'keys/']));
+    await unfinished.delete(`${mine}keys/one`);
+    await expect(unfinished.delete(`${mine}data/00/pack`)).rejects.toEqual(forbidden);
+    const upkeep = storeOf(await issue(true, mine, ['']));
+    for (const key of ['data/00/pack', 'index/one', 'snapshots/one']) await upkeep.delete(`${mine}${key}`);
+    expect(await keysOf(upkeep, mine)).toEqual([`${mine}config`, `${mine}password.age`]);
+    await expect(upkeep.delete(`${mine}password.age`)).rejects.toEqual(forbidden);
+    await Promise.all([store, unfinished, upkeep].map(one => one.close()));
+  });
+
+  it('reads and writes there, and neither reads, writes, deletes nor lists anywhere else', async () => {
+    const store = storeOf(await issue(true, mine, ['']));
     const forbidden = withCode('STORE_FORBIDDEN');
     await store.put(`${mine}data/00/x`, Buffer.from('x'));
     expect(`${await collect(store.get(`${mine}data/00/x`))}`).toBe('x');

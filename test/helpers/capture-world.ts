@@ -98,7 +98,10 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
       const { store } = location.repository;
       return {
         ...{ ...common, pods: podApi, settings, errorMs: 1_000 },
-        movers: createMovers({ ...common, pods: podApi, access, settings, observer, startMs: 60_000 }),
+        movers: createMovers({
+          ...{ ...common, pods: podApi, access, settings, observer, startMs: 60_000 },
+          isMade: async (key, signal) => (await store.head(`${key}config`, { signal })) !== undefined,
+        }),
         frozen: createFrozenPods({ ...common, pods: podApi, settings }),
         repositories: createVolumeRepositories({ ...common, store, recipients: location.recipients, namespace: settings.namespace }),
         ...more,

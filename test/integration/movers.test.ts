@@ -8,7 +8,7 @@ import { createVolumeMetrics } from '../../src/observe/volume-metrics.ts';
 import { volumeKey } from '../../src/repository/layout.ts';
 import { jobs, leases, nodes, pods, secrets } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
-import type { Movers, MoverTask } from '../../src/volumes/ports.ts';
+import type { AccessIssuer, Movers, MoverTask } from '../../src/volumes/ports.ts';
 import { apiJson } from '../cluster/api-request.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { connectTo } from '../contract/cluster-api-kinds.ts';
@@ -155,6 +155,32 @@ describe('movers, on a control plane without nodes', () => {
     });
     await setPodStatus(api, pod, ended(0, 'Completed', JSON.stringify(success)));
     expect(await result).toEqual(success);
+  });
+
+  it('get rights for as much as their work takes', async () => {
+    const asked: object[] = [];
+    const access: AccessIssuer = {
+      issue: (key, { signal: _, seconds: __, ...rights }) => {
+        asked.push({ key, ...rights });
+        return Promise.reject(new Error('no more is wanted'));
+      },
+    };
+    for (const [role, made] of [
+      ['backup', true],
+      ['backup', false],
+      ['upkeep', true],
+      ['restore', true],
+    ] as const) {
+      const { movers } = moversOn(api, { access, isMade: () => Promise.resolve(made) });
+      await expect(run(movers, { ...task, role })).rejects.toThrow('no more is wanted');
+    }
+    const { key } = repository;
+    expect(asked).toEqual([
+      { key, write: true, remove: ['locks/'] },
+      { key, write: true, remove: ['locks/', 'keys/'] },
+      { key, write: true, remove: [''] },
+      { key, write: false },
+    ]);
   });
 
   it('are no more at a time than the nodes that take them are to have', async () => {
