@@ -44,7 +44,7 @@ export function startChild(setup: ReplicaSetup): ChildReplica {
       ),
     halted: async () => {
       const state = async () => /\) T /.test(await readFile(`/proc/${child.pid}/stat`, 'utf8'));
-      await waitFor(`${setup.identity} is stopped`, state, { timeoutMs: 10_000, intervalMs: 10 });
+      await waitFor(`${setup.identity} is stopped`, state, { timeoutMs: 60_000, intervalMs: 10 });
     },
   };
 }

@@ -30,6 +30,8 @@ export interface ReplicaSetup {
   readonly identity: string;
   readonly kubeconfig: string;
   readonly timings: LeaderTimings;
+  /** Name of the lease, in the namespace `default`. */
+  readonly leaseName: string;
   /** Folder of the repository. */
   readonly location: string;
   readonly recipients: readonly string[];
@@ -124,7 +126,7 @@ async function main(setup: ReplicaSetup): Promise<void> {
   const cluster = createClusterApi(connection, { runtime: testRuntime });
   const stopper = createStopper(setup);
   await runLeaderElection({
-    lease: createLease(cluster, { namespace: 'default', name: 'holdfast' }),
+    lease: createLease(cluster, { namespace: 'default', name: setup.leaseName }),
     identity: setup.identity,
     timings: setup.timings,
     runtime: testRuntime,
