@@ -17,7 +17,7 @@ import type { ClusterWatch } from '../service/cluster-watch.ts';
 import { standingOf } from '../service/standing.ts';
 import type { Look, Watch } from '../service/watch.ts';
 import type { World } from '../service/world.ts';
-import { followSwitch, openTelling, type Telling } from './telling.ts';
+import { openSwitch, openTelling, type Telling } from './telling.ts';
 
 /** Everything by which the service is watched from outside: its logs, metrics, events and notifications. */
 export interface Observation {
@@ -58,11 +58,12 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
   const log = createLogger({ ...service.logs, now: runtime.now });
   let standing = (): Standing => nothing;
   let telling: Telling | undefined;
+  let follow: ReturnType<typeof openSwitch> | undefined;
   const metrics = createMetrics(() => standing());
   return {
     log,
     attach: parts => {
-      const { world, watch, clusterWatch, signal } = parts;
+      const { world, watch, clusterWatch } = parts;
       telling = openTelling(service, log, parts);
       standing = () =>
         standingOf(world, {
@@ -73,7 +74,8 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
         telling?.operation(operation);
         if (isEnded(operation.phase)) operationEnded(operation, log, metrics);
       });
-      void followSwitch(service, log, parts, signal);
+      follow = openSwitch(log, parts);
+      follow(service);
     },
     onAnswer: ({ method, route, status, durationMs }) => metrics.requestAnswered({ method, route, status, seconds: durationMs / 1000 }),
     onLook: look => telling?.look(look),
@@ -88,8 +90,10 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
       log.error({ err: error }, 'the changed configuration is invalid; the one of before stays in force');
       telling?.notifier.observe(configObservation(error));
     },
-    onConfig: ({ logs, notifications }) => {
+    onConfig: changed => {
+      const { logs, notifications } = changed;
       log.level = logs.level;
+      follow?.(changed);
       telling?.notifier.replaceTargets(noticeTargets(notifications as TargetSettings, runtime));
       telling?.notifier.observe(configObservation(undefined));
     },

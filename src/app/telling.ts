@@ -9,7 +9,8 @@ import { createNoticeStore } from '../observe/notice-store.ts';
 import { createNotifier, type Notifier } from '../observe/notify.ts';
 import { addressOf } from '../observe/secret-file.ts';
 import { noticeTargets, type TargetSettings } from '../observe/targets.ts';
-import type { Look } from '../service/watch.ts';
+import type { Look, Watch } from '../service/watch.ts';
+import type { World } from '../service/world.ts';
 import type { Attached } from './observation.ts';
 
 /** What is told to people and to the cluster. */
@@ -58,13 +59,39 @@ export function openTelling(service: ServiceConfig, log: Logger, { world, identi
   };
 }
 
-/** Asks for the address that somebody watches from outside, while all is well. */
-export async function followSwitch(service: ServiceConfig, log: Logger, { world, watch }: Attached, signal: AbortSignal): Promise<void> {
-  const { url, urlFile, every } = service.notifications.deadMansSwitch ?? {};
-  if ((url === undefined && urlFile === undefined) || every === undefined) return;
-  await runDeadMansSwitch({
-    ...{ address: addressOf({ url, urlFile }), everyMs: every, runtime: world.runtime, log, signal },
-    whatIsWrong: () =>
-      whatIsWrong({ isLeading: world.term() !== undefined, isStoreReachable: watch.storeReachable(), objectives: watch.objectives() }),
-  });
+/** What a switch needs of the service. */
+export interface Watched {
+  readonly world: Pick<World, 'term' | 'runtime'>;
+  readonly watch: Pick<Watch, 'storeReachable' | 'objectives'>;
+  /** Aborts when the service ends. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Asks for the address that somebody watches from outside, while all is well. To be told of every configuration: with another address or time it
+ * asks anew, at once; without an address it is silent.
+ */
+export function openSwitch(log: Logger, { world, watch, signal }: Watched): (service: Pick<ServiceConfig, 'notifications'>) => void {
+  let inForce: string | undefined;
+  let replaced = new AbortController();
+  return ({ notifications }) => {
+    const { url, urlFile, every } = notifications.deadMansSwitch ?? {};
+    const wanted = JSON.stringify([url, urlFile, every]);
+    if (wanted === inForce) return;
+    inForce = wanted;
+    replaced.abort();
+    replaced = new AbortController();
+    if ((url === undefined && urlFile === undefined) || every === undefined) return;
+    void runDeadMansSwitch({
+      ...{
+        address: addressOf({ url, urlFile }),
+        everyMs: every,
+        runtime: world.runtime,
+        log,
+        signal: AbortSignal.any([signal, replaced.signal]),
+      },
+      whatIsWrong: () =>
+        whatIsWrong({ isLeading: world.term() !== undefined, isStoreReachable: watch.storeReachable(), objectives: watch.objectives() }),
+    });
+  };
 }
