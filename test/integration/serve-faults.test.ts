@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apiJson } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
@@ -21,20 +21,22 @@ interface Operation {
 
 let dir: string;
 let cluster: TestCluster;
-const running: Served[] = [];
+let running: Served[] = [];
+
+async function endServices(): Promise<void> {
+  const all = running;
+  running = [];
+  for (const served of all) served.signal('SIGKILL');
+  await Promise.all(all.map(served => served.exited));
+}
 
 beforeAll(async () => {
   dir = await tempDir('faults');
   cluster = await startCluster({ name: 'serve-faults', controllers: false, unsafeNoFsync: true });
   ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
 });
-afterEach(async () => {
-  for (const served of running.splice(0)) {
-    served.signal('SIGKILL');
-    await served.exited;
-  }
-});
 afterAll(async () => {
+  await endServices();
   await cluster?.destroy();
 });
 
@@ -46,8 +48,12 @@ function ok(ran: Ran): Ran {
 async function serve(name: string, location: string, more: string, env: NodeJS.ProcessEnv = {}): Promise<Served> {
   const served = await startServe({ dir, name, kubeconfig: cluster.kubeconfig, location, keysDir: join(dir, 'keys'), more, env });
   running.push(served);
-  await served.said('leading');
+  await served.said('leading', 90_000);
   return served;
+}
+
+async function makeNamespace(name: string): Promise<void> {
+  await apiJson(cluster, '/api/v1/namespaces', { method: 'POST', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name } } });
 }
 
 async function ask(served: Served, body: object = {}): Promise<Operation> {
@@ -70,33 +76,33 @@ const ended = (served: Served, operation: Operation) =>
   reaches(served, operation, 'Completed', 'PartiallyFailed', 'Failed', 'Cancelled', 'Interrupted');
 const setsOf = async (served: Served) => (await served.get<{ items: { id: string; phase: string; tier: string }[] }>('backups')).items;
 
-/** The location is a bucket behind a proxy, which may let nothing through. */
-describe('a service whose location is a bucket', () => {
+/** The location is a bucket behind a proxy, which may let nothing through. Each test has its own, and a namespace for its lease: they wait a lot. */
+describe.concurrent('a service whose location is a bucket', () => {
   let minio: S3Server;
-  let proxy: MishapProxy;
-  let env: NodeJS.ProcessEnv;
-  let bucket = 0;
-  let location: string;
+  const proxies: MishapProxy[] = [];
 
   beforeAll(async () => {
     minio = await startMinio();
-    proxy = await startMishapProxy(minio.endpoint);
-    env = { AWS_ACCESS_KEY_ID: minio.accessKey, AWS_SECRET_ACCESS_KEY: minio.secretKey, AWS_REGION: 'us-east-1' };
   });
   afterAll(async () => {
-    await proxy?.close();
+    await endServices();
+    for (const proxy of proxies) await proxy.close();
     await minio?.stop();
   });
-  beforeEach(async () => {
-    proxy.onRequest(() => undefined);
-    const name = `faults-${++bucket}`;
-    await minio.createBucket(name);
-    location = `s3://${name}/platform?endpoint=${encodeURIComponent(proxy.endpoint)}&pathStyle=true&region=us-east-1`;
+  const place = async (name: string) => {
+    const proxy = await startMishapProxy(minio.endpoint);
+    proxies.push(proxy);
+    const keys = { AWS_ACCESS_KEY_ID: minio.accessKey, AWS_SECRET_ACCESS_KEY: minio.secretKey, AWS_REGION: 'us-east-1' };
+    const env: NodeJS.ProcessEnv = { ...keys, POD_NAMESPACE: name };
+    await Promise.all([minio.createBucket(name), makeNamespace(name)]);
+    const location = `s3://${name}/platform?endpoint=${encodeURIComponent(proxy.endpoint)}&pathStyle=true&region=us-east-1`;
     ok(await holdfast(['init', '--location', location, '--keys-dir', join(dir, 'keys')], { env }));
-  });
+    return { proxy, env, location };
+  };
   const isShard = ({ method, url = '' }: IncomingMessage) => method === 'PUT' && /\/backups\/[^/]+\/(?:resources|secrets)-/.test(url);
 
   it('finishes the backup that runs when SIGTERM comes, takes no other, and ends with 0', async () => {
+    const { proxy, env, location } = await place('finishing');
     const service = await serve('finishing', location, 'policies: {}\n', env);
     // The first try of every shard is refused: the backup is in its middle for as long as a pause before the second one.
     const refused = new Set<string>();
@@ -115,6 +121,7 @@ describe('a service whose location is a bucket', () => {
   });
 
   it('hands over what it cannot finish in time: it is Interrupted, and the next one takes the run, once', async () => {
+    const { proxy, env, location } = await place('stalled');
     const more = '  shutdownGrace: 500ms\npolicies: {p: {tiers: {daily: {schedule: "0 2 * * *", keep: 3d}}}}\n';
     let stalled = 0;
     proxy.onRequest(message => {
@@ -136,6 +143,7 @@ describe('a service whose location is a bucket', () => {
   });
 
   it('is not ready while the location is away, says 503 and never 500, and goes on when it is back', async () => {
+    const { proxy, env, location } = await place('away');
     const service = await serve('away', location, 'policies: {}\n', env);
     const first = (await ended(service, await ask(service, { tier: 'before' }))).summary!['set'];
     proxy.onRequest(() => ({ kind: 'refuse' }));
@@ -181,8 +189,7 @@ describe.skipIf(process.getuid?.() !== 0)('a service whose disk is full', () => 
   beforeAll(async () => {
     await promisify(execFile)('mkdir', [disk()]);
     await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', disk()]);
-    const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'large' } };
-    await apiJson(cluster, '/api/v1/namespaces', { method: 'POST', body });
+    await makeNamespace('large');
     const { randomBytes } = await import('node:crypto');
     for (let n = 0; n < 10; n++) {
       const text = randomBytes(350_000).toString('base64');
@@ -191,6 +198,7 @@ describe.skipIf(process.getuid?.() !== 0)('a service whose disk is full', () => 
     }
   });
   afterAll(async () => {
+    await endServices();
     await promisify(execFile)('umount', [disk()]);
   });
 
