@@ -24,12 +24,17 @@ import { holdfast, type Ran } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 import { type Served, type ServeOptions, startServe, tokens } from '../helpers/serve-process.ts';
+import { metrics, untilMetric as untilMetricOf, work } from '../helpers/service-work.ts';
 import { makeNamespace } from '../helpers/volumes.ts';
 
-interface Operation {
+/** What the service says of a set. */
+interface SetView {
   readonly id: string;
   readonly phase: string;
-  readonly summary: Readonly<Record<string, unknown>>;
+  readonly tier: string;
+  readonly fires: readonly { readonly tier: string; readonly at: string }[];
+  readonly parts: readonly { readonly part: string; readonly state: string }[];
+  readonly volumes: readonly VolumeRecord[];
 }
 
 const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
@@ -38,6 +43,7 @@ const key = 'volumes/agents/one/';
 /** The temporary claim of a restore that was never finished. */
 const left = temporaryName('20261123T020000Z-nightly-k3f9', { namespace: 'agents', claim: 'three' });
 const dayMs = 86_400_000;
+const bothParts = ['resources', 'volumeSnapshots', 'volumeData'].map(part => ({ part, state: 'protected', reason: '' }));
 const signal = () => AbortSignal.timeout(120_000);
 
 /** A running service does all that there is to do about volumes, first today, and then with a clock of more than a week later. */
@@ -51,6 +57,7 @@ describeOnNode('volumes through the service', cluster => {
   let before: readonly string[];
   let first: string;
   let second: string;
+  let later: number;
   const running: Served[] = [];
 
   beforeAll(async () => {
@@ -69,18 +76,7 @@ describeOnNode('volumes through the service', cluster => {
     const env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, PATH: `${dir}:${process.env['PATH']}` };
     ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
     ok(await holdfast(['init', '--location', location, '--keys-dir', join(dir, 'keys')], { env }));
-    const more = `  retention: {schedule: "0 0 29 2 *"}
-policies:
-  agents:
-    initialBackup: false
-    selection: {includeNamespaces: [agents]}
-    tiers: {nightly: {schedule: "0 2 * * *", suspend: true, keep: 7d}}
-volumes:
-  namespace: holdfast
-  mover: {image: "${holdfastReference}", imagePullPolicy: Never}
-  keepSnapshots: 1
-`;
-    options = { dir, name: 'today', kubeconfig: cluster().kubeconfig, location, keysDir: join(dir, 'keys'), more, env };
+    options = { dir, name: 'today', kubeconfig: cluster().kubeconfig, location, keysDir: join(dir, 'keys'), more: configured(false), env, patient: true };
     service = await startServe(options);
     running.push(service);
     before = await made;
@@ -126,26 +122,16 @@ volumes:
     return JSON.parse(stdout.startsWith('{\n') ? stdout : (stdout.trim().split('\n').at(-1) ?? '')) as Record<string, unknown>;
   }
 
-  /** Metrics follow the end of an operation at once, though not before its record. */
-  async function untilMetric(name: string, is: (value: number) => boolean): Promise<void> {
-    const told = async () => {
-      const text = await (await fetch(service.metricsUrl)).text();
-      const line = text.split('\n').find(one => one.startsWith(`holdfast_volume_${name} `));
-      return line !== undefined && is(Number(line.slice(line.lastIndexOf(' ') + 1)));
-    };
-    await waitFor(`holdfast_volume_${name} is as it should be`, told, { timeoutMs: 60_000, intervalMs: 200 });
-  }
+  const untilMetric = (name: string, is: (value: number) => boolean) => untilMetricOf(service, `holdfast_volume_${name}`, is);
+  const post = (path: string, body: object) => work(service, path, body);
 
-  async function post(path: string, body: object): Promise<Operation> {
-    const response = await service.send('POST', path, body);
-    const text = await response.text();
-    expect(response.status, text).toBe(202);
-    const { id } = JSON.parse(text) as Operation;
-    const over = async () => {
-      const operation = await service.get<Operation>(`operations/${id}`);
-      return ['Pending', 'Running'].includes(operation.phase) ? undefined : operation;
-    };
-    return waitFor(`${id} has ended`, over, { timeoutMs: 150_000, intervalMs: 200 });
+  /** The service anew, by a clock that shows this time. */
+  async function startAt(name: string, time: number, more = options.more ?? ''): Promise<void> {
+    service.signal('SIGTERM');
+    expect(await service.exited, service.log()).toBe(0);
+    service = await startServe({ ...options, more, name, aheadMs: time - Date.now() });
+    running.push(service);
+    await service.said('leading', 60_000);
   }
 
   test('a backup moves the data of volumes when the request says so, whatever its tier does', async () => {
@@ -228,14 +214,10 @@ volumes:
 
   test('a week later: what was left over is found, and removed when told to', async () => {
     expect(await ask('volumes orphans')).toMatchObject({ orphans: [] });
-    service.signal('SIGTERM');
-    expect(await service.exited, service.log()).toBe(0);
     // At noon of a day on which a part of the repository is due to be read.
-    let later = Math.ceil(Date.now() / dayMs) * dayMs + 8.5 * dayMs;
+    later = Math.ceil(Date.now() / dayMs) * dayMs + 8.5 * dayMs;
     while (dueCheck(key, new Date(later)) === undefined) later += dayMs;
-    service = await startServe({ ...options, name: 'later', aheadMs: later - Date.now() });
-    running.push(service);
-    await service.said('leading', 60_000);
+    await startAt('later', later);
     await untilMetric('claims{policy="agents",tier="nightly",state="captured"}', value => value === 2);
     expect(await ask('volumes orphans')).toMatchObject({ orphans: [{ namespace: 'holdfast', name: left }] });
     expect(await ask('volumes orphans --yes')).toMatchObject({ removed: [{ name: left, removed: true }] });
@@ -273,6 +255,42 @@ volumes:
     await untilMetric('orphans', value => value === 0);
   });
 
+  test('the first of a month: the clock has daily and monthly due at once, and their one set has snapshots and data', async () => {
+    const day = new Date(later);
+    const time = Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1, 2);
+    await startAt('month', time, configured(true));
+    const scheduled = async () => (await service.get<{ items: SetView[] }>('backups')).items.find(({ fires }) => fires.length > 0);
+    const { id } = await waitFor('the clock has had its backup', scheduled, { timeoutMs: 150_000, intervalMs: 300 });
+    const made = await service.get<SetView>(`backups/${id}`);
+    const at = new Date(time).toISOString();
+    expect(made).toMatchObject({ phase: 'Completed', tier: 'monthly', fires: ['daily', 'monthly'].map(tier => ({ tier, at })) });
+    expect(made.parts).toEqual(bothParts);
+    expect(made.volumes).toMatchObject(['one', 'two'].map(claim => ({ claim, snapshot: { kept: {} }, data: { files: 2 } })));
+    await untilMetric('movers_total{action="backup",result="completed"}', value => value === 2);
+  });
+
+  test('a tier has what its parts say where the request says nothing of volumes: daily snapshots and no mover, monthly the data too', async () => {
+    const of = async (tier: string): Promise<SetView> => {
+      const done = await post('backups', { policy: 'agents', tier });
+      expect(done, JSON.stringify(done)).toMatchObject({ phase: 'Completed', summary: { tier, notProtected: [] } });
+      return service.get<SetView>(`backups/${String(done.summary['set'])}`);
+    };
+    const movers = async () => (await metrics(service, 'holdfast_volume_movers_total{action="backup"')).reduce((sum, one) => sum + one, 0);
+    const daily = await of('daily');
+    expect(daily.parts).toEqual(bothParts.slice(0, 2));
+    for (const { claim, state, snapshot, data } of daily.volumes) {
+      expect({ state, data }, claim).toEqual({ state: 'captured', data: undefined });
+      expect(await objects.read(volumeSnapshots, 'holdfast', snapshot?.kept?.name ?? '', signal()), claim).toBeDefined();
+    }
+    expect(daily.volumes).toHaveLength(2);
+    expect(await movers()).toBe(2);
+    const monthly = await of('monthly');
+    expect(monthly.parts).toEqual(bothParts);
+    expect(monthly.volumes).toMatchObject(['one', 'two'].map(claim => ({ claim, snapshot: { kept: {} }, data: { files: 2 } })));
+    await untilMetric('movers_total{action="backup",result="completed"}', value => value === 4);
+    expect(await Promise.all(['one', 'two'].map(async claim => (await snapshotsOf(claim)).length))).toEqual([3, 3]);
+  });
+
   /** restic itself, with what lies in the cluster and the bucket. */
   async function restic(claim: string, args: readonly string[]): Promise<string> {
     const all = await objects.list(secrets, { namespace: 'holdfast', labelSelector: 'holdfast.dev/role=repository' }, signal());
@@ -288,3 +306,22 @@ volumes:
     return (JSON.parse(await restic(claim, ['snapshots', '--json'])) as { id: string }[]).map(({ id }) => id);
   }
 });
+
+/** Tiers that run by the clock, or only when somebody asks for them. */
+function configured(scheduled: boolean): string {
+  const suspend = `suspend: ${!scheduled}`;
+  return `  retention: {schedule: "0 0 29 2 *"}
+policies:
+  agents:
+    initialBackup: false
+    selection: {includeNamespaces: [agents]}
+    tiers:
+      nightly: {schedule: "0 2 * * *", suspend: true, keep: 7d}
+      daily: {schedule: "0 2 * * *", ${suspend}, keep: 30d, parts: [resources, volumeSnapshots]}
+      monthly: {schedule: "0 2 1 * *", ${suspend}, keep: 12mo, parts: [resources, volumeSnapshots, volumeData]}
+volumes:
+  namespace: holdfast
+  mover: {image: "${holdfastReference}", imagePullPolicy: Never}
+  keepSnapshots: 1
+`;
+}
