@@ -3,6 +3,7 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import type { Manifest } from '../../src/domain/backup-set.ts';
 import { stringAt } from '../../src/domain/json.ts';
 import { claims, jobs, namespaces, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
@@ -15,8 +16,9 @@ import { waitFor } from '../cluster/wait.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
+import { inStorage, keptOf } from '../helpers/left-over.ts';
 import { testRuntime } from '../helpers/runtime.ts';
-import { makeNamespace } from '../helpers/volumes.ts';
+import { makeNamespace, nameOf } from '../helpers/volumes.ts';
 
 const claimNames = ['one', 'two'];
 const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
@@ -32,6 +34,8 @@ describeOnNode('volumes from the command line', cluster => {
   let ledgerFlags: string[];
   let env: Record<string, string>;
   let before: string;
+  /** Sets of snapshots alone, oldest first. */
+  const sets: Manifest[] = [];
 
   beforeAll(async () => {
     const [image, restic] = await Promise.all([holdfastImage(), binary('restic')]);
@@ -149,6 +153,20 @@ describeOnNode('volumes from the command line', cluster => {
     ]);
   });
 
+  test('keeps the newest three snapshots of each claim, where nobody has said how many', { timeout: 400_000 }, async () => {
+    const args = ['backup', 'create', ...flags, '--include-namespaces', 'agents', '--volumes', 'snapshots', '-o', 'json'];
+    for (let number = 0; number < 4; number++) {
+      const made = await run(args);
+      expect(made.exit, made.stdout + made.stderr).toBe(0);
+      sets.push(lastDocument(made.stdout) as Manifest);
+    }
+    expect(sets.map(({ volumes: records }) => records.map(({ claim }) => claim))).toEqual(sets.map(() => claimNames));
+    const kept = sets.slice(1).flatMap(({ volumes: records }) => records.map(keptOf));
+    const names = async () => (await objects.list(volumeSnapshots, {}, signal())).map(nameOf).sort();
+    await expect.poll(names, { timeout: 60_000, interval: 300 }).toEqual(kept.map(({ name }) => name).sort());
+    await expect.poll(() => inStorage(cluster(), 'snapshots'), { timeout: 60_000 }).toEqual(kept.map(({ handle }) => handle).sort());
+  });
+
   async function found(): Promise<unknown[]> {
     const listed = await run(['volumes', 'orphans', ...flags, '--older-than', '1s', '-o', 'json']);
     return JSON.parse(listed.stdout).orphans;
@@ -162,3 +180,8 @@ describeOnNode('volumes from the command line', cluster => {
     expect(await ended).toBe('SIGKILL');
   }
 });
+
+/** The last line, or the only document. */
+function lastDocument(stdout: string): unknown {
+  return JSON.parse(stdout.startsWith('{\n') ? stdout : (stdout.trim().split('\n').at(-1) ?? ''));
+}
