@@ -99,16 +99,26 @@ async function removeOne(
     if (volume !== undefined && found !== undefined) await objects.merge(volumes, '', volume, letGo(found), signal);
   }
   if (kind === snapshotContents) await letSnapshotGo(objects, name, signal);
+  const content = kind === volumeSnapshots ? contentOf(await objects.read(kind, namespace, name, signal)) : undefined;
+  if (content !== undefined) await letSnapshotGo(objects, content, signal);
   await objects.remove(kind, namespace, name, signal);
+  if (content !== undefined) await objects.remove(snapshotContents, '', content, signal);
 }
 
-/** The snapshot in the storage goes along, unless another content is of the same one. */
+function contentOf(snapshot: JsonObject | undefined): string | undefined {
+  return (
+    stringAt(snapshot, 'status', 'boundVolumeSnapshotContentName') ?? stringAt(snapshot, 'spec', 'source', 'volumeSnapshotContentName')
+  );
+}
+
+/** The snapshot in the storage goes along, unless another content is of the same one that is not about to go itself. */
 async function letSnapshotGo(objects: Objects, name: string, signal: AbortSignal): Promise<void> {
   const all = await listAll(objects, snapshotContents, signal);
   const handle = (content: JsonObject | undefined) =>
     stringAt(content, 'status', 'snapshotHandle') ?? stringAt(content, 'spec', 'source', 'snapshotHandle');
   const mine = all.find(content => stringAt(content, 'metadata', 'name') === name);
-  if (mine === undefined || all.some(other => other !== mine && handle(other) === handle(mine))) return;
+  const stays = (content: JsonObject) => at(content, 'metadata', 'deletionTimestamp') === undefined;
+  if (mine === undefined || all.some(other => other !== mine && handle(other) === handle(mine) && stays(other))) return;
   await objects.merge(snapshotContents, '', name, { spec: { deletionPolicy: 'Delete' } }, signal);
 }
 
