@@ -1,9 +1,16 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { BackupOutcome, Manifest } from '../../src/domain/backup-set.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
 import { createClaim, runPod } from '../cluster/pods.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
 import { type CaptureWorld, openCaptureWorld, type WorldOptions } from './capture-world.ts';
 import { makeNamespace } from './volumes.ts';
+
+/** Of a backup that has made a set. */
+export function manifestOf(outcome: BackupOutcome): Manifest {
+  if (outcome.phase === 'Failed') throw new Error(`the backup failed: ${outcome.error.message}`);
+  return outcome.manifest;
+}
 
 /** To be called inside tests. */
 export interface Captures {

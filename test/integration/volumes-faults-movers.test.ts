@@ -2,9 +2,13 @@ import { expect, test } from 'vitest';
 import { createLease } from '../../src/cluster/lease.ts';
 import { type JsonObject, stringAt } from '../../src/domain/json.ts';
 import type { Progress } from '../../src/domain/runtime.ts';
+import { volumeNames } from '../../src/domain/volume.ts';
 import { claims, pods, secrets, volumeSnapshots } from '../../src/volumes/kinds.ts';
+import { claimDigest } from '../../src/volumes/labels.ts';
 import { apiRequest } from '../cluster/api-request.ts';
-import { describeCaptures } from '../helpers/captures.ts';
+import { exec, startPod } from '../cluster/pods.ts';
+import { waitFor } from '../cluster/wait.ts';
+import { describeCaptures, manifestOf } from '../helpers/captures.ts';
 import { moverPod, nameOf, namespaceOf, never } from '../helpers/volumes.ts';
 
 const onlySnapshots = { snapshots: true, data: false };
@@ -13,12 +17,32 @@ const onlyData = { snapshots: false, data: true };
 /** Each fault is a claim’s own: its reason is told, the others go on, nothing stays behind, and the next run is clean. */
 describeCaptures('what goes wrong with a mover', ({ cluster, world, clean, withClaims }) => {
   test('a claim that is deleted while its data is moved is captured all the same, and one that is gone before its snapshot says so', async () => {
-    await withClaims('deleted');
-    await cluster().node.csi.setFaults({ CreateSnapshot: { delayMs: 500, times: 1 } });
-    const running = world().captureOne('deleted', onlyData);
-    await moverPod(world().objects);
-    await world().objects.remove(claims, 'deleted', 'data', never);
-    expect(await running).toMatchObject({ state: 'captured', data: { files: 1 } });
+    await withClaims('deleted', ['held', 'lost', 'moved']);
+    const pod = { namespace: 'deleted', name: 'holds' };
+    await startPod(cluster(), { ...pod, command: 'sleep 10000', claims: { '/data': 'held' } });
+    const annotations = {
+      'backup.holdfast.dev/quiesce': 'touch /tmp/begun; while [ ! -e /tmp/go ]; do usleep 100000; done',
+      'backup.holdfast.dev/hook-timeout': '100s',
+    };
+    await world().objects.merge(pods, 'deleted', 'holds', { metadata: { annotations } }, never);
+    // One snapshot at a time: the other claims wait for the pod of the first.
+    const running = world().backUp('deleted', onlyData, { settings: { parallelSnapshots: 1 } });
+    const begun = async () => (await exec(cluster(), pod, ['test', '-e', '/tmp/begun'])).exitCode === 0;
+    await waitFor('the hook has begun', begun, { timeoutMs: 60_000, intervalMs: 200 });
+    await world().objects.remove(claims, 'deleted', 'lost', never);
+    const gone = async () => (await world().objects.read(claims, 'deleted', 'lost', never)) === undefined;
+    await waitFor('the claim is gone', gone, { timeoutMs: 60_000, intervalMs: 200 });
+    await exec(cluster(), pod, ['touch', '/tmp/go']);
+    const moves = `app.kubernetes.io/component=mover,${volumeNames.claimLabel}=${claimDigest({ namespace: 'deleted', claim: 'moved' })}`;
+    await moverPod(world().objects, moves);
+    await world().objects.remove(claims, 'deleted', 'moved', never);
+    const manifest = manifestOf(await running);
+    expect(manifest).toMatchObject({ phase: 'PartiallyFailed', problems: [{ item: 'persistentvolumeclaims deleted/lost' }] });
+    expect(manifest.volumes).toMatchObject([
+      { claim: 'held', state: 'captured', data: { files: 1 } },
+      { claim: 'lost', state: 'failed', code: 'VOLUME_GONE', reason: 'the claim was deleted before its snapshot was taken' },
+      { claim: 'moved', state: 'captured', data: { files: 1 } },
+    ]);
   });
 
   test('a wrong password of the repository is said, and does no harm', async () => {

@@ -11,7 +11,7 @@ const onlySnapshots = { snapshots: true, data: false };
 const impatient = { snapshotTimeoutMs: 4_000 };
 
 /** Each fault is a claim’s own: its reason is told, the others go on, nothing stays behind, and the next run is clean. */
-describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims }) => {
+describeCaptures('what goes wrong with a volume', ({ cluster, world, clean, withClaims }) => {
   /** The driver's own name of it. */
   const volumeOf = async (namespace: string, name: string) => {
     const volume = stringAt(await world().objects.read(claims, namespace, name, never), 'spec', 'volumeName') ?? '';
@@ -38,6 +38,14 @@ describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims 
       ...{ state: 'failed', code: 'SNAPSHOT_TIMEOUT' },
       reason: expect.stringMatching(/after 4 s: it was taken, and the storage does not say that it can be used/),
     });
+    await clean();
+    // It answers when nobody waits any more.
+    await cluster().node.csi.setFaults({ CreateSnapshot: { delayMs: 15_000 } });
+    expect(await world().captureOne('late', onlySnapshots, { settings: impatient })).toMatchObject({
+      ...{ state: 'failed', code: 'SNAPSHOT_TIMEOUT' },
+      reason: expect.stringMatching(/after 4 s: (the driver has not taken it|nobody has taken notice of it)/),
+    });
+    await clean();
     await cluster().node.csi.setFaults({ CreateSnapshot: { readyAfterMs: 2_500 } });
     expect(await world().captureOne('late', onlySnapshots)).toMatchObject({ state: 'captured' });
   });

@@ -1,12 +1,12 @@
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import type { BackupOutcome, Manifest } from '../../src/domain/backup-set.ts';
+import type { BackupOutcome } from '../../src/domain/backup-set.ts';
 import { at, isObject, type JsonObject, stringAt } from '../../src/domain/json.ts';
 import { nodes, pods } from '../../src/volumes/kinds.ts';
 import { apiJson } from '../cluster/api-request.ts';
 import { nodeName } from '../cluster/kubelet.ts';
 import { waitFor } from '../cluster/wait.ts';
 import type { MishapProxy } from '../contract/object-store-proxy.ts';
-import { describeCaptures } from '../helpers/captures.ts';
+import { describeCaptures, manifestOf } from '../helpers/captures.ts';
 import { nameOf, namespaceOf, never } from '../helpers/volumes.ts';
 
 const onlyData = { snapshots: false, data: true };
@@ -59,10 +59,6 @@ describeCaptures(
         found => [...found.values()].find(pod => nameOf(pod) !== not && conditionOf(pod, 'PodScheduled') === 'Unschedulable'),
         { timeoutMs: 90_000, signal: never },
       );
-    const manifestOf = (outcome: BackupOutcome): Manifest => {
-      if (outcome.phase === 'Failed') throw new Error(`the backup failed: ${outcome.error.message}`);
-      return outcome.manifest;
-    };
 
     /** Begins a backup of new data; resolves when its mover is in the middle. */
     const begin = async (namespace: string): Promise<{ readonly backup: Promise<BackupOutcome> }> => {
