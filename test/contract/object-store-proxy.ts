@@ -14,7 +14,9 @@ export type Mishap =
   /** The connection breaks before the request is sent on. */
   | { readonly kind: 'refuse' }
   /** Nothing ever comes back. */
-  | { readonly kind: 'stall' };
+  | { readonly kind: 'stall' }
+  /** Sent on only then. */
+  | { readonly kind: 'hold'; readonly until: Promise<void> };
 
 export interface MishapProxy {
   readonly endpoint: string;
@@ -37,6 +39,7 @@ export async function startMishapProxy(target: string, address = '127.0.0.1'): P
     if (mishap?.kind === 'stall') return;
     if (mishap?.kind === 'refuse') incoming.socket.destroy();
     else if (mishap?.kind === 'answer') answer(incoming, outgoing, mishap.status, mishap.body ?? '');
+    else if (mishap?.kind === 'hold') void mishap.until.then(() => forward(target, incoming, outgoing, undefined));
     else forward(target, incoming, outgoing, mishap);
   });
   await new Promise<void>(resolve => server.listen(0, address, resolve));

@@ -1,24 +1,44 @@
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import type { BackupOutcome } from '../../src/domain/backup-set.ts';
 import { at, isObject, type JsonObject, stringAt } from '../../src/domain/json.ts';
+import type { RestoreOutcome } from '../../src/domain/restore-plan.ts';
+import { noProgress } from '../../src/domain/runtime.ts';
+import { everything } from '../../src/domain/selection.ts';
+import type { SetReader } from '../../src/repository/set-reader.ts';
+import { runRestore } from '../../src/restore/run.ts';
 import { nodes, pods } from '../../src/volumes/kinds.ts';
 import { apiJson } from '../cluster/api-request.ts';
+import { holdfastReference } from '../cluster/holdfast-image.ts';
 import { nodeName } from '../cluster/kubelet.ts';
+import { runPod } from '../cluster/pods.ts';
 import { waitFor } from '../cluster/wait.ts';
 import type { MishapProxy } from '../contract/object-store-proxy.ts';
 import { describeCaptures, manifestOf } from '../helpers/captures.ts';
-import { nameOf, namespaceOf, never } from '../helpers/volumes.ts';
+import { reader } from '../helpers/journey.ts';
+import { testRuntime } from '../helpers/runtime.ts';
+import { nameOf, namespaceOf, never, testVolumeSettings } from '../helpers/volumes.ts';
 
 const onlyData = { snapshots: false, data: true };
 const movers = 'app.kubernetes.io/component=mover';
 /** How long the store is away. */
-const outageMs = 20_000;
+const outageMs = 60_000;
+const hash = 'cd /data && sha256sum * | sort';
+
+/** Requests of movers: a method, and what their address contains. */
+interface Requests {
+  readonly method: 'GET' | 'PUT';
+  readonly path: string;
+  /** So many of them pass. */
+  readonly after?: number;
+}
 
 /** What happens around a mover while it uploads: whole backups, held in the middle by a proxy before the store. */
 describeCaptures(
   'while a mover uploads',
   ({ cluster, world, withClaims }) => {
     let proxy: MishapProxy;
+    const mover = { ...testVolumeSettings.mover, image: holdfastReference, timeoutMs: 300_000 };
+    const patient = { mover };
     beforeAll(() => {
       const between = world().proxy;
       if (between === undefined) throw new Error('there is no proxy');
@@ -39,8 +59,24 @@ describeCaptures(
       await apiJson(cluster(), path, { method: 'POST', body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata } });
     };
 
+    /** Holds such requests back from now on, until `open`. `reached` resolves once there has been one of each: their movers are in the middle. */
+    const hold = (...kinds: readonly Requests[]) => {
+      const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const [seen, held] = [new Map<Requests, number>(), new Set<Requests>()];
+      proxy.onRequest(({ method, url }) => {
+        const kind = kinds.find(one => one.method === method && url?.includes(one.path));
+        if (kind === undefined) return undefined;
+        const before = seen.get(kind) ?? 0;
+        seen.set(kind, before + 1);
+        if (before < (kind.after ?? 0)) return undefined;
+        held.add(kind);
+        if (held.size === kinds.length) reached.resolve();
+        return { kind: 'hold', until: gate.promise };
+      });
+      return { reached: reached.promise, open: gate.resolve };
+    };
     /** Refuses all packs from now on. Resolves once a mover wants to write one: it is in the middle. */
-    const holdUploads = (): Promise<void> => {
+    const refuseUploads = (): Promise<void> => {
       const { promise, resolve } = Promise.withResolvers<void>();
       proxy.onRequest(({ method, url }) => {
         if (method !== 'PUT' || !url?.includes('/data/')) return undefined;
@@ -60,14 +96,45 @@ describeCaptures(
         { timeoutMs: 90_000, signal: never },
       );
 
+    const fill = 'for i in $(seq 40); do head -c 500000 /dev/urandom > /data/$i; done; sync';
     /** Begins a backup of new data; resolves when its mover is in the middle. */
     const begin = async (namespace: string): Promise<{ readonly backup: Promise<BackupOutcome> }> => {
-      await withClaims(namespace, ['data'], 'for i in $(seq 40); do head -c 500000 /dev/urandom > /data/$i; done; sync');
-      const uploading = holdUploads();
+      await withClaims(namespace, ['data'], fill);
+      const uploading = refuseUploads();
       const backup = world().backUp(namespace, onlyData);
       await Promise.race([uploading, backup]);
       return { backup };
     };
+    const hashes = (namespace: string): Promise<string[]> =>
+      Promise.all(
+        ['one', 'two'].map(async claim => {
+          const { log, exitCode } = await runPod(cluster(), {
+            namespace,
+            name: `hash-${claim}`,
+            command: hash,
+            claims: { '/data': claim },
+          });
+          expect(exitCode, log).toBe(0);
+          return log;
+        }),
+      );
+    /** A set of a namespace with two claims, and what lies in them; made once. */
+    let both: Promise<{ readonly set: SetReader; readonly before: readonly string[] }> | undefined;
+    const twoClaims = () => {
+      both ??= (async () => {
+        await withClaims('two', ['one', 'two'], fill);
+        const { id } = manifestOf(await world().backUp('two', onlyData));
+        return { set: await reader(world().location, id), before: await hashes('two') };
+      })();
+      return both;
+    };
+    const restore = (set: SetReader, target: string): Promise<RestoreOutcome> =>
+      runRestore({
+        ...{ reader: set, cluster: world().api, runtime: testRuntime, progress: noProgress, signal: AbortSignal.timeout(400_000) },
+        options: { selection: { ...everything, includeNamespaces: ['two'] }, namespaceMapping: { two: target }, existing: 'skip' },
+        volumes: { ...world().tools(patient), identities: [world().location.identity] },
+      });
+    const fromRepository = ['one', 'two'].map(claim => ({ claim, state: 'filled', source: 'repository', files: 40 }));
     /** Drains the node of the only mover; gives its second pod, which no node takes. */
     const drain = async (): Promise<JsonObject> => {
       const [pod] = await moverPods();
@@ -105,22 +172,54 @@ describeCaptures(
       expect(manifestOf(await world().backUp('evicted', onlyData))).toMatchObject({ phase: 'Completed', volumes: [whole] });
     });
 
-    test('its store is away for a while: it asks until that is back, and the set is Completed', async () => {
-      const { backup } = await begin('away');
+    test('claims of one restore are filled side by side', async () => {
+      const { set, before } = await twoClaims();
+      const downloads = ['one', 'two'].map(claim => ({ method: 'GET', path: `/volumes/two/${claim}/data/` }) as const);
+      const { reached, open } = hold(...downloads);
+      const restoring = restore(set, 'beside');
+      // No mover can go on before both have asked for data.
+      await Promise.race([reached, restoring]);
+      const working = (await moverPods()).filter(pod => stringAt(pod, 'status', 'phase') === 'Running');
+      expect(working).toHaveLength(2);
+      open();
+      release();
+      const outcome = await restoring;
+      expect(outcome.problems).toEqual([]);
+      expect(outcome.volumes).toMatchObject(fromRepository);
+      expect(await hashes('beside')).toEqual(before);
+    });
+
+    test('its store is away for a minute, in the middle of a backup and of a restore: both ask until it is back, and are whole', {
+      timeout: 600_000,
+    }, async () => {
+      const { set, before } = await twoClaims();
+      await withClaims('away', ['data'], fill);
+      const kinds = [
+        { method: 'PUT', path: '/volumes/away/data/data/' },
+        { method: 'GET', path: '/volumes/two/one/data/', after: 1 },
+      ] as const;
+      const { reached, open } = hold(...kinds);
+      const backup = world().backUp('away', onlyData, { settings: patient, signal: AbortSignal.timeout(400_000) });
+      const restoring = restore(set, 'restored');
+      await Promise.race([reached, backup, restoring]);
       await world().s3.goAway();
-      const since = performance.now();
-      let last = since;
-      proxy.onRequest(() => {
-        last = performance.now();
+      const asked = new Map<object, number>();
+      proxy.onRequest(({ method, url }) => {
+        const kind = kinds.find(one => one.method === method && url?.includes(one.path));
+        if (kind !== undefined) asked.set(kind, (asked.get(kind) ?? 0) + 1);
         return undefined;
       });
-      await waitFor('the mover has asked in vain for a while', async () => last - since > outageMs, {
-        timeoutMs: 150_000,
-        intervalMs: 100,
-      });
+      const since = performance.now();
+      open();
+      const minute = async () => performance.now() - since > outageMs && kinds.every(kind => (asked.get(kind) ?? 0) > 1);
+      await waitFor('both have asked in vain for a minute', minute, { timeoutMs: 150_000, intervalMs: 100 });
       await expect(fetch(world().s3.endpoint)).rejects.toThrow();
       await world().s3.comeBack();
       expect(manifestOf(await backup)).toMatchObject({ phase: 'Completed', problems: [], volumes: [whole] });
+      const outcome = await restoring;
+      expect(outcome.problems).toEqual([]);
+      expect(outcome.volumes).toMatchObject(fromRepository);
+      expect(await hashes('restored')).toEqual(before);
     });
   },
   { proxied: true },
