@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { runBackup } from '../../src/backup/run.ts';
 import { type CapturedVolumes, createVolumeCapture, type VolumeWish } from '../../src/backup/volumes/capture.ts';
 import type { CaptureTools } from '../../src/backup/volumes/context.ts';
@@ -20,9 +24,11 @@ import { claims, configMaps, jobs, leases, pods, secrets, snapshotContents, volu
 import { createMovers } from '../../src/volumes/movers.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
+import { binary } from '../cluster/binaries.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
 import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
+import { tempDir } from '../cluster/temp-dir.ts';
 import { type MishapProxy, startMishapProxy } from '../contract/object-store-proxy.ts';
 import { type OpenLocation, openTestRepository } from './journey.ts';
 import { testRuntime } from './runtime.ts';
@@ -48,6 +54,8 @@ export interface CaptureWorld {
   backUp(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<BackupOutcome>;
   /** The record of the only claim of a namespace. */
   captureOne(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<VolumeRecord>;
+  /** A file of what was moved of a claim, with stock restic. */
+  stored(record: VolumeRecord, file: string): Promise<Buffer>;
   /** Whatever runs have left that is not meant to stay, and the number of snapshots that are. */
   remains(): Promise<{ readonly left: readonly string[]; readonly kept: number }>;
   close(): Promise<void>;
@@ -130,6 +138,15 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
       const [record] = records;
       if (record === undefined || records.length > 1) throw new Error(`there are ${records.length} records`);
       return record;
+    },
+    stored: async (record, file) => {
+      const dir = await tempDir('restored');
+      const { repository = '', snapshot = '' } = record.data ?? {};
+      const { password } = await world.tools().repositories.forBackup(record, never);
+      const env = { AWS_ACCESS_KEY_ID: s3.accessKey, AWS_SECRET_ACCESS_KEY: s3.secretKey, RESTIC_PASSWORD: password };
+      const from = ['--no-cache', '--repo', `s3:${s3.endpoint}/${bucket}/${address.prefix}/${repository}`];
+      await promisify(execFile)(await binary('restic'), [...from, 'restore', snapshot, '--target', dir], { env });
+      return await readFile(join(dir, file));
     },
     remains: () => remains(objects),
     close: async () => {

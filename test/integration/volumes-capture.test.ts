@@ -1,33 +1,15 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import type { HookRule } from '../../src/domain/hook-rule.ts';
-import type { VolumeRecord } from '../../src/domain/volume.ts';
 import { claims, pods, volumeSnapshots } from '../../src/volumes/kinds.ts';
-import { binary } from '../cluster/binaries.ts';
 import { createClaim, exec, runPod, startPod } from '../cluster/pods.ts';
-import { tempDir } from '../cluster/temp-dir.ts';
 import { describeCaptures } from '../helpers/captures.ts';
 import { makeNamespace, never } from '../helpers/volumes.ts';
 
-const run = promisify(execFile);
 const both = { snapshots: true, data: true };
 const onlyData = { snapshots: false, data: true };
 
 describeCaptures('capturing volumes', ({ cluster, world }) => {
-  /** What is in the repository, with stock restic. */
-  const restored = async (record: VolumeRecord, file: string): Promise<Buffer> => {
-    const dir = await tempDir('restored');
-    const { repository = '', snapshot = '' } = record.data ?? {};
-    const { password } = await world().tools().repositories.forBackup(record, never);
-    const env = { AWS_ACCESS_KEY_ID: world().s3.accessKey, AWS_SECRET_ACCESS_KEY: world().s3.secretKey, RESTIC_PASSWORD: password };
-    const repo = `s3:${world().s3.endpoint}/backups/cluster/${repository}`;
-    await run(await binary('restic'), ['--no-cache', '--repo', repo, 'restore', snapshot, '--target', dir], { env });
-    return await readFile(join(dir, file));
-  };
   const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
   test('keeps what pods wrote: in a snapshot of the cluster and in the repository, and an unchanged claim adds nothing', async () => {
@@ -44,7 +26,7 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
       snapshot: { driver: 'csi.holdfast.test', class: 'holdfast-test', kept: { namespace: 'holdfast' } },
       data: { repository: 'volumes/files/workspace/', source: 'snapshot', files: 1, bytes: 3_000_000 },
     });
-    expect(`${sha256(await restored(first, 'data/random'))}  -\n`).toBe(written.log);
+    expect(`${sha256(await world().stored(first, 'data/random'))}  -\n`).toBe(written.log);
     expect(progress.at(-1)).toBe(1);
 
     const second = await world().captureOne('files', both);
@@ -64,7 +46,7 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
     const record = await world().captureOne('blocks', onlyData);
     expect(record).toMatchObject({ state: 'captured', volumeMode: 'Block', data: { files: 1, bytes: 64 * 2 ** 20 } });
     expect(record.snapshot).not.toHaveProperty('kept');
-    expect(`${sha256(await restored(record, 'volume.img'))}  -\n`).toBe(written.log);
+    expect(`${sha256(await world().stored(record, 'volume.img'))}  -\n`).toBe(written.log);
   });
 
   test('stops the writes of a pod by its hooks while snapshots are taken, and lets them go on', async () => {
@@ -86,7 +68,7 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
       ['captured', ''],
       ['captured', ''],
     ]);
-    const [a, b] = await Promise.all(records.map(record => restored(record, 'data/n')));
+    const [a, b] = await Promise.all(records.map(record => world().stored(record, 'data/n')));
     expect(`${a}`).toBe(`${b}`);
     expect((await exec(cluster(), pod, ['cat', '/tmp/hooks'])).stdout).toBe('quiesce\nthaw\n');
     const now = async () => Number((await exec(cluster(), pod, ['cat', '/a/n'])).stdout);
@@ -146,7 +128,7 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
       reason: expect.stringContaining('while in use'),
     });
     expect(record.snapshot).toBeUndefined();
-    expect(`${await restored(record, 'data/file')}`).toBe('content\n');
+    expect(`${await world().stored(record, 'data/file')}`).toBe('content\n');
   });
 
   test('leaves out what has no data or is not wanted, each with its reason', async () => {

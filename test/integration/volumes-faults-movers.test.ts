@@ -5,6 +5,7 @@ import type { Progress } from '../../src/domain/runtime.ts';
 import { volumeNames } from '../../src/domain/volume.ts';
 import { claims, pods, secrets, volumeSnapshots } from '../../src/volumes/kinds.ts';
 import { claimDigest } from '../../src/volumes/labels.ts';
+import type { Movers } from '../../src/volumes/ports.ts';
 import { apiRequest } from '../cluster/api-request.ts';
 import { exec, startPod } from '../cluster/pods.ts';
 import { waitFor } from '../cluster/wait.ts';
@@ -15,7 +16,7 @@ const onlySnapshots = { snapshots: true, data: false };
 const onlyData = { snapshots: false, data: true };
 
 /** Each fault is a claim’s own: its reason is told, the others go on, nothing stays behind, and the next run is clean. */
-describeCaptures('what goes wrong with a mover', ({ cluster, world, clean, withClaims }) => {
+describeCaptures('what goes wrong with a mover', ({ cluster, world, clean, withClaims, partly, whole }) => {
   test('a claim that is deleted while its data is moved is captured all the same, and one that is gone before its snapshot says so', async () => {
     await withClaims('deleted', ['held', 'lost', 'moved']);
     const pod = { namespace: 'deleted', name: 'holds' };
@@ -46,31 +47,38 @@ describeCaptures('what goes wrong with a mover', ({ cluster, world, clean, withC
   });
 
   test('a wrong password of the repository is said, and does no harm', async () => {
-    await withClaims('password');
+    await withClaims('password', ['good', 'bad']);
     const before = world().moved.length;
-    const first = await world().captureOne('password', onlyData);
-    const [secret] = await world()
-      .objects.list(secrets, { namespace: 'holdfast', labelSelector: 'holdfast.dev/role=repository' }, never)
-      .then(all => all.filter(one => stringAt(one, 'metadata', 'annotations', 'holdfast.dev/claim') === 'password/data'));
+    const first = await whole('password', onlyData);
+    const labelSelector = 'holdfast.dev/role=repository';
+    const all = await world().objects.list(secrets, { namespace: 'holdfast', labelSelector }, never);
+    const secret = all.find(one => stringAt(one, 'metadata', 'annotations', 'holdfast.dev/claim') === 'password/bad');
     const right = stringAt(secret, 'data', 'password');
     const change = (password: string | undefined) =>
       world().objects.merge(secrets, 'holdfast', nameOf(secret), { data: { password } }, never);
     await change(Buffer.from('wrong').toString('base64'));
-    expect(await world().captureOne('password', onlyData)).toMatchObject({ state: 'failed', code: 'VOLUME_PASSWORD_WRONG' });
-    await change(right);
-    expect(await world().captureOne('password', onlyData)).toMatchObject({
-      state: 'captured',
-      data: { repository: first.data?.repository },
-    });
-    expect(world().moved.slice(before)).toMatchObject(['completed', 'failed', 'completed'].map(result => ({ action: 'backup', result })));
+    await partly('password', onlyData, { code: 'VOLUME_PASSWORD_WRONG' }, { mend: () => change(right) });
+    const last = await whole('password', onlyData);
+    const repositories = [first, last].map(({ volumes }) => volumes.map(({ data }) => data?.repository));
+    expect(repositories[1]).toEqual(repositories[0]);
+    const results = world()
+      .moved.slice(before)
+      .map(({ action, result }) => `${action} ${result}`);
+    expect(results.sort()).toEqual([...Array(5).fill('backup completed'), 'backup failed']);
   });
 
   test('a mover beyond its memory says which limit that was', async () => {
-    await withClaims('memory');
-    const mover = { ...world().tools().settings.mover, resources: { limits: { memory: '40Mi' } } };
-    const record = await world().captureOne('memory', onlyData, { settings: { mover } });
-    expect(record).toMatchObject({ state: 'failed', code: 'MOVER_FAILED', reason: expect.stringContaining('beyond its limit of 40Mi') });
-    expect(await world().captureOne('memory', onlyData)).toMatchObject({ state: 'captured' });
+    await withClaims('memory', ['good', 'bad']);
+    const [usual, small] = [world().tools(), { ...world().tools().settings.mover, resources: { limits: { memory: '40Mi' } } }];
+    const limited = world().tools({ mover: small });
+    const movers: Movers = { run: (task, run) => (task.subject.claim === 'bad' ? limited : usual).movers.run(task, run) };
+    await partly(
+      'memory',
+      onlyData,
+      { code: 'MOVER_FAILED', reason: expect.stringContaining('beyond its limit of 40Mi') },
+      { tools: { movers } },
+    );
+    await whole('memory', onlyData);
   });
 
   const kill = async (pod: JsonObject) => {

@@ -1,127 +1,142 @@
 import { expect, test } from 'vitest';
 import { stringAt } from '../../src/domain/json.ts';
 import { claims, pods, snapshotClasses, volumes } from '../../src/volumes/kinds.ts';
-import { storageClass } from '../cluster/csi.ts';
+import { type CsiFault, storageClass } from '../cluster/csi.ts';
 import { exec, startPod } from '../cluster/pods.ts';
 import { describeCaptures } from '../helpers/captures.ts';
 import { never } from '../helpers/volumes.ts';
 
 const both = { snapshots: true, data: true };
 const onlySnapshots = { snapshots: true, data: false };
-const impatient = { snapshotTimeoutMs: 4_000 };
+/** Enough for a snapshot on a busy machine. */
+const impatient = { settings: { snapshotTimeoutMs: 12_000 } };
+const longerMs = 18_000;
 
-/** Each fault is a claim’s own: its reason is told, the others go on, nothing stays behind, and the next run is clean. */
-describeCaptures('what goes wrong with a volume', ({ cluster, world, clean, withClaims }) => {
-  /** The driver's own name of it. */
-  const volumeOf = async (namespace: string, name: string) => {
-    const volume = stringAt(await world().objects.read(claims, namespace, name, never), 'spec', 'volumeName') ?? '';
+/** Each fault is that of the claim `bad`: its reason is told, the claim `good` is in the set, nothing stays behind, and the next set is whole. */
+describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims, partly, whole }) => {
+  /** The driver's own name of the volume of `bad`. */
+  const badVolume = async (namespace: string) => {
+    const volume = stringAt(await world().objects.read(claims, namespace, 'bad', never), 'spec', 'volumeName') ?? '';
     return stringAt(await world().objects.read(volumes, '', volume, never), 'spec', 'csi', 'volumeHandle') ?? '';
   };
+  const failSnapshots = async (namespace: string, fault: CsiFault) =>
+    cluster().node.csi.setFaults({ CreateSnapshot: { ...fault, match: await badVolume(namespace) } });
+  /** A pod that uses `bad`, with hooks. */
+  const startHooked = async (namespace: string) => {
+    const pod = { namespace, name: 'app', claims: { '/data': 'bad' } };
+    await startPod(cluster(), { ...pod, command: 'sleep 10000' });
+    const annotate = (quiesce: string, thaw: string, timeout = '2s') => {
+      const annotations = {
+        'backup.holdfast.dev/quiesce': quiesce,
+        'backup.holdfast.dev/thaw': thaw,
+        'backup.holdfast.dev/hook-timeout': timeout,
+      };
+      return world().objects.merge(pods, namespace, 'app', { metadata: { annotations } }, never);
+    };
+    return { pod, annotate };
+  };
 
-  test('a snapshot that fails says so in the driver’s words, and the claim beside it is captured', async () => {
+  test('a snapshot that fails says so in the driver’s words', async () => {
     await withClaims('fails', ['good', 'bad']);
-    await cluster().node.csi.setFaults({ CreateSnapshot: { message: 'disk on fire', match: await volumeOf('fails', 'bad') } });
-    const { records } = await world().capture('fails', onlySnapshots);
-    expect(records).toMatchObject([
-      { claim: 'bad', state: 'failed', code: 'SNAPSHOT_FAILED', reason: expect.stringContaining('disk on fire') },
-      { claim: 'good', state: 'captured', snapshot: { kept: { namespace: 'holdfast' } } },
-    ]);
-    await cluster().node.csi.setFaults({});
-    const again = await world().capture('fails', onlySnapshots);
-    expect(again.records.map(({ state }) => state)).toEqual(['captured', 'captured']);
+    await failSnapshots('fails', { message: 'disk on fire' });
+    await partly('fails', both, { code: 'SNAPSHOT_FAILED', reason: expect.stringContaining('disk on fire') });
+    await whole('fails', both);
   });
 
-  test('a snapshot that is taken and never ready, and one that nobody takes, have run out of time; a late one has not', async () => {
-    await withClaims('late');
-    await cluster().node.csi.setFaults({ CreateSnapshot: { readyAfterMs: -1 } });
-    expect(await world().captureOne('late', onlySnapshots, { settings: impatient })).toMatchObject({
-      ...{ state: 'failed', code: 'SNAPSHOT_TIMEOUT' },
-      reason: expect.stringMatching(/after 4 s: it was taken, and the storage does not say that it can be used/),
-    });
-    await clean();
+  test('a snapshot that is taken and never ready, and one that nobody takes, have run out of time; a late one has not', {
+    timeout: 400_000,
+  }, async () => {
+    await withClaims('late', ['good', 'bad']);
+    await failSnapshots('late', { readyAfterMs: -1 });
+    const unusable = /after 12 s: it was taken, and the storage does not say that it can be used/;
+    await partly('late', both, { code: 'SNAPSHOT_TIMEOUT', reason: expect.stringMatching(unusable) }, impatient);
+    await whole('late', onlySnapshots, { CreateSnapshot: { readyAfterMs: 2_500 } });
     // It answers when nobody waits any more.
-    await cluster().node.csi.setFaults({ CreateSnapshot: { delayMs: 15_000 } });
-    expect(await world().captureOne('late', onlySnapshots, { settings: impatient })).toMatchObject({
-      ...{ state: 'failed', code: 'SNAPSHOT_TIMEOUT' },
-      reason: expect.stringMatching(/after 4 s: (the driver has not taken it|nobody has taken notice of it)/),
-    });
-    await clean();
-    await cluster().node.csi.setFaults({ CreateSnapshot: { readyAfterMs: 2_500 } });
-    expect(await world().captureOne('late', onlySnapshots)).toMatchObject({ state: 'captured' });
+    await failSnapshots('late', { delayMs: longerMs });
+    const hangs = /after 12 s: (the driver has not taken it|nobody has taken notice of it)/;
+    await partly('late', both, { code: 'SNAPSHOT_TIMEOUT', reason: expect.stringMatching(hangs) }, impatient);
+    await whole('late', onlySnapshots);
   });
 
   test('a driver that is gone is a snapshot out of time, and works again once it is back', async () => {
-    await withClaims('gone');
+    await withClaims('gone', ['good', 'bad']);
+    const { pod, annotate } = await startHooked('gone');
+    await annotate('while [ ! -e /tmp/go ]; do usleep 100000; done', '', '100s');
+    const goodIsDone = Promise.withResolvers<void>();
+    const running = partly(
+      'gone',
+      both,
+      { code: expect.stringMatching(/^SNAPSHOT_(TIMEOUT|FAILED)$/) },
+      {
+        ...impatient,
+        progress: ({ phase, objects = 0 }) => (phase === 'volumes' && objects === 1 ? goodIsDone.resolve() : undefined),
+        mend: () => cluster().node.csi.startDriver(),
+      },
+    );
+    await Promise.race([goodIsDone.promise, running]);
     await cluster().node.csi.stopDriver();
-    const record = await world().captureOne('gone', onlySnapshots, { settings: impatient });
-    expect(record).toMatchObject({ state: 'failed', code: expect.stringMatching(/^SNAPSHOT_(TIMEOUT|FAILED)$/) });
-    await cluster().node.csi.startDriver();
-    // What could not go without the driver goes by then.
-    expect(await world().captureOne('gone', onlySnapshots)).toMatchObject({ state: 'captured' });
+    await exec(cluster(), pod, ['touch', '/tmp/go']);
+    await running;
+    await whole('gone', onlySnapshots);
   });
 
   test('a class that is missing or ambiguous is named, unless the claim may be read while in use', async () => {
-    await withClaims('classes');
+    await withClaims('classes', ['good', 'bad']);
     const strict = { settings: { liveFallback: false } };
-    const annotate = (value: string | null) =>
+    const annotate = (claim: string, value: string | null) =>
       world().objects.merge(
         claims,
         'classes',
-        'data',
+        claim,
         { metadata: { annotations: { 'backup.holdfast.dev/snapshot-class': value } } },
         never,
       );
-    await annotate('nothing');
-    expect(await world().captureOne('classes', both, strict)).toMatchObject({
-      ...{ state: 'failed', code: 'SNAPSHOT_CLASS_MISSING', reason: expect.stringContaining('VolumeSnapshotClass nothing') },
-    });
-    expect(await world().captureOne('classes', both)).toMatchObject({ state: 'captured', data: { source: 'live' } });
-    await annotate(null);
+    await annotate('bad', 'nothing');
+    const missing = { code: 'SNAPSHOT_CLASS_MISSING', reason: expect.stringContaining('VolumeSnapshotClass nothing') };
+    await partly('classes', both, missing, strict);
+    expect((await world().capture('classes', both)).records).toMatchObject([
+      { claim: 'bad', state: 'captured', data: { source: 'live' } },
+      { claim: 'good', state: 'captured', data: { source: 'snapshot' } },
+    ]);
+    await annotate('bad', null);
+    await annotate('good', storageClass);
     const second = await world().objects.read(snapshotClasses, '', storageClass, never);
     const annotations = { 'snapshot.storage.kubernetes.io/is-default-class': 'true' };
     await world().objects.create(snapshotClasses, { ...second, metadata: { name: 'another', annotations } }, never);
     try {
-      expect(await world().captureOne('classes', both, strict)).toMatchObject({
-        ...{ state: 'failed', code: 'SNAPSHOT_CLASS_MISSING', reason: expect.stringContaining(`another, ${storageClass}`) },
-      });
+      const ambiguous = { code: 'SNAPSHOT_CLASS_MISSING', reason: expect.stringContaining(`another, ${storageClass}`) };
+      await partly('classes', onlySnapshots, ambiguous, strict);
     } finally {
       await world().objects.remove(snapshotClasses, '', 'another', never);
     }
+    await whole('classes', onlySnapshots);
   });
 
-  test('a hook that fails or hangs fails the claims of its pod, which is thawed in any case', async () => {
-    await withClaims('hooks');
-    const pod = { namespace: 'hooks', name: 'app', claims: { '/data': 'data' } };
-    await startPod(cluster(), { ...pod, command: 'sleep 1000' });
-    const annotate = (quiesce: string, thaw: string) => {
-      const annotations = {
-        'backup.holdfast.dev/quiesce': quiesce,
-        'backup.holdfast.dev/thaw': thaw,
-        'backup.holdfast.dev/hook-timeout': '2s',
-      };
-      return world().objects.merge(pods, 'hooks', 'app', { metadata: { annotations } }, never);
-    };
+  test('a hook that fails or hangs fails the claims of its pod, which is thawed in any case', { timeout: 400_000 }, async () => {
+    await withClaims('hooks', ['good', 'bad']);
+    const { pod, annotate } = await startHooked('hooks');
+    const thaw = 'echo yes >> /tmp/thawed';
     const thawed = async () => (await exec(cluster(), pod, ['sh', '-c', 'cat /tmp/thawed; rm -f /tmp/thawed'])).stdout;
-    await annotate('echo not now >&2; exit 3', 'echo yes >> /tmp/thawed');
-    expect(await world().captureOne('hooks', both)).toMatchObject({
-      ...{ state: 'failed', code: 'VOLUME_HOOK_FAILED', reason: expect.stringMatching(/exit code 3 in pods hooks\/app \(main\): not now/) },
-    });
+    await annotate('echo not now >&2; exit 3', thaw);
+    const failed = /exit code 3 in pods hooks\/app \(main\): not now/;
+    await partly('hooks', both, { code: 'VOLUME_HOOK_FAILED', reason: expect.stringMatching(failed) });
     expect(await thawed()).toBe('yes\n');
-    await annotate('sleep 30', 'echo yes >> /tmp/thawed');
-    expect(await world().captureOne('hooks', both)).toMatchObject({
-      ...{ state: 'failed', code: 'VOLUME_HOOK_FAILED', reason: expect.stringContaining('did not end within 2 s') },
-    });
+    await annotate('sleep 30', thaw);
+    await partly('hooks', both, { code: 'VOLUME_HOOK_FAILED', reason: expect.stringContaining('did not end within 2 s') });
+    expect(await thawed()).toBe('yes\n');
+    await annotate('true', thaw);
+    await whole('hooks', onlySnapshots);
     expect(await thawed()).toBe('yes\n');
     await annotate('true', 'echo still frozen >&2; exit 1');
     const { records, problems } = await world().capture('hooks', onlySnapshots);
-    expect(records).toMatchObject([{ state: 'captured' }]);
+    expect(records).toMatchObject([{ state: 'captured' }, { state: 'captured' }]);
     expect(problems).toMatchObject([
       { item: 'pods hooks/app', code: 'VOLUME_HOOK_FAILED', message: expect.stringContaining('may still be frozen') },
     ]);
     // And when the snapshot fails between them.
-    await annotate('true', 'echo yes >> /tmp/thawed');
-    await cluster().node.csi.setFaults({ CreateSnapshot: { message: 'no' } });
-    expect(await world().captureOne('hooks', onlySnapshots)).toMatchObject({ state: 'failed', code: 'SNAPSHOT_FAILED' });
+    await annotate('true', thaw);
+    await failSnapshots('hooks', { message: 'no' });
+    await partly('hooks', onlySnapshots, { code: 'SNAPSHOT_FAILED' });
     // For the run before, which could not, and for this one.
     expect(await thawed()).toBe('yes\nyes\n');
     expect(world().warnings.splice(0)).toEqual([expect.stringContaining('pods hooks/app was left frozen by')]);

@@ -128,13 +128,18 @@ describeCaptures(
       })();
       return both;
     };
+    /** How many sets have all but their manifest, at the least. */
+    const indexes = async () => {
+      const all = await Array.fromAsync(world().location.repository.store.list('backups/', { signal: never }));
+      return all.filter(({ key }) => key.includes('/index-')).length;
+    };
     const restore = (set: SetReader, target: string): Promise<RestoreOutcome> =>
       runRestore({
         ...{ reader: set, cluster: world().api, runtime: testRuntime, progress: noProgress, signal: AbortSignal.timeout(400_000) },
         options: { selection: { ...everything, includeNamespaces: ['two'] }, namespaceMapping: { two: target }, existing: 'skip' },
         volumes: { ...world().tools(patient), identities: [world().location.identity] },
       });
-    const fromRepository = ['one', 'two'].map(claim => ({ claim, state: 'filled', source: 'repository', files: 40 }));
+    const fromRepository = ['one', 'two'].map(claim => ({ claim, state: 'filled', source: 'repository' }));
     /** Drains the node of the only mover; gives its second pod, which no node takes. */
     const drain = async (): Promise<JsonObject> => {
       const [pod] = await moverPods();
@@ -199,9 +204,11 @@ describeCaptures(
         { method: 'GET', path: '/volumes/two/one/data/', after: 1 },
       ] as const;
       const { reached, open } = hold(...kinds);
+      const sets = await indexes();
       const backup = world().backUp('away', onlyData, { settings: patient, signal: AbortSignal.timeout(400_000) });
       const restoring = restore(set, 'restored');
       await Promise.race([reached, backup, restoring]);
+      await waitFor('the objects are stored', async () => (await indexes()) > sets, { timeoutMs: 60_000, intervalMs: 100 });
       await world().s3.goAway();
       const asked = new Map<object, number>();
       proxy.onRequest(({ method, url }) => {
