@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { HookRule } from '../../src/domain/hook-rule.ts';
+import { type JsonObject, stringAt } from '../../src/domain/json.ts';
 import { claims, pods, volumeSnapshots } from '../../src/volumes/kinds.ts';
 import { createClaim, exec, runPod, startPod } from '../cluster/pods.ts';
 import { describeCaptures } from '../helpers/captures.ts';
@@ -113,6 +114,28 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
       ['ruled', 'captured', undefined],
     ]);
     expect(await ran('broken'), 'thawed all the same').toBe('thaw\nthaw\n');
+  });
+
+  test('takes the snapshots of claims side by side, so many as it may', async () => {
+    const names = ['a', 'b', 'c'];
+    await makeNamespace(world().objects, 'beside');
+    for (const name of names) await createClaim(cluster(), { namespace: 'beside', name });
+    // No snapshot is ever taken until the driver has refused two of them.
+    await cluster().node.csi.setFaults({ CreateSnapshot: { message: 'not yet' } });
+    const running = world().capture(
+      'beside',
+      { snapshots: true, data: false },
+      { settings: { parallelSnapshots: 2, snapshotTimeoutMs: 120_000 }, tools: { errorMs: 100_000 } },
+    );
+    const refused = (all: ReadonlyMap<string, JsonObject>) => {
+      const said = [...all.values()].filter(one => (stringAt(one, 'status', 'error', 'message') ?? '').includes('not yet'));
+      return said.length === 2 ? all.size : undefined;
+    };
+    const options = { timeoutMs: 90_000, signal: never };
+    expect(await world().objects.observe(volumeSnapshots, { namespace: 'beside' }, refused, options)).toBe(2);
+    await cluster().node.csi.setFaults({});
+    const { records } = await running;
+    expect(records).toMatchObject(names.map(claim => ({ claim, state: 'captured', snapshot: { kept: { namespace: 'holdfast' } } })));
   });
 
   test('reads a claim that no driver can snapshot while a pod uses it, and says so', async () => {
