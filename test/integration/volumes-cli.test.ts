@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
-import { symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import type { Manifest } from '../../src/domain/backup-set.ts';
@@ -23,6 +24,7 @@ import { holdfast, mainFile } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
 import { inStorage, keptOf, leaveContent, leaveFilled, leaveMover, leaveTwin, retainContent } from '../helpers/left-over.ts';
 import { testRuntime } from '../helpers/runtime.ts';
+import { bringBackWithoutUs, stockTools } from '../helpers/stock-tools.ts';
 import { makeNamespace, nameOf } from '../helpers/volumes.ts';
 
 const claimNames = ['one', 'two'];
@@ -40,7 +42,9 @@ describeOnNode('volumes from the command line', cluster => {
   let env: Record<string, string>;
   let store: ObjectStore;
   let orphans: string[];
-  let before: string;
+  let before: readonly string[];
+  /** The set that has the data of all claims. */
+  let first: string;
   /** Sets of snapshots alone, oldest first. */
   const sets: Manifest[] = [];
 
@@ -72,8 +76,9 @@ describeOnNode('volumes from the command line', cluster => {
     expect((await run(['keys', 'generate', '--out', join(work, 'keys')])).exit).toBe(0);
     const made = await run(['init', ...flags]);
     expect(made.exit, made.stderr).toBe(0);
-    const backup = await run(['backup', 'create', ...flags, '--include-namespaces', 'agents']);
+    const backup = await run(['backup', 'create', ...flags, '--include-namespaces', 'agents', '-o', 'name']);
     expect(backup.exit, backup.stdout + backup.stderr).toBe(0);
+    first = backup.stdout.trim();
     flags.push('--identity', join(work, 'keys', 'operator.identity'));
     orphans = ['volumes', 'orphans', ...flags, '--older-than', '1s'];
     const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
@@ -87,14 +92,14 @@ describeOnNode('volumes from the command line', cluster => {
 
   const run = (args: readonly string[]) => holdfast(args, { env });
 
-  async function hashes(): Promise<string> {
+  async function hashes(): Promise<string[]> {
     const logs = claimNames.map(async name => {
       const pod = { name: `hash-${name}`, namespace: 'agents', command: hashAll, claims: { '/data': name } };
       const { log, exitCode } = await runPod(cluster(), pod);
       expect(exitCode, log).toBe(0);
       return log;
     });
-    return (await Promise.all(logs)).join('');
+    return Promise.all(logs);
   }
 
   test('lists the claims of a backup and the files of one', async () => {
@@ -109,6 +114,29 @@ describeOnNode('volumes from the command line', cluster => {
     expect(files.stdout.trim().split('\n').sort()).toEqual(['/blob', '/src', '/src/greeting']);
     const none = await run(['volumes', 'files', 'latest', 'agents/one', '/nothing', ...flags]);
     expect(none).toMatchObject({ exit: 3, stderr: expect.stringContaining('there is no folder /nothing') });
+  });
+
+  test('comes back from the bucket by age, restic and a shell, as docs/volumes-without-us.md says', async () => {
+    const programs = await stockTools();
+    const copy = await tempDir('without-us');
+    // What any S3 client would fetch.
+    for (const key of [manifestKey(first), 'volumes/agents/one/password.age']) {
+      await mkdir(dirname(join(copy, key)), { recursive: true });
+      await writeFile(join(copy, key), store.get(key));
+    }
+    for (const out of ['all', 'file']) await mkdir(join(copy, out));
+    const variables = {
+      ...{ REPO: copy, SET: first, NAMESPACE: 'agents', CLAIM: 'one', FILE: '/data/src/greeting', HOME: copy },
+      ...{ IDENTITY: join(work, 'keys', 'operator.identity'), SIGNING_KEY: join(work, 'keys', 'signing.pub') },
+      ...{ AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey },
+      RESTIC_REPOSITORY: `s3:${server.endpoint}/backups/cli/volumes/agents/one`,
+    };
+    await bringBackWithoutUs({ programs, what: 'all', variables: { ...variables, OUT: join(copy, 'all') } });
+    const hashed = await promisify(execFile)('sh', ['-c', hashAll.replace('/data', join(copy, 'all/data'))]);
+    expect(hashed.stdout).toBe(before[0]);
+    await bringBackWithoutUs({ programs, what: 'file', variables: { ...variables, OUT: join(copy, 'file') } });
+    expect(await readdir(join(copy, 'file/data'), { recursive: true })).toEqual(['src', 'src/greeting']);
+    expect(await readFile(join(copy, 'file/data/src/greeting'), 'utf8')).toBe('hello\n');
   });
 
   test('kill -9 in the middle of a restore: the same command brings every byte back, once', async () => {
@@ -130,7 +158,7 @@ describeOnNode('volumes from the command line', cluster => {
     });
     const again = await run(create);
     expect(again.exit, again.stdout + again.stderr).toBe(0);
-    expect(await hashes()).toBe(before);
+    expect(await hashes()).toEqual(before);
     expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
     expect(await objects.list(volumes, {}, signal())).toHaveLength(2);
     expect(await found()).toEqual([]);
