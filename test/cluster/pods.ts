@@ -121,6 +121,32 @@ export async function runPod(access: Access, options: PodOptions): Promise<PodRe
   return { exitCode: pod.status.containerStatuses?.[0]?.state.terminated?.exitCode ?? -1, log };
 }
 
+/** Starts a Deployment of one such pod, labelled `app: <name>`, and waits until that runs. The pod's name. */
+export async function startDeployment(access: Access, options: PodOptions): Promise<string> {
+  const { metadata, spec } = podObject({ ...options, labels: { app: options.name } });
+  const { name, namespace } = metadata;
+  const template = { metadata: { labels: metadata['labels'] }, spec: { ...(spec as object), restartPolicy: 'Always' } };
+  const body: KubeObject = {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, ...(namespace !== undefined && { namespace }) },
+    spec: { replicas: 1, selector: { matchLabels: metadata['labels'] }, template },
+  };
+  await apiJson(access, `/apis/apps/v1/namespaces/${namespace}/deployments`, { method: 'POST', body });
+  return runningPod(access, options);
+}
+
+/** The pod of such a Deployment, once it runs. */
+export async function runningPod(access: Access, { name, namespace }: Pick<PodOptions, 'name' | 'namespace'>): Promise<string> {
+  const path = `/api/v1/namespaces/${namespace ?? anyNamespace}/pods?labelSelector=app%3D${name}`;
+  const running = async () => {
+    const { items } = await apiJson<{ items: (KubeObject & Pod)[] }>(access, path);
+    const found = items.find(({ metadata, status }) => status.phase === 'Running' && metadata['deletionTimestamp'] === undefined);
+    return found?.metadata.name;
+  };
+  return waitFor(`a pod of ${name} runs`, running, { timeoutMs: 120_000, intervalMs: 200 });
+}
+
 /** Output of a pod's container up to now. */
 export async function podLog(access: Access, { name, namespace }: Pick<PodOptions, 'name' | 'namespace'>): Promise<string> {
   const { status, text } = await apiRequest(access, `${podPath(name, namespace)}/log`);

@@ -7,15 +7,16 @@ import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import type { Manifest } from '../../src/domain/backup-set.ts';
 import { at, stringAt } from '../../src/domain/json.ts';
 import { kindName } from '../../src/domain/resource.ts';
-import type { Orphan } from '../../src/domain/volume-upkeep.ts';
+import type { Orphan, UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
 import { manifestKey } from '../../src/repository/layout.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { claims, jobs, namespaces, pods, snapshotContents, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
+import { dueCheck } from '../../src/volumes/upkeep-rules.ts';
 import { binary } from '../cluster/binaries.ts';
 import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
-import { createClaim, runPod } from '../cluster/pods.ts';
+import { createClaim, exec, runningPod, runPod, startDeployment } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
@@ -27,7 +28,8 @@ import { testRuntime } from '../helpers/runtime.ts';
 import { bringBackWithoutUs, stockTools } from '../helpers/stock-tools.ts';
 import { makeNamespace, nameOf } from '../helpers/volumes.ts';
 
-const claimNames = ['one', 'two'];
+/** The repository of the second is due to be read today. */
+const claimNames = ['one', nameDue()];
 const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
 const signal = () => AbortSignal.timeout(60_000);
 
@@ -92,22 +94,21 @@ describeOnNode('volumes from the command line', cluster => {
 
   const run = (args: readonly string[]) => holdfast(args, { env });
 
-  async function hashes(): Promise<string[]> {
-    const logs = claimNames.map(async name => {
-      const pod = { name: `hash-${name}`, namespace: 'agents', command: hashAll, claims: { '/data': name } };
-      const { log, exitCode } = await runPod(cluster(), pod);
-      expect(exitCode, log).toBe(0);
-      return log;
+  async function hashOf(claim: string): Promise<string> {
+    const { log, exitCode } = await runPod(cluster(), {
+      ...{ name: `hash-${claim}`, namespace: 'agents', command: hashAll, claims: { '/data': claim } },
     });
-    return Promise.all(logs);
+    expect(exitCode, log).toBe(0);
+    return log;
   }
+  const hashes = (): Promise<string[]> => Promise.all(claimNames.map(hashOf));
 
   test('lists the claims of a backup and the files of one', async () => {
     const listed = await run(['volumes', 'ls', 'latest', ...flags, '-o', 'json']);
     expect(listed.exit, listed.stderr).toBe(0);
     expect(JSON.parse(listed.stdout).volumes).toMatchObject([
       { claim: 'one', state: 'captured', data: { files: 2 } },
-      { claim: 'two', state: 'captured' },
+      { claim: claimNames[1], state: 'captured' },
     ]);
     const files = await run(['volumes', 'files', 'latest', 'agents/one', '/', '-r', ...flags, '-o', 'name']);
     expect(files.exit, files.stderr).toBe(0);
@@ -256,6 +257,61 @@ describeOnNode('volumes from the command line', cluster => {
     await expect.poll(found, patience).toEqual([]);
   });
 
+  test('brings one claim back: beside the living one, single files into it, and all of it once nobody uses it', {
+    timeout: 400_000,
+  }, async () => {
+    const restore = async (...args: string[]) => run(['volumes', 'restore', ...args, ...flags, '-o', 'json']);
+    const inOne = async (command: string) => {
+      const { log } = await runPod(cluster(), { name: 'looks', namespace: 'agents', command, claims: { '/data': 'one' } });
+      return log;
+    };
+    // From the snapshot that outlived what was left over.
+    const copied = await restore(sets[1]?.id ?? '', 'agents/one', '--to', 'agents/copy');
+    expect(copied.exit, copied.stdout + copied.stderr).toBe(0);
+    expect(lastDocument(copied.stdout)).toMatchObject({ namespace: 'agents', claim: 'copy', state: 'filled', source: 'snapshot' });
+    expect(await hashOf('copy')).toBe(before[0]);
+
+    const change = 'cd /data && rm blob && echo bye > src/greeting && echo new > extra && sync';
+    await inOne(change);
+    const greeting = [first, 'agents/one', '--in-place', '--include', '/src/greeting'];
+    const unconfirmed = await restore(...greeting);
+    expect(unconfirmed).toMatchObject({ exit: 2, stderr: expect.stringContaining('nobody is here to confirm it') });
+    const one = await restore(...greeting, '--yes');
+    expect(one.exit, one.stdout + one.stderr).toBe(0);
+    expect(lastDocument(one.stdout)).toMatchObject({ claim: 'one', state: 'filled', source: 'repository' });
+    expect(await inOne('cd /data && find . -type f | sort && cat src/greeting extra')).toBe('./extra\n./src/greeting\nhello\nnew\n');
+
+    const app = { name: 'app', namespace: 'agents', command: 'sleep 10000', claims: { '/data': 'one' } };
+    const pod = await startDeployment(cluster(), app);
+    const all = [first, 'agents/one', '--in-place', '--delete-others', '--yes'];
+    const refused = await restore(...all);
+    expect(refused).toMatchObject({ exit: 3, stderr: expect.stringContaining(pod) });
+    const scaled = await restore(...all, '--scale-down');
+    expect(scaled.exit, scaled.stdout + scaled.stderr).toBe(0);
+    const again = await runningPod(cluster(), app);
+    expect(again).not.toBe(pod);
+    expect((await exec(cluster(), { name: again, namespace: 'agents' }, ['sh', '-c', hashAll])).stdout).toBe(before[0]);
+    const told = await run(['ledger', 'get', ...ledgerFlags, '--action', 'restore.ended', '-o', 'json']);
+    const phases = (JSON.parse(told.stdout).entries as { details: { phase: string; volume?: object } }[])
+      .filter(({ details }) => details.volume !== undefined)
+      .map(({ details }) => details.phase);
+    expect(phases.sort()).toEqual(['Completed', 'Completed', 'Completed', 'Failed']);
+  });
+
+  test('keeps repositories up where no service does it, and lets go of nothing that is young or named', async () => {
+    const due = () => claimNames.filter(claim => dueCheck(`volumes/agents/${claim}/`, new Date()) !== undefined);
+    const dueBefore = due();
+    const done = await run(['volumes', 'upkeep', ...flags, '-o', 'json']);
+    expect(done.exit, done.stdout + done.stderr).toBe(0);
+    const { items, repositories, notices } = lastDocument(done.stdout) as UpkeepOutcome;
+    expect({ repositories, notices }).toEqual({ repositories: claimNames.length, notices: [] });
+    expect(items.map(({ state, forgotten }) => ({ state, forgotten }))).toEqual(items.map(() => ({ state: 'done', forgotten: 0 })));
+    // Midnight may come in between.
+    expect([dueBefore, due()]).toContainEqual(items.map(({ repository }) => repository.split('/').at(-2)));
+    const files = await run(['volumes', 'files', first, 'agents/one', '/', '-r', ...flags, '-o', 'name']);
+    expect(files.stdout.trim().split('\n').sort(), files.stderr).toEqual(['/blob', '/src', '/src/greeting']);
+  });
+
   /** What counts as left over: its kinds, namespaces and names. */
   async function found(): Promise<string[]> {
     const { stdout, stderr } = await run([...orphans, '-o', 'json']);
@@ -278,4 +334,8 @@ function lastDocument(stdout: string): unknown {
 
 function namesOf(some: readonly Orphan[]): string[] {
   return some.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`).sort();
+}
+
+function nameDue(): string {
+  for (let number = 2; ; number++) if (dueCheck(`volumes/agents/two-${number}/`, new Date()) !== undefined) return `two-${number}`;
 }

@@ -14,7 +14,7 @@ import { dueCheck } from '../../src/volumes/upkeep-rules.ts';
 import { binary } from '../cluster/binaries.ts';
 import { lateStorageClass, storageClass } from '../cluster/csi.ts';
 import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
-import { createClaim, runPod } from '../cluster/pods.ts';
+import { createClaim, exec, runningPod, runPod, startDeployment } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
@@ -76,7 +76,16 @@ describeOnNode('volumes through the service', cluster => {
     const env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, PATH: `${dir}:${process.env['PATH']}` };
     ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
     ok(await holdfast(['init', '--location', location, '--keys-dir', join(dir, 'keys')], { env }));
-    options = { dir, name: 'today', kubeconfig: cluster().kubeconfig, location, keysDir: join(dir, 'keys'), more: configured(false), env, patient: true };
+    options = {
+      dir,
+      name: 'today',
+      kubeconfig: cluster().kubeconfig,
+      location,
+      keysDir: join(dir, 'keys'),
+      more: configured(false),
+      env,
+      patient: true,
+    };
     service = await startServe(options);
     running.push(service);
     before = await made;
@@ -191,6 +200,20 @@ describeOnNode('volumes through the service', cluster => {
     expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
   });
 
+  test('a claim is written in place by the service: one file of it, and all of it while its deployment is scaled down', async () => {
+    await inPod('copy', 'cd /data && rm blob && echo bye > src/greeting && sync', 'elsewhere');
+    const inPlace = `volumes restore ${first} agents/one --to elsewhere/copy --in-place --yes`;
+    const filled = { namespace: 'elsewhere', claim: 'copy', state: 'filled', source: 'repository' };
+    expect(await ask(`${inPlace} --include /src/greeting`)).toMatchObject(filled);
+    expect(await inPod('copy', 'cd /data && find . -type f && cat src/greeting', 'elsewhere')).toBe('./src/greeting\nhello\n');
+    const app = { name: 'app', namespace: 'elsewhere', command: 'sleep 10000', claims: { '/data': 'copy' } };
+    const pod = await startDeployment(cluster(), app);
+    expect(await ask(`${inPlace} --scale-down`)).toMatchObject(filled);
+    const again = await runningPod(cluster(), app);
+    expect(again).not.toBe(pod);
+    expect((await exec(cluster(), { name: again, namespace: 'elsewhere' }, ['sh', '-c', hashAll])).stdout).toBe(before[0]);
+  });
+
   test('another backup, asked for by the command line, adds what has changed, and has nothing of what a restore has left over', async () => {
     await inPod('one', 'head -c 8000000 /dev/urandom > /data/blob && sync');
     const labels = { 'holdfast.dev/work': first, 'holdfast.dev/role': 'restore' };
@@ -255,7 +278,9 @@ describeOnNode('volumes through the service', cluster => {
     await untilMetric('orphans', value => value === 0);
   });
 
-  test('the first of a month: the clock has daily and monthly due at once, and their one set has snapshots and data', async () => {
+  test('the first of a month: the clock has daily and monthly due at once, and their one set has snapshots and data', {
+    timeout: 400_000,
+  }, async () => {
     const day = new Date(later);
     const time = Date.UTC(day.getUTCFullYear(), day.getUTCMonth() + 1, 1, 2);
     await startAt('month', time, configured(true));
@@ -269,7 +294,9 @@ describeOnNode('volumes through the service', cluster => {
     await untilMetric('movers_total{action="backup",result="completed"}', value => value === 2);
   });
 
-  test('a tier has what its parts say where the request says nothing of volumes: daily snapshots and no mover, monthly the data too', async () => {
+  test('a tier has what its parts say where the request says nothing of volumes: daily snapshots and no mover, monthly the data too', {
+    timeout: 400_000,
+  }, async () => {
     const of = async (tier: string): Promise<SetView> => {
       const done = await post('backups', { policy: 'agents', tier });
       expect(done, JSON.stringify(done)).toMatchObject({ phase: 'Completed', summary: { tier, notProtected: [] } });
