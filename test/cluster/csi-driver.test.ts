@@ -1,13 +1,11 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { binary } from './binaries.ts';
-import { nodeSupport } from './node-support.ts';
 import { tempDir } from './temp-dir.ts';
+import { describeWhereNode } from './with-node.ts';
 
 const run = promisify(execFile);
-const support = await nodeSupport();
-const name = 'the CSI driver of the tests passes the CSI project’s own suite';
 
 /** Both in namespaces of their own, so that mounts and the driver end with the suite. */
 const script = `
@@ -21,7 +19,7 @@ beforeEach(async () => {
   dir = await tempDir('sanity');
 });
 
-describe.skipIf(!support.supported)(support.supported ? name : `${name} (skipped: ${support.reason})`, () => {
+describeWhereNode('the CSI driver of the tests passes the CSI project’s own suite', () => {
   test.each(['mount', 'block'])('for volumes of the access type %s', async type => {
     const programs = [await binary('csi-driver'), await binary('csi-sanity')];
     const alone = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--propagation', 'private'];
