@@ -13,12 +13,13 @@ import { claims, namespaces, secrets, volumeSnapshots, volumes } from '../../src
 import { claimDigest } from '../../src/volumes/labels.ts';
 import type { Objects } from '../../src/volumes/objects.ts';
 import { type ClusterWithNode, startClusterWithNode } from '../cluster/cluster.ts';
-import { createClaim, runPod } from '../cluster/pods.ts';
+import { createClaim, exec, runningPod, runPod, startDeployment } from '../cluster/pods.ts';
 import { s3Client } from '../cluster/s3.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
 import { type CaptureWorld, openCaptureWorld } from '../helpers/capture-world.ts';
 import { reader } from '../helpers/journey.ts';
+import { inStorage } from '../helpers/left-over.ts';
 import { compareWith, failures } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 import { openVolumeWorld } from '../helpers/volume-world.ts';
@@ -26,18 +27,24 @@ import { makeNamespace } from '../helpers/volumes.ts';
 
 const selection = { ...everything, includeNamespaces: ['agents'] };
 const signal = () => AbortSignal.timeout(170_000);
-const claimNames = ['workspace', 'cache', 'device'];
-const hash: Readonly<Record<string, string>> = {
-  workspace: 'cd /data && find . -type f | sort | xargs sha256sum && find . | sort | xargs stat -c "%n %u:%g %a %F"',
-  cache: 'cd /data && find . -type f | sort | xargs sha256sum',
-  device: 'sha256sum < /dev/data',
+const claimNames = ['workspace', 'cache', 'device'] as const;
+type ClaimName = (typeof claimNames)[number];
+const hash: Readonly<Record<ClaimName, (path: string) => string>> = {
+  workspace: path => `cd ${path} && find . -type f | sort | xargs sha256sum && find . | sort | xargs stat -c "%n %u:%g %a %F"`,
+  cache: path => `cd ${path} && find . -type f | sort | xargs sha256sum`,
+  device: path => `sha256sum < ${path}`,
+};
+/** A workload that has all claims. */
+const agent = {
+  ...{ name: 'agent', command: 'sleep 10000', devices: ['/claims/device'] },
+  claims: Object.fromEntries(claimNames.map(name => [`/claims/${name}`, name])),
 };
 
 /** Captured by a backup, then destroyed in several ways. */
 describeOnNode('volumes after a disaster', cluster => {
   let world: CaptureWorld;
   let set: SetReader;
-  let before: Readonly<Record<string, string>>;
+  let before: Readonly<Record<ClaimName, string>>;
 
   beforeAll(async () => {
     world = await openCaptureWorld(cluster());
@@ -53,6 +60,8 @@ describeOnNode('volumes after a disaster', cluster => {
     const writeDevice = 'head -c 5000000 /dev/urandom | dd of=/dev/data conv=notrunc 2>/dev/null; sync';
     await Promise.all(claimNames.map(name => inPod(cluster(), 'agents', name, name === 'device' ? writeDevice : write)));
     before = await hashes(cluster(), 'agents');
+    await startDeployment(cluster(), { ...agent, namespace: 'agents' });
+    expect(await hashesInAgent(cluster(), 'agents')).toEqual(before);
     set = await backUp();
   }, 400_000);
   afterAll(() => world?.close());
@@ -81,21 +90,26 @@ describeOnNode('volumes after a disaster', cluster => {
     const outcome = await restore('agents', restoreTools());
     expect(outcome.problems).toEqual([]);
     expect(outcome.volumes).toMatchObject(claimNames.toSorted().map(claim => ({ claim, state: 'filled', source: 'snapshot' })));
-    expect(await hashes(cluster(), 'agents')).toEqual(before);
+    expect(await hashesInAgent(cluster(), 'agents')).toEqual(before);
     expect(failures(await compareWith(set, world.api, { selection }))).toEqual([]);
   });
 
-  test('the snapshots are gone too: the repository brings everything back', async () => {
+  test('the snapshots are gone too: the repository brings everything back, and the workload runs on what it had written', async () => {
     await destroy(world.objects, 'agents');
     for (const snapshot of await world.objects.list(volumeSnapshots, { namespace: 'holdfast' }, signal())) {
       await world.objects.remove(volumeSnapshots, 'holdfast', stringAt(snapshot, 'metadata', 'name') ?? '', signal());
     }
     const gone = async () => (await world.objects.list(volumeSnapshots, {}, signal())).length === 0;
     await waitFor('the snapshots are gone', gone, { timeoutMs: 60_000, intervalMs: 200 });
+    for (const what of ['volumes', 'snapshots'] as const) {
+      await expect.poll(() => inStorage(cluster(), what), { timeout: 60_000, interval: 200 }).toEqual([]);
+    }
     const outcome = await restore('agents', restoreTools());
     expect(outcome.problems).toEqual([]);
     expect(outcome.volumes).toMatchObject(claimNames.toSorted().map(claim => ({ claim, state: 'filled', source: 'repository' })));
+    expect(await hashesInAgent(cluster(), 'agents')).toEqual(before);
     expect(await hashes(cluster(), 'agents')).toEqual(before);
+    expect(failures(await compareWith(set, world.api, { selection }))).toEqual([]);
   });
 
   test('a wrong password fails its claim alone; without the Secret the sealed one serves', async () => {
@@ -142,6 +156,7 @@ describeOnNode('volumes after a disaster', cluster => {
       const outcome = await restore('agents', there.tools, there.api);
       expect(outcome.problems).toEqual([]);
       expect(outcome.volumes).toMatchObject(claimNames.map(() => ({ state: 'filled', source: 'repository' })));
+      expect(await hashesInAgent(second, 'agents')).toEqual(before);
       expect(await hashes(second, 'agents')).toEqual(before);
       await there.close();
     } finally {
@@ -150,19 +165,34 @@ describeOnNode('volumes after a disaster', cluster => {
   });
 });
 
-function inPod(cluster: ClusterWithNode, namespace: string, claim: string, command: string) {
-  const path = claim === 'device' ? '/dev/data' : '/data';
+function inPod(cluster: ClusterWithNode, namespace: string, claim: ClaimName, command: string) {
+  const path = pathOf(claim);
   const devices = claim === 'device' ? [path] : [];
   return runPod(cluster, { name: `pod-${claim}`, namespace, command, claims: { [path]: claim }, devices });
 }
 
-async function hashes(cluster: ClusterWithNode, namespace: string): Promise<Record<string, string>> {
+function pathOf(claim: ClaimName): string {
+  return claim === 'device' ? '/dev/data' : '/data';
+}
+
+async function hashes(cluster: ClusterWithNode, namespace: string): Promise<Record<ClaimName, string>> {
   const found = claimNames.map(async claim => {
-    const { log, exitCode } = await inPod(cluster, namespace, claim, hash[claim] ?? '');
+    const { log, exitCode } = await inPod(cluster, namespace, claim, hash[claim](pathOf(claim)));
     expect(exitCode, log).toBe(0);
     return [claim, log] as const;
   });
-  return Object.fromEntries(await Promise.all(found));
+  return Object.fromEntries(await Promise.all(found)) as Record<ClaimName, string>;
+}
+
+/** As the workload sees them, once it runs. */
+async function hashesInAgent(cluster: ClusterWithNode, namespace: string): Promise<Record<ClaimName, string>> {
+  const pod = { name: await runningPod(cluster, { ...agent, namespace }), namespace };
+  const found = claimNames.map(async claim => {
+    const { stdout, stderr, exitCode } = await exec(cluster, pod, ['sh', '-c', hash[claim](`/claims/${claim}`)]);
+    expect(exitCode, stderr).toBe(0);
+    return [claim, stdout] as const;
+  });
+  return Object.fromEntries(await Promise.all(found)) as Record<ClaimName, string>;
 }
 
 /** The namespace, its claims and their volumes. */
