@@ -26,7 +26,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { createAuthenticator, createAuthorizer } from './access.ts';
 import { openCluster, openRetriedStore, systemRuntime } from './adapters.ts';
 import { openKeys } from './keys.ts';
-import { giveMemoryBack } from './memory.ts';
+import { collector, giveMemoryBack } from './memory.ts';
 import { openObservation } from './observation.ts';
 import { openVolumes } from './volumes.ts';
 
@@ -82,6 +82,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     events: createEventBus(),
     sealIndex: first.settings.sealIndex === true,
     identityDir: atStart.identityDir,
+    forget: collector(runtime, closing.signal),
     rules: () => inForce.rules,
     volumes: volumes.on({ cluster, store }),
     volumeMetrics: observation.volumes,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { HoldfastError } from '../domain/errors.ts';
+import type { HeldIdentity, Identity } from '../domain/identity.ts';
 import {
   openPayload,
   openPayloadBytes,
@@ -45,7 +46,7 @@ function keyLines(text: string): { line: number; value: string }[] {
     .filter(({ value }) => value !== '' && !value.startsWith('#'));
 }
 
-function invalidLine(source: string, line: number, why: string): HoldfastError {
+export function invalidLine(source: string, line: number, why: string): HoldfastError {
   return new HoldfastError('KEY_INVALID', `${source}, line ${line}: ${why}`);
 }
 
@@ -78,19 +79,30 @@ function refuseMixed(recipients: readonly string[], source: string): void {
 /** Identities (private keys), one a line; blank lines and `#` comments allowed. KEY_INVALID names the line, never its content; none is an error. */
 export function parseIdentities(text: string, source = 'identities'): string[] {
   if (/^(age-encryption\.org\/|-----BEGIN AGE ENCRYPTED FILE-----)/.test(text.trimStart())) {
-    throw new HoldfastError('KEY_INVALID', `${source}: protected by a passphrase; open it with age -d first`);
+    throw protectedByPassphrase(source);
   }
-  const identities = keyLines(text).map(({ line, value }) => {
-    if (value.startsWith('age1')) throw invalidLine(source, line, 'a public recipient stands where an identity (AGE-SECRET-KEY-…) belongs');
-    try {
-      new Decrypter().addIdentity(value);
-    } catch {
-      throw invalidLine(source, line, 'not a valid age identity (AGE-SECRET-KEY-…)');
-    }
-    return value;
-  });
-  if (identities.length === 0) throw new HoldfastError('KEY_INVALID', `${source}: holds no age identity`);
+  const identities = keyLines(text).map(({ line, value }) => checkedIdentity(value, line, source));
+  if (identities.length === 0) throw holdsNoIdentity(source);
   return [...new Set(identities)];
+}
+
+/** The text of one line. KEY_INVALID. */
+export function checkedIdentity(value: string, line: number, source: string): string {
+  if (value.startsWith('age1')) throw invalidLine(source, line, 'a public recipient stands where an identity (AGE-SECRET-KEY-…) belongs');
+  try {
+    new Decrypter().addIdentity(value);
+  } catch {
+    throw invalidLine(source, line, 'not a valid age identity (AGE-SECRET-KEY-…)');
+  }
+  return value;
+}
+
+export function protectedByPassphrase(source: string): HoldfastError {
+  return new HoldfastError('KEY_INVALID', `${source}: protected by a passphrase; open it with age -d first`);
+}
+
+export function holdsNoIdentity(source: string): HoldfastError {
+  return new HoldfastError('KEY_INVALID', `${source}: holds no age identity`);
 }
 
 interface Opening {
@@ -137,10 +149,10 @@ function headerLength(file: Uint8Array): number {
   return end < 0 ? -1 : end + 1;
 }
 
-async function readFileKey(identities: readonly string[], header: Uint8Array): Promise<Uint8Array> {
+async function readFileKey(identities: readonly Identity[], header: Uint8Array): Promise<Uint8Array> {
   if (identities.length === 0) throw new HoldfastError('IDENTITY_MISSING', 'nothing can be opened: there is no identity');
   const decrypter = new Decrypter();
-  for (const identity of identities) decrypter.addIdentity(identity);
+  for (const identity of identities) decrypter.addIdentity(typeof identity === 'string' ? identity : keyOf(identity));
   try {
     return await decrypter.decryptHeader(header);
   } catch (thrown) {
@@ -149,6 +161,11 @@ async function readFileKey(identities: readonly string[], header: Uint8Array): P
     }
     throw new HoldfastError('BACKUP_CORRUPT', 'the header of the sealed file was altered');
   }
+}
+
+function keyOf({ key }: HeldIdentity): NonNullable<HeldIdentity['key']> {
+  if (key === undefined) throw new HoldfastError('IDENTITY_MISSING', 'nothing can be opened: the identity was let go');
+  return key;
 }
 
 /**
@@ -169,7 +186,7 @@ export async function seal(recipients: readonly string[], ...plain: readonly Uin
  * Opens an age file. IDENTITY_WRONG when no identity fits, BACKUP_CORRUPT when bytes were altered or cut. An alteration inside the very
  * stanza that belongs to an identity cannot be told from a file that was sealed for somebody else: IDENTITY_WRONG; compare digests first.
  */
-export async function open(identities: readonly string[], sealed: Uint8Array): Promise<Uint8Array> {
+export async function open(identities: readonly Identity[], sealed: Uint8Array): Promise<Uint8Array> {
   const length = checkedHeaderLength(sealed, true);
   const fileKey = await readFileKey(identities, sealed.subarray(0, length));
   const payload = sealed.subarray(length + payloadNonceBytes);
@@ -189,7 +206,7 @@ export async function* sealStream(recipients: readonly string[], plain: AsyncIte
  * Like `open`, as a stream. Every chunk given out is authentic and in its place, but only the end of the stream says that it was whole:
  * an error after some chunks means that all of them are to be thrown away.
  */
-export async function* openStream(identities: readonly string[], sealed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* openStream(identities: readonly Identity[], sealed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const source = sealed[Symbol.asyncIterator]();
   try {
     let start: Uint8Array = new Uint8Array(0);

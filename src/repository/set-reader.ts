@@ -1,5 +1,6 @@
 import type { IndexEntry, Manifest } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import type { Identity } from '../domain/identity.ts';
 import { archivePath } from '../domain/resource.ts';
 import { eachConcurrently } from './concurrency.ts';
 import { effectiveness, type Fixes, fixCollector, type IndexLine, readIndexPart } from './index-reader.ts';
@@ -16,7 +17,7 @@ const defaultConcurrency = 2;
 
 export interface OpenSetOptions {
   /** age identities; without one only the manifest and an unsealed index can be read. */
-  readonly identities?: readonly string[];
+  readonly identities?: readonly Identity[];
   /** Public keys (PEM) of which one must have signed the manifest; without any, only damage is ruled out. */
   readonly trusted?: readonly string[];
   readonly signal?: AbortSignal;
@@ -55,10 +56,10 @@ class StoredSet implements SetReader {
   readonly manifest: Manifest;
   readonly signature: ManifestSignature;
   readonly #repository: Repository;
-  readonly #identities: readonly string[];
+  readonly #identities: readonly Identity[];
   #fixes: Fixes | undefined;
 
-  constructor(repository: Repository, manifest: Manifest, signature: ManifestSignature, identities: readonly string[]) {
+  constructor(repository: Repository, manifest: Manifest, signature: ManifestSignature, identities: readonly Identity[]) {
     this.#repository = repository;
     this.manifest = manifest;
     this.signature = signature;

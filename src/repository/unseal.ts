@@ -3,16 +3,17 @@ import { createZstdDecompress } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { open } from '../crypto/age.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import type { Identity } from '../domain/identity.ts';
 import { isSealed } from './layout.ts';
 
 export interface Unsealing {
   /** age identities; needed for files whose name ends with `.age`. */
-  readonly identities: readonly string[];
+  readonly identities: readonly Identity[];
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Still compressed. IDENTITY_MISSING, IDENTITY_WRONG, BACKUP_CORRUPT; the file's digest is to be checked before. */
-async function unseal(name: string, bytes: Uint8Array, identities: readonly string[]): Promise<Uint8Array> {
+async function unseal(name: string, bytes: Uint8Array, identities: readonly Identity[]): Promise<Uint8Array> {
   if (!isSealed(name)) return bytes;
   if (identities.length === 0) throw new HoldfastError('IDENTITY_MISSING', `${name} is sealed, and no identity was given`);
   try {

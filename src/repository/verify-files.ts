@@ -1,5 +1,6 @@
 import type { IndexEntry, IndexRecord, Manifest, ShardRecord } from '../domain/backup-set.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
+import type { Identity } from '../domain/identity.ts';
 import { archivePath, kindName } from '../domain/resource.ts';
 import type { Progress } from '../domain/runtime.ts';
 import { eachConcurrently } from './concurrency.ts';
@@ -15,7 +16,7 @@ import { unsealedTar } from './unseal.ts';
 const shardsAtOnce = 2;
 
 export interface FilesCheck {
-  readonly identities: readonly string[];
+  readonly identities: readonly Identity[];
   readonly signal: AbortSignal | undefined;
   readonly progress: Progress;
   readonly findings: Findings;

@@ -1,5 +1,6 @@
 import type { Manifest } from '../domain/backup-set.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
+import type { Identity } from '../domain/identity.ts';
 import { noProgress, type Progress } from '../domain/runtime.ts';
 import { setFolders } from './catalog.ts';
 import { isDamage } from './damage.ts';
@@ -13,7 +14,7 @@ import { verifyFiles } from './verify-files.ts';
 
 export interface VerifyOptions extends CallOptions {
   /** age identities: with one, every object is opened and compared; without, only what lies sealed. */
-  readonly identities?: readonly string[] | undefined;
+  readonly identities?: readonly Identity[] | undefined;
   /** Public keys (PEM) of which one must have signed; the repository's own unless given. */
   readonly trusted?: readonly string[] | undefined;
   readonly progress?: Progress | undefined;

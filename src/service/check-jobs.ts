@@ -1,11 +1,10 @@
-import { wipe } from '../api/identity.ts';
 import type { Work as AskedWork, Caller } from '../api/service.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
 import type { SetReader } from '../repository/set-reader.ts';
 import { type VerifyReport, verifyRepository, verifySet } from '../repository/verify.ts';
 import { runValidation } from '../validate/run.ts';
-import { describeIdentity, openIdentities } from './identities.ts';
+import { describeIdentity, jobWith } from './identities.ts';
 import type { Prepared } from './job.ts';
 import { findSet, openContents } from './restore-jobs.ts';
 import { currentTerm, record, type World } from './world.ts';
@@ -24,8 +23,7 @@ export async function verifyJob(
 ): Promise<Prepared> {
   const from = describeIdentity(asked.identity);
   const set = asked.set === 'all' ? undefined : await findSet(world, asked.set, signal);
-  const identities = await openIdentities(world, asked.identity, signal);
-  return {
+  return jobWith(world, asked.identity, signal, async identities => ({
     submission: {
       ...{ kind: 'verify', subject: set ?? 'all', actor: caller.actor, lane: 'verify' },
       parameters: { set: set ?? 'all', ...(from !== undefined && { identity: from }) },
@@ -54,8 +52,7 @@ export async function verifyJob(
       const [first] = damaged.flatMap(({ id, findings }) => findings.map(finding => `${id}: ${finding.message}`));
       return { phase: 'Failed', summary: result, error: errorOf('VERIFY_FAILED', first ?? 'damage was found') };
     },
-    discard: () => wipe(asked.identity),
-  };
+  }));
 }
 
 /** In the order of their ids. */
@@ -78,29 +75,29 @@ export async function validateJob(
 ): Promise<Prepared> {
   const from = describeIdentity(asked.identity);
   const set = await findSet(world, asked.set, signal);
-  const identities = await openIdentities(world, asked.identity, signal);
-  await openContents(world, set, identities, signal);
   const { selection, namespaceMapping, storageClasses = {}, volumeSizes = {}, platform } = asked;
-  return {
-    submission: {
-      ...{ kind: 'validate', subject: set, actor: caller.actor, lane: 'validate' },
-      parameters: {
-        set,
-        selection,
-        namespaceMapping,
-        storageClasses,
-        volumeSizes,
-        platform,
-        ...(from !== undefined && { identity: from }),
-      },
-      ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
-    },
-    work: async context => {
-      const reader = await openContents(world, set, identities, context.signal);
-      return validateSet(world, reader, asked, context);
-    },
-    discard: () => wipe(asked.identity),
+  const parameters = {
+    set,
+    selection,
+    namespaceMapping,
+    storageClasses,
+    volumeSizes,
+    platform,
+    ...(from !== undefined && { identity: from }),
   };
+  return jobWith(world, asked.identity, signal, async identities => {
+    await openContents(world, set, identities, signal);
+    return {
+      submission: {
+        ...{ kind: 'validate', subject: set, actor: caller.actor, lane: 'validate', parameters },
+        ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
+      },
+      work: async context => {
+        const reader = await openContents(world, set, identities, context.signal);
+        return validateSet(world, reader, asked, context);
+      },
+    };
+  });
 }
 
 export async function validateSet(

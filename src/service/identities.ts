@@ -1,10 +1,14 @@
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type IdentitySource, wipe } from '../api/identity.ts';
-import { parseIdentities } from '../crypto/age.ts';
+import { holdIdentities } from '../crypto/held-identity.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import type { HeldIdentity } from '../domain/identity.ts';
 import type { ResourceKind } from '../domain/resource.ts';
+import type { Prepared } from './job.ts';
 import type { World } from './world.ts';
+
+const mostFileBytes = 1024 * 1024;
 
 const secrets: ResourceKind = {
   group: '',
@@ -30,19 +34,65 @@ export function identityFromRecord(recorded: unknown): IdentitySource | undefine
   return from === 'file' && file !== undefined ? { from, file } : undefined;
 }
 
-/** The age identities of a source; wipes what the source held. None without a source. IDENTITY_MISSING, KEY_INVALID, CLUSTER_ codes. */
+/** What looks for identities, and forgets them. */
+export type IdentityWorld = Pick<World, 'cluster' | 'identityDir' | 'forget'>;
+
+/** The age identities of a source, to be let go; wipes what the source held. None without a source. IDENTITY_MISSING, KEY_INVALID, CLUSTER_ codes. */
 export async function openIdentities(
-  world: Pick<World, 'cluster' | 'identityDir'>,
+  world: IdentityWorld,
   source: IdentitySource | undefined,
   signal: AbortSignal,
-): Promise<string[]> {
+): Promise<readonly HeldIdentity[]> {
   if (source === undefined) return [];
   const bytes = await bytesOf(world, source, signal);
   try {
-    return parseIdentities(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'), nameOf(source));
+    return holdIdentities(bytes, nameOf(source));
   } finally {
     bytes.fill(0);
     wipe(source);
+  }
+}
+
+/** Takes identities out of memory. May be called twice. */
+export function letGo(world: Pick<World, 'forget'>, identities: readonly HeldIdentity[]): void {
+  if (identities.every(({ key }) => key === undefined)) return;
+  for (const identity of identities) identity.letGo();
+  world.forget?.();
+}
+
+/** For work that ends here: the source stays the caller’s, and the identities are let go. */
+export async function withIdentities<T>(
+  world: IdentityWorld,
+  source: IdentitySource | undefined,
+  signal: AbortSignal,
+  work: (identities: readonly HeldIdentity[]) => Promise<T>,
+): Promise<T> {
+  const identities = await openIdentities(world, copyOf(source), signal);
+  try {
+    return await work(identities);
+  } finally {
+    letGo(world, identities);
+  }
+}
+
+/** Reading wipes what it read from. */
+function copyOf(source: IdentitySource | undefined): IdentitySource | undefined {
+  return source?.from === 'value' ? { from: 'value', bytes: Uint8Array.from(source.bytes) } : source;
+}
+
+/** For a job: the identities are let go when it has ended, or cannot be made. */
+export async function jobWith(
+  world: IdentityWorld,
+  source: IdentitySource | undefined,
+  signal: AbortSignal,
+  prepare: (identities: readonly HeldIdentity[]) => Promise<Prepared>,
+): Promise<Prepared> {
+  const identities = await openIdentities(world, source, signal);
+  try {
+    return { ...(await prepare(identities)), release: () => letGo(world, identities) };
+  } catch (thrown) {
+    letGo(world, identities);
+    throw thrown;
   }
 }
 
@@ -51,7 +101,7 @@ function nameOf(source: IdentitySource): string {
   return source.from === 'file' ? `identity file ${source.file}` : `secrets ${source.namespace}/${source.name}, key ${source.key}`;
 }
 
-async function bytesOf(world: Pick<World, 'cluster' | 'identityDir'>, source: IdentitySource, signal: AbortSignal): Promise<Uint8Array> {
+async function bytesOf(world: IdentityWorld, source: IdentitySource, signal: AbortSignal): Promise<Uint8Array> {
   if (source.from === 'value') return source.bytes;
   if (source.from === 'file') return fileBytes(world.identityDir, source.file);
   const { namespace, name, key } = source;
@@ -73,9 +123,23 @@ async function fileBytes(folder: string | undefined, file: string): Promise<Uint
       hint: 'set service.identityDir, and name a file in it; or send the identity, or name a Secret',
     });
   }
-  return readFile(join(folder, file)).catch((thrown: NodeJS.ErrnoException) => {
+  return wholeFile(join(folder, file)).catch((thrown: NodeJS.ErrnoException) => {
     throw new HoldfastError('IDENTITY_MISSING', `identity file ${file}: ${thrown.code === 'ENOENT' ? 'there is none' : thrown.code}`, {
       cause: thrown,
     });
   });
+}
+
+/** Into memory that is the caller’s alone, and is overwritten as one: what reads in pieces leaves them behind. */
+async function wholeFile(path: string): Promise<Uint8Array> {
+  const handle = await open(path);
+  try {
+    const { size } = await handle.stat();
+    if (size > mostFileBytes) throw Object.assign(new Error(), { code: 'EFBIG' });
+    const bytes = Buffer.from(new ArrayBuffer(size));
+    const { bytesRead } = await handle.read(bytes, 0, size, 0);
+    return bytes.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }

@@ -4,6 +4,6 @@ import type { Submission, Work } from '../operations/job.ts';
 export interface Prepared {
   readonly submission: Omit<Submission, 'idempotency'>;
   readonly work: Work;
-  /** Called once where the job is not started after all. */
-  readonly discard?: () => void;
+  /** Called when the job has ended, or is not started after all: lets go of what it held. */
+  readonly release?: () => void;
 }

@@ -1,6 +1,6 @@
-import { type IdentitySource, wipe } from '../api/identity.ts';
 import type { Work as AskedWork, Caller, RestoreRequest } from '../api/service.ts';
 import { HoldfastError } from '../domain/errors.ts';
+import type { HeldIdentity } from '../domain/identity.ts';
 import type { OperationRequest } from '../domain/operation.ts';
 import type { RestoreOptions, RestoreOutcome, RestorePlan } from '../domain/restore-plan.ts';
 import { noProgress } from '../domain/runtime.ts';
@@ -10,7 +10,7 @@ import { openSet, type SetReader } from '../repository/set-reader.ts';
 import { planRestore } from '../restore/plan.ts';
 import { runRestore } from '../restore/run.ts';
 import { validateSet } from './check-jobs.ts';
-import { describeIdentity, identityFromRecord, openIdentities } from './identities.ts';
+import { describeIdentity, identityFromRecord, jobWith, withIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
 import { currentTerm, record, type TermVolumes, type World } from './world.ts';
 
@@ -22,7 +22,7 @@ export function findSet(world: World, text: string, signal: AbortSignal): Promis
 }
 
 /** Opens a set for reading its contents. IDENTITY_MISSING before anything is read where it is sealed and there is no identity. */
-export async function openContents(world: World, id: string, identities: readonly string[], signal: AbortSignal): Promise<SetReader> {
+export async function openContents(world: World, id: string, identities: readonly HeldIdentity[], signal: AbortSignal): Promise<SetReader> {
   const set = await openSet(world.repository, id, { identities, trusted: world.keys.trusted, signal });
   if (set.manifest.encryption.scheme === 'age' && identities.length === 0) {
     throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and the request gives no identity`, {
@@ -35,11 +35,12 @@ export async function openContents(world: World, id: string, identities: readonl
 /** Nothing is written; the identity stays the caller's. */
 export async function planFor(world: World, request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
   const id = await findSet(world, request.set, signal);
-  const identities = await openIdentities(world, copyOf(request.identity), signal);
-  const reader = await openContents(world, id, identities, signal);
-  const { cluster, runtime } = world;
-  const volumes = volumesFor(world, reader, request.options, identities);
-  return planRestore({ cluster, reader, runtime, signal, progress: noProgress, ...volumes });
+  return withIdentities(world, request.identity, signal, async identities => {
+    const reader = await openContents(world, id, identities, signal);
+    const { cluster, runtime } = world;
+    const volumes = volumesFor(world, reader, request.options, identities);
+    return planRestore({ cluster, reader, runtime, signal, progress: noProgress, ...volumes });
+  });
 }
 
 /** What a restore of this set needs besides, for volumes. */
@@ -47,17 +48,12 @@ function volumesFor(
   from: { readonly volumes?: TermVolumes },
   { manifest }: SetReader,
   options: RestoreOptions,
-  identities: readonly string[],
+  identities: readonly HeldIdentity[],
 ) {
   const { volumes } = from;
   if (volumes === undefined || manifest.volumes.length === 0) return { options };
   const storageClasses = { ...volumes.settings.storageClasses, ...options.storageClasses };
   return { options: { ...options, storageClasses }, volumes: { ...volumes, identities } };
-}
-
-/** Reading wipes what it read from. */
-export function copyOf(source: IdentitySource | undefined): IdentitySource | undefined {
-  return source?.from === 'value' ? { from: 'value', bytes: Uint8Array.from(source.bytes) } : source;
 }
 
 interface Restoration {
@@ -76,18 +72,18 @@ export async function restoreJob(
 ): Promise<Prepared> {
   const from = describeIdentity(asked.identity);
   const set = await findSet(world, asked.set, signal);
-  const identities = await openIdentities(world, asked.identity, signal);
-  await openContents(world, set, identities, signal);
   const what: Restoration = { set, options: asked.options, dryRun: asked.dryRun, validate: asked.validate };
-  return {
-    submission: {
-      ...{ kind: 'restore', subject: set, actor: caller.actor, lane: 'restore' },
-      parameters: { ...what, ...(from !== undefined && { identity: from }) },
-      ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
-    },
-    work: restoreWork(world, what, () => Promise.resolve(identities)),
-    discard: () => wipe(asked.identity),
-  };
+  return jobWith(world, asked.identity, signal, async identities => {
+    await openContents(world, set, identities, signal);
+    return {
+      submission: {
+        ...{ kind: 'restore', subject: set, actor: caller.actor, lane: 'restore' },
+        parameters: { ...what, ...(from !== undefined && { identity: from }) },
+        ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
+      },
+      work: restoreWork(world, what, identities),
+    };
+  });
 }
 
 /** Takes an interrupted restore up again, where its identity can be had a second time: what is there already is not written again. */
@@ -95,17 +91,17 @@ export function resumeRestore(world: World, request: OperationRequest): { work: 
   const { identity, ...what } = request.parameters as unknown as Restoration & { identity?: unknown };
   const source = identityFromRecord(identity);
   if (request.kind !== 'restore' || 'volume' in request.parameters || (identity !== undefined && source === undefined)) return undefined;
-  return { work: restoreWork(world, what, signal => openIdentities(world, source, signal)), lane: 'restore' };
+  const work: Work = context => withIdentities(world, source, context.signal, identities => restoreWork(world, what, identities)(context));
+  return { work, lane: 'restore' };
 }
 
-function restoreWork(world: World, what: Restoration, identities: (signal: AbortSignal) => Promise<string[]>): Work {
+function restoreWork(world: World, what: Restoration, identities: readonly HeldIdentity[]): Work {
   return async context => {
     const { operation, signal, progress, log } = context;
     const term = currentTerm(world);
     const { cluster } = term;
-    const opened = await identities(signal);
-    const reader = await openContents(world, what.set, opened, signal);
-    const volumes = volumesFor(term, reader, what.options, opened);
+    const reader = await openContents(world, what.set, identities, signal);
+    const volumes = volumesFor(term, reader, what.options, identities);
     const input = { reader, cluster, runtime: world.runtime, signal, progress, ...volumes };
     if (what.dryRun) {
       const { totals, digest, steps, problems } = await planRestore(input);

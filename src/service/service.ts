@@ -2,8 +2,10 @@ import { wipe } from '../api/identity.ts';
 import type { Operations as ApiOperations, ObjectiveStatus, OperationQuery, Page, Readiness, Service } from '../api/service.ts';
 import { scopeContains } from '../domain/namespace-scope.ts';
 import type { Operation } from '../domain/operation.ts';
+import type { Operations } from '../operations/operations.ts';
 import { verifyLedger } from '../repository/ledger-verify.ts';
 import { backupsOf } from './backups.ts';
+import type { Prepared } from './job.ts';
 import { prepare } from './jobs.ts';
 import { planFor } from './restore-jobs.ts';
 import { retentionOf } from './retention.ts';
@@ -59,15 +61,18 @@ function operationsOf(world: World): ApiOperations {
   return {
     start: async (asked, caller, { idempotency, signal }) => {
       const identity = 'identity' in asked ? asked.identity : undefined;
+      let job: Prepared | undefined;
       try {
         currentTerm(world);
-        const job = await prepare(world, asked, caller, signal);
+        job = await prepare(world, asked, caller, signal);
         const submission = { ...job.submission, ...(idempotency !== undefined && { idempotency }) };
         const { operation, isNew } = await operations.submit(submission, job.work);
-        if (!isNew) job.discard?.();
+        if (isNew) void releaseAtEnd(operations, operation.request.id, job);
+        else job.release?.();
         return operation;
       } catch (thrown) {
         wipe(identity);
+        job?.release?.();
         throw thrown;
       }
     },
@@ -83,6 +88,12 @@ function operationsOf(world: World): ApiOperations {
       return operation;
     },
   };
+}
+
+/** Also where it was called off before it began. */
+async function releaseAtEnd(operations: Operations, id: string, { release }: Prepared): Promise<void> {
+  await operations.ended(id).catch(() => {});
+  release?.();
 }
 
 function filterOf({ kind, phase, after, within }: OperationQuery) {

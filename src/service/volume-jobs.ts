@@ -1,7 +1,7 @@
-import { wipe } from '../api/identity.ts';
 import type { Work as AskedWork, Caller } from '../api/service.ts';
 import type { ClaimRequest } from '../domain/claim-request.ts';
 import { asHoldfastError } from '../domain/errors.ts';
+import type { HeldIdentity } from '../domain/identity.ts';
 import type { Actor, OperationRequest } from '../domain/operation.ts';
 import type { Progress } from '../domain/runtime.ts';
 import type { VolumeOutcome } from '../domain/volume-restore.ts';
@@ -10,7 +10,7 @@ import type { Work } from '../operations/job.ts';
 import { recordOf, restoreClaim } from '../restore/volumes/restore-claim.ts';
 import { findOrphans, orphanAgeMs } from '../volumes/orphans.ts';
 import { runUpkeep } from '../volumes/upkeep.ts';
-import { describeIdentity, identityFromRecord, openIdentities } from './identities.ts';
+import { describeIdentity, identityFromRecord, jobWith, withIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
 import { findSet, openContents } from './restore-jobs.ts';
 import { currentTerm, record, volumesIn, type World } from './world.ts';
@@ -25,17 +25,17 @@ export async function volumeRestoreJob(
   const { request } = asked;
   const from = describeIdentity(asked.identity);
   const set = await findSet(world, asked.set, signal);
-  const identities = await openIdentities(world, asked.identity, signal);
-  recordOf(await openContents(world, set, identities, signal), request.from);
-  return {
-    submission: {
-      ...{ kind: 'restore', subject: set, actor: caller.actor, lane: 'restore' },
-      parameters: { set, volume: request, ...(from !== undefined && { identity: from }) },
-      ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
-    },
-    work: volumeRestoreWork(world, { set, request }, () => Promise.resolve(identities)),
-    discard: () => wipe(asked.identity),
-  };
+  return jobWith(world, asked.identity, signal, async identities => {
+    recordOf(await openContents(world, set, identities, signal), request.from);
+    return {
+      submission: {
+        ...{ kind: 'restore', subject: set, actor: caller.actor, lane: 'restore' },
+        parameters: { set, volume: request, ...(from !== undefined && { identity: from }) },
+        ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
+      },
+      work: volumeRestoreWork(world, { set, request }, identities),
+    };
+  });
 }
 
 /** Takes an interrupted restore of a claim up again, where its identity can be had a second time. */
@@ -43,17 +43,19 @@ export function resumeVolumeRestore(world: World, { kind, parameters }: Operatio
   const { set, volume, identity } = parameters as { set: string; volume?: ClaimRequest; identity?: unknown };
   const source = identityFromRecord(identity);
   if (kind !== 'restore' || volume === undefined || (identity !== undefined && source === undefined)) return undefined;
-  return { work: volumeRestoreWork(world, { set, request: volume }, signal => openIdentities(world, source, signal)), lane: 'restore' };
+  const work: Work = context =>
+    withIdentities(world, source, context.signal, identities => volumeRestoreWork(world, { set, request: volume }, identities)(context));
+  return { work, lane: 'restore' };
 }
 
 function volumeRestoreWork(
   world: World,
   { set, request }: { readonly set: string; readonly request: ClaimRequest },
-  opened: (signal: AbortSignal) => Promise<readonly string[]>,
+  identities: readonly HeldIdentity[],
 ): Work {
   return async ({ operation, signal, progress }) => {
     const term = currentTerm(world);
-    const [open, identities] = [volumesIn(term), await opened(signal)];
+    const open = volumesIn(term);
     const reader = await openContents(world, set, identities, signal);
     const fact = { actor: operation.actor, subject: set };
     const volume = { from: request.from, to: request.to ?? request.from, inPlace: request.inPlace };

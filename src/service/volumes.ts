@@ -4,8 +4,8 @@ import type { VolumeFile } from '../domain/volume-file.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
 import { volumeFiles } from '../volumes/files.ts';
 import { findOrphans, orphanAgeMs, removalFact, removeOrphans } from '../volumes/orphans.ts';
-import { openIdentities } from './identities.ts';
-import { copyOf, findSet } from './restore-jobs.ts';
+import { withIdentities } from './identities.ts';
+import { findSet } from './restore-jobs.ts';
 import { currentTerm, record, volumesIn, type World } from './world.ts';
 
 export function volumesOf(world: World): Volumes {
@@ -36,8 +36,7 @@ async function filesOf(world: World, request: FilesRequest, signal: AbortSignal)
   const { manifest } = await requireManifest(repository, id, { trusted: keys.trusted, signal });
   const { repository: key, snapshot } = filesInSet(manifest, request.claim);
   const { repositories, readFrom, program } = volumesIn(world);
-  const identities = await openIdentities(world, copyOf(request.identity), signal);
-  const { password } = await repositories.open(key, { identities, signal });
+  const { password } = await withIdentities(world, request.identity, signal, identities => repositories.open(key, { identities, signal }));
   const access = await readFrom(key, signal);
   const { path, recursive, most } = request;
   const files: VolumeFile[] = [];

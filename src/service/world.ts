@@ -88,6 +88,8 @@ export interface World {
   readonly sealIndex: boolean;
   /** Folder of identities that a request may name; undefined where none is configured. */
   readonly identityDir: string | undefined;
+  /** Collects garbage soon: keys that were let go lie in it. */
+  readonly forget?: () => void;
   rules(): ServiceRules;
   /** For reading; writes go through the term. */
   readonly volumes?: TermVolumes;

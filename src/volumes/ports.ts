@@ -1,3 +1,4 @@
+import type { Identity } from '../domain/identity.ts';
 import type { MoverAction, MoverMeasure, MoverRequest, MoverResult } from '../domain/mover.ts';
 import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Progress } from '../domain/runtime.ts';
@@ -28,7 +29,7 @@ export interface VolumeRepositories {
    */
   forBackup(claim: { readonly namespace: string; readonly claim: string }, signal: AbortSignal): Promise<VolumeRepository>;
   /** An existing one: by its Secret, else with the identities. IDENTITY_MISSING, IDENTITY_WRONG, STORE_NOT_FOUND. */
-  open(key: string, options: { readonly identities: readonly string[]; readonly signal: AbortSignal }): Promise<VolumeRepository>;
+  open(key: string, options: { readonly identities: readonly Identity[]; readonly signal: AbortSignal }): Promise<VolumeRepository>;
 }
 
 /** One thing for a mover to do. */

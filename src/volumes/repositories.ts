@@ -1,5 +1,6 @@
 import { open, seal } from '../crypto/age.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
+import type { Identity } from '../domain/identity.ts';
 import { type JsonObject, stringAt } from '../domain/json.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { volumeNames } from '../domain/volume.ts';
@@ -79,7 +80,7 @@ export function createVolumeRepositories(options: RepositoriesOptions): VolumeRe
   };
 }
 
-async function passwordFrom(store: ObjectStore, key: string, identities: readonly string[], signal: AbortSignal): Promise<string> {
+async function passwordFrom(store: ObjectStore, key: string, identities: readonly Identity[], signal: AbortSignal): Promise<string> {
   const name = volumePasswordKey(key, true);
   const bytes = await readBytes(store, name, longestPassword, { signal });
   if (bytes === undefined) {

@@ -1,4 +1,5 @@
 import { asHoldfastError } from '../domain/errors.ts';
+import type { Identity } from '../domain/identity.ts';
 import type { MoverRequest } from '../domain/mover.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
@@ -19,7 +20,7 @@ export interface UpkeepInput {
   readonly repositories: VolumeRepositories;
   readonly settings: Pick<VolumeSettings, 'namespace' | 'tuning' | 'parallel'>;
   /** For repositories that another cluster made. */
-  readonly identities: readonly string[];
+  readonly identities: readonly Identity[];
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
   readonly progress: Progress;

@@ -30,6 +30,7 @@ export interface ServeOptions {
 export interface Served {
   readonly url: string;
   readonly metricsUrl: string;
+  readonly pid: number;
   readonly configFile: string;
   /** All that it wrote so far. */
   log(): string;
@@ -107,7 +108,7 @@ export async function serveFrom(
       signal: AbortSignal.timeout(60_000),
     });
   return {
-    ...{ url: api, metricsUrl: metrics, configFile, said, exited },
+    ...{ url: api, metricsUrl: metrics, pid: child.pid!, configFile, said, exited },
     log: () => lines.join('\n'),
     get: async <T>(path: string, token: string = tokens.alice) => {
       const response = await call('GET', path, undefined, { authorization: `Bearer ${token}` });

@@ -1,3 +1,4 @@
+import type { Identity } from '../../domain/identity.ts';
 import type { VolumeSettings } from '../../domain/volume-settings.ts';
 import type { Movers, VolumeRepositories } from '../../volumes/ports.ts';
 
@@ -7,5 +8,5 @@ export interface VolumeTools {
   readonly movers: Movers;
   readonly repositories: VolumeRepositories;
   /** For passwords of repositories that another cluster made. */
-  readonly identities: readonly string[];
+  readonly identities: readonly Identity[];
 }
