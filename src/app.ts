@@ -21,6 +21,7 @@ import type { LedgerHead, LedgerQuery } from './repository/ledger.ts';
 import type { LedgerReport } from './repository/ledger-verify.ts';
 import type { Repository } from './repository/repository.ts';
 import type { SetReader } from './repository/set-reader.ts';
+import type { UseKind } from './repository/uses.ts';
 import type { RepositoryReport } from './repository/verify.ts';
 import type { ObjectStore } from './storage/object-store.ts';
 
@@ -84,6 +85,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
   /** `contents`: IDENTITY_MISSING when the set is sealed and no identity is configured. */
   readonly need: 'manifest' | 'contents';
+  /** What it is read for until the app is closed: retention is told, and keeps it. */
+  readonly use?: UseKind;
 }
 
 /** What the operations are made of; each is built once, when first asked for. */
@@ -96,6 +99,8 @@ interface Parts {
   store(): Promise<ObjectStore>;
   cluster(): Promise<ClusterApi>;
   volumes(): Promise<Volumes>;
+  /** Closes it with the app. */
+  keep<T extends { close(): Promise<void> }>(resource: T): T;
 }
 
 /** Wires configuration to adapters and adapters to use cases: the only place that does. Opens nothing by itself. */
@@ -114,7 +119,7 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     const factory = keep(await openVolumes(config, { runtime, recipients: await keys.recipients(), onWarning }));
     return factory.on({ cluster: await cluster(), store: await store() });
   });
-  const parts: Parts = { config, settings, runtime, keys, onWarning, store, cluster, volumes };
+  const parts: Parts = { config, settings, runtime, keys, onWarning, store, cluster, volumes, keep };
   return {
     location: async () => (await store()).url,
     init: async signal => {
@@ -157,7 +162,8 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
       return createVolumeCommands({ ...parts, repository: await openRepository(parts, signal) });
     },
     close: async () => {
-      await Promise.allSettled(opened.map(resource => resource.close()));
+      // What was opened last needs what was opened before it.
+      for (const resource of opened.reverse()) await resource.close().catch(() => {});
     },
   };
 }
@@ -252,10 +258,11 @@ async function resolveSet({ runtime, onWarning, keys }: Parts, from: Repository,
   return catalog.resolveSet(from, text, { now: runtime.now(), onNotice: onWarning, signal, trusted: await keys.trusted() });
 }
 
-async function openSet(parts: Parts, text: string, { signal, need }: OpenOptions): Promise<SetReader> {
+async function openSet(parts: Parts, text: string, { signal, need, use }: OpenOptions): Promise<SetReader> {
   const [identities, trusted] = [await parts.keys.identities(), await parts.keys.trusted()];
   const repository = await openRepository(parts, signal);
   const id = await resolveSet(parts, repository, text, signal);
+  if (use !== undefined) await tellUse(parts, repository, id, use, signal);
   const reader = await import('./repository/set-reader.ts');
   const set = await reader.openSet(repository, id, { identities, trusted, signal });
   if (need === 'contents' && set.manifest.encryption.scheme === 'age' && identities.length === 0) {
@@ -264,12 +271,21 @@ async function openSet(parts: Parts, text: string, { signal, need }: OpenOptions
   return set;
 }
 
+/** Before it is read, until the app is closed. */
+async function tellUse(parts: Parts, repository: Repository, set: string, kind: UseKind, signal: AbortSignal): Promise<void> {
+  const [{ beginUse }, { actorHere }] = await Promise.all([import('./repository/uses.ts'), import('./app/user.ts')]);
+  const { runtime, onWarning } = parts;
+  parts.keep(await beginUse(repository, set, { kind, by: actorHere().name, runtime, onTrouble: onWarning, signal }));
+}
+
 async function verify(parts: Parts, what: string, run: Run): Promise<RepositoryReport> {
   const { verifyRepository, verifySet } = await import('./repository/verify.ts');
   const options = { ...run, identities: await parts.keys.identities(), trusted: await parts.keys.trusted() };
   const repository = await openRepository(parts, run.signal);
-  if (what === 'all') return verifyRepository(repository, options);
-  const report = await verifySet(repository, await resolveSet(parts, repository, what, run.signal), options);
+  const id = what === 'all' ? what : await resolveSet(parts, repository, what, run.signal);
+  await tellUse(parts, repository, id, 'verify', run.signal);
+  if (id === 'all') return verifyRepository(repository, options);
+  const report = await verifySet(repository, id, options);
   return { ok: report.state === 'verified', sets: [report] };
 }
 

@@ -6,6 +6,7 @@ import { type Hold, hold, holdOf, release } from '../repository/holds.ts';
 import { openLedger } from '../repository/ledger.ts';
 import { operationFolders, readOperationRequest } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
+import { listUses } from '../repository/uses.ts';
 import type { BusySets, RetentionPlan } from '../schedule/retention.ts';
 import { type PlanOptions, type RetentionOutcome, readRetentionPlan, runRetention } from '../schedule/retention-run.ts';
 import type { Keys } from './keys.ts';
@@ -45,7 +46,7 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
   const planning = (yes: boolean): PlanOptions => ({
     ...{ repository, trusted, runtime, signal },
     policies: config.policies,
-    busy: () => busySets(repository, signal),
+    busy: () => busySets(repository, runtime.now(), signal),
     limits: { yes, ...maxShareOf(config) },
   });
   const writing = async () => {
@@ -84,9 +85,9 @@ function maxShareOf({ settings }: RetentionParts['config']): { maxShare?: number
 
 const doing: Readonly<Record<string, string>> = { restore: 'being restored', verify: 'being verified', validate: 'being validated' };
 
-/** What services do with sets, as their records say: an operation without a result goes on, or waits to be taken up again. */
-async function busySets(repository: Repository, signal: AbortSignal): Promise<BusySets> {
-  const busy = new Map<string, string>();
+/** What others do with sets, services by the records of their operations: one without a result goes on, or waits to be taken up again. */
+async function busySets(repository: Repository, now: Date, signal: AbortSignal): Promise<BusySets> {
+  const busy = await listUses(repository, { now, signal });
   for (const [id, files] of await operationFolders(repository, { signal })) {
     if (files.has('result.json') || !files.has('request.json')) continue;
     const request = await readOperationRequest(repository, id, { signal });

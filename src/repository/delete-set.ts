@@ -5,7 +5,7 @@ import type { LedgerFact } from '../domain/ledger.ts';
 import type { Actor } from '../domain/operation.ts';
 import { eachConcurrently } from './concurrency.ts';
 import { holdKey, holdNumbers } from './hold-records.ts';
-import { beginDeletion, type Hold } from './holds.ts';
+import { beginDeletion, giveUpDeletion } from './holds.ts';
 import { manifestKey, setPrefix } from './layout.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
 import { maxManifestBytes, requireManifest } from './read-manifest.ts';
@@ -26,6 +26,8 @@ export interface DeleteOptions extends CallOptions {
   record(fact: LedgerFact): Promise<unknown>;
   /** Asked before each delete. */
   readonly fence?: Fence | undefined;
+  /** What is being done with the set. Asked once more when nobody can hold it any more: who begins to read it then is told that it goes. */
+  doing?(set: string): Promise<string | undefined>;
 }
 
 interface Deletion {
@@ -47,19 +49,25 @@ const whileVisible: readonly ((deletion: Deletion, manifest: Manifest) => Promis
 const afterwards: readonly ((deletion: Deletion) => Promise<void>)[] = [deleteFiles, deleteHoldRecords];
 
 /**
- * Deletes a set: what is visible is either all of it or nothing, wherever this is interrupted. Resolves with the hold, and leaves the set
- * alone, when somebody holds it by now. NOT_LEADER, BACKUP_NOT_FOUND, BACKUP_CORRUPT, SIGNATURE_INVALID, STORE_ codes.
+ * Deletes a set: what is visible is either all of it or nothing, wherever this is interrupted. Resolves with the reason, and leaves the set
+ * alone, when somebody holds or reads it by now. NOT_LEADER, BACKUP_NOT_FOUND, BACKUP_CORRUPT, SIGNATURE_INVALID, STORE_ codes.
  */
 export async function deleteSet(
   repository: Repository,
   id: string,
   reasons: readonly string[],
   options: DeleteOptions,
-): Promise<Hold | undefined> {
+): Promise<string | undefined> {
   const { manifest } = await requireManifest(repository, id, options);
   options.fence?.check();
-  const held = await beginDeletion(repository, id, { ...options, reason: reasons.join('; '), by: options.actor.name });
-  if (held !== undefined) return held;
+  const record = { ...options, reason: reasons.join('; '), by: options.actor.name };
+  const held = await beginDeletion(repository, id, record);
+  if (held !== undefined) return `held by ${held.by}: ${held.reason}`;
+  const doing = await options.doing?.(id);
+  if (doing !== undefined) {
+    await giveUpDeletion(repository, id, { ...record, reason: doing });
+    return doing;
+  }
   const { startedAt, tier, phase, objects } = manifest;
   await options.record({ action: 'set.deleted', actor: options.actor, subject: id, details: { reasons, startedAt, tier, phase, objects } });
   const deletion = { repository, id, options };

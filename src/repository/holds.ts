@@ -100,11 +100,16 @@ export async function giveUpDeletion(repository: Repository, set: string, option
   if (isBeingDeleted) await putHoldRecord(repository, nextRecord(repository, set, seq, options, { held: false }), options);
 }
 
+/** Was its deletion begun, and not finished? */
+export async function isBeingDeleted(repository: Repository, set: string, options: HoldReadOptions = {}): Promise<boolean> {
+  return (await stateOf(repository, set, options)).isBeingDeleted;
+}
+
 /** Ids of the sets whose deletion was begun, and not finished. */
 export async function begunDeletions(repository: Repository, options: HoldReadOptions = {}): Promise<Set<string>> {
   const begun = new Set<string>();
   for await (const set of setsWithHolds(repository, options)) {
-    if ((await stateOf(repository, set, options)).isBeingDeleted) begun.add(set);
+    if (await isBeingDeleted(repository, set, options)) begun.add(set);
   }
   return begun;
 }

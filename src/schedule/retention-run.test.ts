@@ -22,6 +22,17 @@ beforeEach(async () => {
 afterEach(() => at.remove());
 
 describe('a run', () => {
+  it('leaves a set that somebody began to read when its deletion had begun, and can delete it later', async () => {
+    const [old] = [await at.taken('2026-01-01'), await at.taken('2026-11-23')];
+    let asked = 0;
+    // The plan, the last look before the deletion, and the one when nobody can hold the set any more.
+    const busy = async () => new Map(++asked === 3 ? [[old, 'being restored by alice']] : []);
+    const { items } = await at.run({ busy });
+    expect(items).toEqual([{ set: old, result: 'kept', message: 'being restored by alice' }]);
+    expect([await begunDeletions(at.repository), at.facts]).toEqual([new Set(), []]);
+    expect(results(await at.run())).toEqual({ [old]: 'deleted' });
+  });
+
   it('deletes what the plan lets go, with everything that belongs to it, and nothing else', async () => {
     const [old, kept] = [await at.taken('2026-01-01'), await at.taken('2026-11-23')];
     const before = await allFiles(at.repository.store);

@@ -7,6 +7,7 @@ import { begunDeletions, giveUpDeletion, listHolds } from '../repository/holds.t
 import { finishLeftovers, leftoverAgeMs, readLeftovers, storeTime } from '../repository/leftovers.ts';
 import type { CallOptions } from '../repository/read-bytes.ts';
 import type { Repository } from '../repository/repository.ts';
+import { clearUses } from '../repository/uses.ts';
 import { type BusySets, doingWith, planRetention, type RetentionInput, type RetentionPlan, toDelete } from './retention.ts';
 
 export interface PlanOptions extends CallOptions {
@@ -84,6 +85,7 @@ export async function runRetention(options: RetentionRunOptions): Promise<Retent
     const item = await run().catch((thrown: unknown) => failed(id, thrown));
     if (item !== undefined) items.push(item);
   }
+  await clearUses(repository, { ...options, now: options.runtime.now(), mayDelete: () => options.fence?.check() });
   return { plan, items, notices: found.notices };
 }
 
@@ -129,8 +131,11 @@ async function lookAround(options: RetentionRunOptions): Promise<Surroundings> {
 async function letGo(id: string, reasons: readonly string[], options: RetentionRunOptions): Promise<RetentionItem> {
   const doing = doingWith(id, await options.busy());
   if (doing !== undefined) return { set: id, result: 'kept', message: doing };
-  const held = await deleteSet(options.repository, id, reasons, deleteOptions(options));
-  if (held !== undefined) return { set: id, result: 'kept', message: `held by ${held.by}: ${held.reason}` };
+  const kept = await deleteSet(options.repository, id, reasons, {
+    ...deleteOptions(options),
+    doing: async set => doingWith(set, await options.busy()),
+  });
+  if (kept !== undefined) return { set: id, result: 'kept', message: kept };
   return { set: id, result: 'deleted', message: '' };
 }
 

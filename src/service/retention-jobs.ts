@@ -30,7 +30,7 @@ export function retentionJob(
       const outcome = await runRetention({
         ...{ repository, policies, trusted, signingKey, actor, fence, signal, progress },
         runtime: world.runtime,
-        busy: async () => busySets(world),
+        busy: () => busySets(world, signal),
         limits: { maxShare, yes: beyondLimit },
         record: async fact => {
           fence.check();

@@ -1,5 +1,6 @@
 import { listHolds } from '../repository/holds.ts';
-import { planRetention, type RetentionDecision, type RetentionPlan } from '../schedule/retention.ts';
+import { listUses } from '../repository/uses.ts';
+import { type BusySets, planRetention, type RetentionDecision, type RetentionPlan } from '../schedule/retention.ts';
 import type { World } from './world.ts';
 
 /** A plan of many sets takes a tenth of a second to make, and is asked for with every set that is shown. */
@@ -13,31 +14,40 @@ export interface MadePlan {
 
 export interface Planner {
   /**
-   * What retention would do now, or would have done less than half a minute ago where nothing has changed but the time; nothing is changed.
+   * What retention would do now, or would have done less than half a minute ago where nothing has changed but the time, or what other processes
+   * read; nothing is changed.
    * A run makes its own plan, and deletes what was agreed to or nothing. STORE_ codes.
    */
   now(signal: AbortSignal): Promise<MadePlan>;
 }
 
 export function openPlanner(world: World): Planner {
-  let last: (MadePlan & { readonly of: string; readonly policies: unknown }) | undefined;
+  let last: (MadePlan & { readonly of: string; readonly policies: unknown; readonly uses: BusySets }) | undefined;
   return {
     now: async signal => {
       const holds = await listHolds(world.repository, { trusted: world.keys.trusted, signal });
       const { policies, maxShare } = world.rules();
-      const [busy, now] = [busySets(world), world.runtime.now()];
-      const of = JSON.stringify([world.catalog.version(), holds, [...busy], maxShare]);
+      const [own, now] = [ownUses(world), world.runtime.now()];
+      const of = JSON.stringify([world.catalog.version(), holds, [...own], maxShare]);
       const isFresh = last !== undefined && Math.abs(now.getTime() - Date.parse(last.plan.at)) < keptMs;
       if (last !== undefined && isFresh && last.of === of && last.policies === policies) return last;
+      const uses = last !== undefined && isFresh ? last.uses : await listUses(world.repository, { now, signal });
+      const busy = new Map([...uses, ...own]);
       const plan = planRetention({ policies, holds, sets: world.catalog.sets(), busy, now, limits: { maxShare, yes: false } });
-      last = { plan, of, policies, decisions: new Map(plan.decisions.map(decision => [decision.set, decision])) };
+      last = { plan, of, policies, uses, decisions: new Map(plan.decisions.map(decision => [decision.set, decision])) };
       return last;
     },
   };
 }
 
+/** Sets that this service or anybody else reads just now. */
+export async function busySets(world: Pick<World, 'operations' | 'repository' | 'runtime'>, signal: AbortSignal): Promise<BusySets> {
+  const uses = await listUses(world.repository, { now: world.runtime.now(), signal });
+  return new Map([...uses, ...ownUses(world)]);
+}
+
 /** Sets that a job reads just now. */
-export function busySets({ operations }: Pick<World, 'operations'>): Map<string, string> {
+function ownUses({ operations }: Pick<World, 'operations'>): Map<string, string> {
   const doing = { restore: 'being restored', verify: 'being verified', validate: 'being compared with the cluster' };
   const busy = new Map<string, string>();
   for (const { request, result } of operations.active()) {

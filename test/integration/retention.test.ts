@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -13,6 +14,7 @@ import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { collect, configMap, type Keys, writeSet } from '../contract/repository-fixture.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
 
@@ -156,5 +158,57 @@ describe('kill -9 of the real process during retention', () => {
     const left = (await collect(store.list(''))).map(({ key }) => key);
     expect(left.filter(key => old.some(id => key.includes(id)))).toEqual([]);
     expect((await holdfast(['ledger', 'verify', ...flags])).exit).toBe(0);
+  }, 180_000);
+});
+
+describe('retention beside a restore by hand', () => {
+  it('keeps what the other process reads, says so, and deletes it when that has ended', async () => {
+    const dir = await mkdtemp(join(work, 'used-'));
+    const flags = ['--location', dir, '--keys-dir', join(work, 'keys')];
+    expect((await holdfast(['init', ...flags])).exit).toBe(0);
+    const store = createFileStore(dir);
+    const [read, old] = [await taken(store, 60), await taken(store, 50)];
+    await taken(store, 0);
+    // A cluster that takes connections and never says a word.
+    const silent = createServer();
+    await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve));
+    const kubeconfig = join(work, 'silent.kubeconfig');
+    const cluster = { server: `https://127.0.0.1:${(silent.address() as AddressInfo).port}`, 'insecure-skip-tls-verify': true };
+    const context = { cluster: 'silent', user: 'silent' };
+    await writeFile(
+      kubeconfig,
+      JSON.stringify({
+        ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'silent' },
+        clusters: [{ name: 'silent', cluster }],
+        users: [{ name: 'silent', user: { token: 'x' } }],
+        contexts: [{ name: 'silent', context }],
+      }),
+    );
+    const line = ['restore', 'create', read, '--yes', '--kubeconfig', kubeconfig, '--identity', join(work, 'keys', 'operator.identity')];
+    const child = spawn(process.execPath, [mainFile, ...line, ...flags], { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    const used = () => collect(store.list('uses/'));
+    try {
+      await waitFor('the restore says what it reads', async () => (await used()).length === 1 || undefined, {
+        ...{ timeoutMs: 60_000, intervalMs: 10 },
+      });
+      child.kill('SIGSTOP');
+      const plan = await holdfast(['retention', 'plan', '-o', 'json', ...flags]);
+      const { decisions } = JSON.parse(plan.stdout) as { decisions: { set: string; action: string; reasons: string[] }[] };
+      expect(decisions.find(({ set }) => set === read)).toMatchObject({
+        ...{ action: 'keep', reasons: [expect.stringMatching(/^being restored by ./)] },
+      });
+      const first = await holdfast(['retention', 'run', '--yes', '-o', 'name', ...flags]);
+      expect([first.exit, first.stdout.trim()], first.stderr).toEqual([0, old]);
+      expect(await used()).toHaveLength(1);
+    } finally {
+      child.kill('SIGCONT');
+      child.kill('SIGTERM');
+      await ended;
+      silent.close();
+    }
+    expect(await used()).toEqual([]);
+    const second = await holdfast(['retention', 'run', '--yes', '-o', 'name', ...flags]);
+    expect([second.exit, second.stdout.trim()], second.stderr).toEqual([0, read]);
   }, 180_000);
 });

@@ -61,7 +61,7 @@ export const restoreCreate: CommandSpec<Options> = {
         hint: 'look at holdfast restore plan, then pass --yes',
       });
     }
-    const set = await openForRestore(call);
+    const set = await openForRestore(call, { planOnly: dryRun });
     if (dryRun) {
       const plan = await makePlan(call, set);
       await presentPlan(call, plan);

@@ -42,17 +42,17 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
   outputs: ['table', 'json', 'yaml', 'name'],
   reports: () => 'document',
   run: async call => {
-    const plan = await makePlan(call, await openForRestore(call));
+    const plan = await makePlan(call, await openForRestore(call, { planOnly: true }));
     await presentPlan(call, plan);
     if (call.format === 'table') advise(call, '\nDo it: the same line with restore create');
     return exitOfPlan(plan);
   },
 };
 
-/** The backup that the line names. Opened once, so that `latest` means the same one from the plan to the end. */
-export async function openForRestore(call: Call<PlanFlagValues>): Promise<OpenedSet> {
+/** The backup that the line names. Opened once, so that `latest` means the same one from the plan to the end. A plan alone writes nothing anywhere. */
+export async function openForRestore(call: Call<PlanFlagValues>, { planOnly }: { readonly planOnly: boolean }): Promise<OpenedSet> {
   const app = await call.app();
-  return app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
+  return app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', ...(!planOnly && { use: 'restore' }) });
 }
 
 export async function makePlan(call: Call<PlanFlagValues>, set: OpenedSet): Promise<RestorePlan> {

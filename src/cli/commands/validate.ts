@@ -72,7 +72,7 @@ export const validate: CommandSpec<Options> = {
     ]);
     const { junit, mapNamespace = [], storageClassMapping: classes = [], volumeSizeMapping: sizes = [] } = call.options;
     const platform = settings.validation?.platform !== false;
-    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents' });
+    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', use: 'validate' });
     const storageClasses = storageClassMapping(classes);
     const mappings = { namespaceMapping: namespaceMapping(mapNamespace), storageClasses, volumeSizes: volumeSizeMapping(sizes) };
     const options = { selection: selectionOf(call.options), ...mappings, platform };

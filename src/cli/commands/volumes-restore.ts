@@ -70,7 +70,11 @@ export const volumesRestore: CommandSpec<Options> = {
       return exitCodes.failed;
     }
     const app = await call.app();
-    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: request.inPlace ? 'manifest' : 'contents' });
+    const set = await app.openSet(call.args[0] ?? 'latest', {
+      signal: call.signal,
+      need: request.inPlace ? 'manifest' : 'contents',
+      use: 'restore',
+    });
     const volumes = await app.volumes(call.signal);
     const outcome = await volumes.restore(set, request, { signal: call.signal, progress: call.reporter.progress });
     const { volumeOutcomeLines } = await import('../render/restore-volumes.ts');
