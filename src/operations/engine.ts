@@ -10,7 +10,7 @@ import type { OperationListener, Operations, OperationsOptions, OperationsQuery 
 import { withdrawRequest } from './persist.ts';
 import { createQueue } from './queue.ts';
 import { createArchive, damageOf } from './records.ts';
-import { type Recovered, type Resumer, recoverOperations } from './recover.ts';
+import { type Recovered, type Resumer, recoverOperations, type Settler } from './recover.ts';
 import { runJob } from './run-job.ts';
 
 /** What stopped jobs are given to end, and then again to write their results. */
@@ -174,7 +174,7 @@ export class Engine implements Operations {
     return () => this.#listeners.delete(listener);
   }
 
-  async recover(resume?: Resumer): Promise<Recovered> {
+  async recover(resume?: Resumer, settle?: Settler): Promise<Recovered> {
     this.#keys.forget();
     return recoverOperations({
       ...this.#options,
@@ -182,6 +182,7 @@ export class Engine implements Operations {
       mayWrite: () => this.#mayWrite(),
       start: (request, { work, lane }, earlier) => void this.#enqueue(request, work, lane, earlier),
       resume: this.#draining ? undefined : resume,
+      settle,
       signal: this.#closed.signal,
     });
   }

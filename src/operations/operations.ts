@@ -5,7 +5,7 @@ import type { Runtime } from '../domain/runtime.ts';
 import type { Repository } from '../repository/repository.ts';
 import { Engine } from './engine.ts';
 import type { Submission, Work } from './job.ts';
-import type { Recovered, Resumer } from './recover.ts';
+import type { Recovered, Resumer, Settler } from './recover.ts';
 
 export interface OperationsOptions {
   readonly repository: Repository;
@@ -45,10 +45,10 @@ export interface Operations {
   /** What the listener throws is passed over. */
   subscribe(listener: OperationListener): () => void;
   /**
-   * What other processes left unfinished is taken up again or marked Interrupted. To be called at the start of a term, again after a STORE_
+   * What other processes left unfinished is taken up again, gets the result that it had earned, or is marked Interrupted. To be called at the start of a term, again after a STORE_
    * error, and at any time later: what is asked for meanwhile is left alone.
    */
-  recover(resume?: Resumer): Promise<Recovered>;
+  recover(resume?: Resumer, settle?: Settler): Promise<Recovered>;
   /** The term is over: what runs is stopped, and its records are left to the next leader. Bounded, also where work does not listen. */
   abandon(why: HoldfastError): Promise<void>;
   /** The service ends: nothing new is taken, what runs has `graceMs` and is then stopped and marked Interrupted. Bounded. */

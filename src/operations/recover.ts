@@ -2,7 +2,7 @@ import type { OperationKind, OperationRequest, OperationResult } from '../domain
 import type { Runtime } from '../domain/runtime.ts';
 import { countFiles, operationFolders, readOperation } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
-import type { Earlier, Work } from './job.ts';
+import type { Earlier, Work, WorkResult } from './job.ts';
 import { persistResult } from './persist.ts';
 import { damageOf } from './records.ts';
 
@@ -12,6 +12,9 @@ const mostResumes = 3;
 /** Work for an operation that another process left unfinished; undefined where it cannot be taken up again. */
 export type Resumer = (request: OperationRequest) => Resumption | undefined;
 
+/** What an operation that cannot be taken up again has achieved all the same; undefined where it has ended without a result. */
+export type Settler = (request: OperationRequest, signal: AbortSignal) => Promise<WorkResult | undefined>;
+
 export interface Resumption {
   readonly work: Work;
   readonly lane?: string;
@@ -20,6 +23,8 @@ export interface Resumption {
 export interface Recovered {
   readonly resumed: readonly OperationRequest[];
   readonly interrupted: readonly OperationResult[];
+  /** Those that had done their work, and had only not said so. */
+  readonly settled: readonly OperationResult[];
   /** Records that cannot be read, in words. */
   readonly damaged: readonly string[];
 }
@@ -31,13 +36,16 @@ export interface RecoverOptions {
   readonly mayWrite: () => void;
   readonly start: (request: OperationRequest, again: Resumption, earlier: Earlier) => void;
   readonly resume: Resumer | undefined;
+  readonly settle: Settler | undefined;
   readonly signal: AbortSignal;
 }
 
 /** Every operation without a result that does not run here is resumed or gets one: its process is gone, or lost the lead. */
 export async function recoverOperations(options: RecoverOptions): Promise<Recovered> {
   const { repository, signal } = options;
-  const [resumed, interrupted, damaged]: [OperationRequest[], OperationResult[], string[]] = [[], [], []];
+  const resumed: OperationRequest[] = [];
+  const [interrupted, settled]: [OperationResult[], OperationResult[]] = [[], []];
+  const damaged: string[] = [];
   for (const [id, files] of await operationFolders(repository, { signal })) {
     if (files.has('result.json') || !files.has('request.json') || options.isOurs(id)) continue;
     try {
@@ -46,18 +54,25 @@ export async function recoverOperations(options: RecoverOptions): Promise<Recove
       const { request, startedAt } = record;
       const earlier: Earlier = { ...countFiles(files), ...(startedAt !== undefined && { startedAt }) };
       const again = earlier.resumes < mostResumes ? options.resume?.(request) : undefined;
-      if (again === undefined) interrupted.push(await persistResult(repository, interruption(request, earlier, options.runtime), options));
-      else {
+      if (again !== undefined) {
         options.start(request, again, earlier);
         resumed.push(request);
+        continue;
       }
+      const done = await options.settle?.(request, signal);
+      const result = done === undefined ? interruption(request, earlier, options.runtime) : ending(request, done, earlier, options.runtime);
+      (done === undefined ? interrupted : settled).push(await persistResult(repository, result, options));
     } catch (thrown) {
       const damage = damageOf(thrown);
       if (damage === undefined) throw thrown;
       damaged.push(damage);
     }
   }
-  return { resumed, interrupted, damaged };
+  return { resumed, interrupted, settled, damaged };
+}
+
+function ending({ id, createdAt }: OperationRequest, done: WorkResult, { startedAt }: Earlier, runtime: Runtime): OperationResult {
+  return { id, ...done, startedAt: startedAt ?? createdAt, finishedAt: runtime.now().toISOString() };
 }
 
 function interruption({ id, kind, createdAt }: OperationRequest, { startedAt, resumes }: Earlier, runtime: Runtime): OperationResult {

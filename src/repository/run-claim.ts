@@ -53,7 +53,7 @@ export interface ClaimOptions extends CallOptions {
 }
 
 /** A manifest on its way to becoming visible. */
-interface Claim {
+export interface Claim {
   readonly manifest: Manifest;
   /** Signed, as it lies at each claim. */
   readonly bytes: Uint8Array;
@@ -137,7 +137,7 @@ async function claimAll(
 }
 
 /** Is the claim ours, now or from an earlier try? */
-async function claimOne({ store }: Repository, key: string, bytes: Uint8Array, options: ClaimOptions): Promise<boolean> {
+export async function claimOne({ store }: Repository, key: string, bytes: Uint8Array, options: ClaimOptions): Promise<boolean> {
   for (let attempt = 1; ; attempt++) {
     try {
       await store.put(key, bytes, withSignal(options));
@@ -171,11 +171,17 @@ async function finishOne(
 async function readClaim({ store, info }: Repository, key: string, options: ClaimOptions): Promise<Claim> {
   const bytes = await readBytes(store, key, maxManifestBytes, options);
   if (bytes === undefined) throw new HoldfastError('BACKUP_CORRUPT', `${key} is gone`);
+  const claim = decodeClaim(info, key, bytes, options);
+  if (claimKeys(claim.manifest).includes(key)) return claim;
+  throw new HoldfastError('BACKUP_CORRUPT', `${key}: ${claim.manifest.id} does not stand for this run`);
+}
+
+/** SIGNATURE_INVALID, BACKUP_CORRUPT, REPO_UNSUPPORTED for anything but a signed manifest of this repository. */
+export function decodeClaim(info: Repository['info'], key: string, bytes: Uint8Array, options: ClaimOptions): Claim {
   try {
     const { manifest } = decodeManifest(bytes, { trusted: options.trusted ?? [], known: info.signingPublicKeys });
     if (manifest.repository !== info.id)
       throw new HoldfastError('BACKUP_CORRUPT', `it belongs to another repository, ${manifest.repository}`);
-    if (!claimKeys(manifest).includes(key)) throw new HoldfastError('BACKUP_CORRUPT', `${manifest.id} does not stand for this run`);
     return { manifest, bytes };
   } catch (thrown) {
     if (thrown instanceof HoldfastError) throw new HoldfastError(thrown.code, `${key}: ${thrown.message}`, { cause: thrown });
@@ -184,7 +190,7 @@ async function readClaim({ store, info }: Repository, key: string, options: Clai
 }
 
 /** BACKUP_CORRUPT when a file of the claimed set is missing or has another size: a manifest would make a set that cannot be read. */
-async function checkFiles({ store }: Repository, key: string, manifest: Manifest, options: ClaimOptions): Promise<void> {
+export async function checkFiles({ store }: Repository, key: string, manifest: Manifest, options: ClaimOptions): Promise<void> {
   const files = async function* () {
     yield* [...manifest.shards, ...manifest.index];
   };
@@ -197,7 +203,7 @@ async function checkFiles({ store }: Repository, key: string, manifest: Manifest
 }
 
 /** Puts the manifest at its key; somebody else who finishes the same claims puts the same. */
-async function makeVisible(repository: Repository, claim: Claim, won: readonly Fire[], options: ClaimOptions): Promise<Manifest> {
+export async function makeVisible(repository: Repository, claim: Claim, won: readonly Fire[], options: ClaimOptions): Promise<Manifest> {
   const { id } = claim.manifest;
   const narrowed = won.length < inOrder(claim.manifest.fires ?? []).length;
   const bytes = narrowed ? encodeManifest({ ...manifestLine(claim), fires: won }, options.signingKey) : claim.bytes;

@@ -5,11 +5,12 @@ import { countBackup } from '../domain/backup-counts.ts';
 import type { BackupOutcome, Manifest, PartRecord } from '../domain/backup-set.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../domain/errors.ts';
 import type { LedgerAction } from '../domain/ledger.ts';
-import type { Actor } from '../domain/operation.ts';
+import type { Actor, OperationRequest } from '../domain/operation.ts';
 import { type Fire, isScheduled, type Part, type Policy, partsWith, type Scope, volumesAmong } from '../domain/policy.ts';
 import { everything } from '../domain/selection.ts';
 import { countFailures, countVolumes, type VolumeCounts } from '../domain/volume-counts.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
+import { commitDemanded, giveUpDemand } from '../repository/demand-claim.ts';
 import { keyChange } from '../repository/key-change.ts';
 import { commitClaimed } from '../repository/run-claim.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
@@ -85,19 +86,21 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
   const wish = volumesAmong(wanted.parts);
   const { recipients, signingKey, trusted } = world.keys;
   const { signal } = context;
+  const isDemanded = wanted.fires.length === 0;
   const outcome = await runBackup({
     ...{ repository, cluster, recipients, signingKey, signal },
     ...{ tier: wanted.tier, selection: wanted.selection, sealIndex: world.sealIndex },
     ...{ runtime: world.runtime, progress: context.progress, producerVersion: world.version },
     parts: wanted.parts.map(part => partRecord(part, wanted)),
     ...((wish.snapshots || wish.data) && volumes !== undefined && { volumes: volumes.capture(wish) }),
-    ...(wanted.fires.length > 0 && {
-      fires: wanted.fires,
-      commit: (manifest, bytes) => commitClaimed(repository, manifest, bytes, { signingKey, trusted, signal }),
-    }),
+    ...(isDemanded ? {} : { fires: wanted.fires }),
+    commit: (manifest, bytes) =>
+      isDemanded
+        ? commitDemanded(repository, context.operation.id, manifest, bytes, { signingKey, trusted, signal })
+        : commitClaimed(repository, manifest, bytes, { signingKey, trusted, signal }),
   });
   await world.catalog.refresh({ recent: world.runtime.now() }).catch(() => {});
-  if (outcome.phase === 'Failed' && outcome.error.code === 'BACKUP_SUPERSEDED') {
+  if (!isDemanded && outcome.phase === 'Failed' && outcome.error.code === 'BACKUP_SUPERSEDED') {
     // Another replica’s set stands for the run: nothing was committed here, and nothing is missing.
     context.log('info', outcome.error.message);
     return { phase: 'Completed', summary: { superseded: outcome.error.message, durationMs: outcome.durationMs } };
@@ -110,6 +113,17 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
   });
   if (outcome.phase !== 'Failed') await tellOfKeys(world, outcome.manifest, wanted.actor, signal);
   return resultOf(outcome, context);
+}
+
+/** What a backup on demand has achieved whose process is gone or lost the lead: from now on it achieves nothing more. */
+export async function settleBackup(world: World, { id, kind, parameters }: OperationRequest, signal: AbortSignal) {
+  const { fires } = parameters as { fires?: readonly Fire[] };
+  if (kind !== 'backup' || (fires ?? []).length > 0) return undefined;
+  const { signingKey, trusted } = world.keys;
+  const manifest = await giveUpDemand(currentTerm(world).repository, id, { signingKey, trusted, signal });
+  if (manifest === undefined) return undefined;
+  const durationMs = Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt);
+  return { phase: manifest.phase, summary: summaryOf(manifest, { durationMs }) };
 }
 
 /** Sets are sealed and signed with the keys that the service was started with: that others count from now on is found out here. */
@@ -161,10 +175,13 @@ function resultOf(outcome: BackupOutcome, { log }: WorkContext): WorkResult {
   }
   const { manifest, durationMs, settleMs } = outcome;
   for (const { item, message } of manifest.problems) log('warn', `${item}: ${message}`);
+  return { phase: manifest.phase, summary: summaryOf(manifest, { durationMs, settleMs }) };
+}
+
+function summaryOf(manifest: Manifest, times: { readonly durationMs: number; readonly settleMs?: number }): WorkResult['summary'] {
   const notProtected = (manifest.parts ?? []).filter(({ state }) => state === 'not-protected').map(({ part }) => part);
   const stored = [...manifest.shards, ...manifest.index].reduce((sum, file) => sum + file.bytes, 0);
   const counts = { objects: manifest.objects, bytes: manifest.bytes, storedBytes: stored, problems: manifest.problems.length };
   const volumes: BackupVolumes = { ...countVolumes(manifest.volumes), failures: countFailures(manifest.volumes) };
-  const summary = { set: manifest.id, tier: manifest.tier, ...counts, volumes, notProtected, durationMs, settleMs };
-  return { phase: manifest.phase, summary };
+  return { set: manifest.id, tier: manifest.tier, ...counts, volumes, notProtected, ...times };
 }

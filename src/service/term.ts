@@ -5,7 +5,7 @@ import type { DueRun } from '../schedule/coalesce.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import type { MissedFire } from '../schedule/due.ts';
 import { runScheduler, type Scheduler } from '../schedule/scheduler.ts';
-import { scheduledBackup } from './backup-jobs.ts';
+import { scheduledBackup, settleBackup } from './backup-jobs.ts';
 import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
 import { persistently } from './persistently.ts';
@@ -45,13 +45,16 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     const claims = await finishClaims(term.repository, { signingKey, trusted, since, signal });
     for (const set of claims.finished) world.log.info({ set }, 'a set was made visible whose writer had ended just before');
     for (const { key, message } of claims.broken) world.log.warn({ key, message }, 'a claim cannot be finished');
-    const { resumed, interrupted, damaged } = await world.operations.recover(
+    const { resumed, interrupted, settled, damaged } = await world.operations.recover(
       request => resumeVolumeRestore(world, request) ?? resumeRestore(world, request),
+      (request, within) => settleBackup(world, request, within),
     );
     for (const { id, kind } of resumed) world.log.info({ operation: id, kind }, 'an operation is taken up again');
+    for (const { id, summary } of settled)
+      world.log.info({ operation: id, set: summary['set'] }, 'an operation had ended, and gets its result');
     for (const message of damaged) world.log.error({ message }, 'a record of an operation cannot be read');
     for (const { id } of interrupted) await record(world, { action: 'operation.interrupted', actor: self, subject: id, details: {} });
-    if (claims.finished.length > 0) await world.catalog.refresh({ signal });
+    if (claims.finished.length + settled.length > 0) await world.catalog.refresh({ signal });
     await tellOfSets(world, { clusterId: hooks.clusterId, since, signal });
     await keepSnapshot(world, signal);
   });

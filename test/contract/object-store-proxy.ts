@@ -13,6 +13,8 @@ export type Mishap =
   | { readonly kind: 'flip-bit' }
   /** The connection breaks before the request is sent on. */
   | { readonly kind: 'refuse' }
+  /** Sent on only then. */
+  | { readonly kind: 'hold'; readonly until: Promise<void> }
   /** Nothing ever comes back. */
   | { readonly kind: 'stall' }
   /** Sent on only then. */
