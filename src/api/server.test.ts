@@ -37,6 +37,18 @@ describe('every error is a problem', () => {
     },
   );
 
+  it('where nobody says who it is, and that is told as a refusal too', async () => {
+    const [none, unknown] = [
+      await api().app.inject({ method: 'GET', url: '/api/v1/policies' }),
+      await api().ask('stranger', 'GET', 'holds'),
+    ];
+    expect([none.statusCode, unknown.status]).toEqual([401, 401]);
+    expect(api().service.refusals).toMatchObject([
+      { actor: { name: 'unknown (127.0.0.1)' }, request: 'GET /api/v1/policies', reason: 'no bearer token was sent', count: 1 },
+      { request: 'GET /api/v1/holds', code: 'REQUEST_UNAUTHENTICATED' },
+    ]);
+  });
+
   it('where the body is no JSON, none at all, of another kind, compressed, or too large', async () => {
     const send = (payload: string, headers: Record<string, string>) =>
       api().app.inject({

@@ -18,15 +18,22 @@ interface Parts {
 type Fact = Omit<LedgerFact, 'actor'>;
 
 /**
- * Tells the ledger what was done by hand. Entries are signed: where there is no signing key, as with whoever may only restore, nothing is told.
- * What cannot be told is a warning, and fails nothing that has happened already.
+ * Tells the ledger what was done by hand. Entries are signed: where there is no signing key, as with whoever may only restore, nothing can be
+ * told, which is a warning where something begins. What cannot be told fails nothing that has happened already.
  */
 export async function tellLedger(
   { keys, runtime, onWarning, repository }: Parts,
   facts: () => Promise<readonly Fact[]> | readonly Fact[],
 ): Promise<void> {
-  if (!keys.canSign()) return;
   try {
+    if (!keys.canSign()) {
+      const begun = (await facts()).find(({ action }) => !action.endsWith('.ended'));
+      if (begun !== undefined)
+        onWarning(
+          `the ledger is not told of this (${begun.action} ${begun.subject}): its entries are signed, and there is no signing key here`,
+        );
+      return;
+    }
     const { openLedger } = await import('../repository/ledger.ts');
     const ledger = openLedger(repository, { signingKey: await keys.signingKey(), trusted: await keys.trusted(), runtime });
     for (const fact of await facts()) await ledger.append({ ...fact, actor: actorHere() });

@@ -40,9 +40,7 @@ export function authenticateRequests(app: FastifyInstance, { authenticator, refu
     }
     const reason = token === undefined ? 'no bearer token was sent' : (verdict?.rejected ?? 'the token is not known here');
     reply.header('www-authenticate', challenge(token, reason));
-    // Somebody who sent nothing tried nothing.
-    if (token !== undefined)
-      refusals.tell({ name: `unknown (${request.ip})`, via: 'api' }, routeName(request), 'REQUEST_UNAUTHENTICATED', reason);
+    refusals.tell({ name: `unknown (${request.ip})`, via: 'api' }, routeName(request), 'REQUEST_UNAUTHENTICATED', reason);
     throw new HoldfastError('REQUEST_UNAUTHENTICATED', reason);
   });
 }
