@@ -40,6 +40,11 @@ export function remoteVolumes(there: Connection, { runtime, withIdentity, idOf }
       const { items } = await client.volumes.removeOrphans({ body: { olderThanMs: age }, signal });
       return items as RemovedOrphan[];
     },
-    upkeep: () => Promise.reject(new HoldfastError('USAGE', 'a service keeps its volumes up by itself, after retention')),
+    upkeep: () =>
+      Promise.reject(
+        new HoldfastError('USAGE', 'a service is not asked for the upkeep of volumes: it does it by itself, after every run of retention', {
+          hint: 'holdfast retention run with --server does both; without --server, upkeep is done here',
+        }),
+      ),
   };
 }

@@ -198,4 +198,12 @@ describe('the command line with --server', () => {
     const local = await there('init --server https://holdfast.example.org');
     expect([local.exit, local.stderr]).toEqual([2, expect.stringContaining('init is not done by a service')]);
   });
+
+  it('says of the upkeep of volumes why a service is not asked for it', async () => {
+    const asked = await there('volumes upkeep');
+    expect([asked.exit, asked.stderr]).toEqual([
+      2,
+      expect.stringMatching(/does it by itself, after every run of retention[\s\S]*retention run/),
+    ]);
+  });
 });

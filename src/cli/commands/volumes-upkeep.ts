@@ -6,7 +6,7 @@ export const volumesUpkeep: CommandSpec = {
   name: 'upkeep',
   summary: 'Let go of volume data that no backup names any more, and check a part of each repository',
   details:
-    'A service does this by itself after retention. Data younger than a day, and all of it while a backup of the location cannot be read, stays. Each repository is read in twelve parts, one a week.',
+    'A service does this by itself after every run of retention, so that there is nothing to ask it for: with --server, holdfast retention run does both. Data younger than a day, and all of it while a backup of the location cannot be read, stays. Each repository is read in twelve parts, one a week.',
   examples: [{ what: 'where no service does it', line: 'holdfast volumes upkeep --config holdfast.yaml -o json' }],
   exits: {
     [exitCodes.ok]: 'done, even if there was nothing to do',
@@ -15,7 +15,7 @@ export const volumesUpkeep: CommandSpec = {
     [exitCodes.timeout]: 'not done within --timeout; the same command continues',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
-  uses: ['identity', 'keys', 'repository', 'cluster', 'output', 'general'],
+  uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
   outputs: ['table', 'json', 'yaml', 'name'],
   reports: () => 'lines',
   whenStopped: 'Nothing that a backup names is touched; the same command goes on.',
