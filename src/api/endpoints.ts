@@ -1,10 +1,15 @@
 import { backupEndpoints } from './endpoints/backups.ts';
-import { validationEndpoints, verificationEndpoints } from './endpoints/checks.ts';
+import { eventEndpoints } from './endpoints/events.ts';
+import { holdEndpoints } from './endpoints/holds.ts';
+import { ledgerEndpoints } from './endpoints/ledger.ts';
+import { objectiveEndpoints } from './endpoints/objectives.ts';
 import { operationEndpoints } from './endpoints/operations.ts';
-import { objectiveEndpoints, policyEndpoints } from './endpoints/policies.ts';
+import { policyEndpoints } from './endpoints/policies.ts';
 import { restoreEndpoints } from './endpoints/restores.ts';
-import { holdEndpoints, retentionEndpoints } from './endpoints/retention.ts';
-import { eventEndpoints, ledgerEndpoints, versionEndpoints } from './endpoints/service.ts';
+import { retentionEndpoints } from './endpoints/retention.ts';
+import { validationEndpoints } from './endpoints/validations.ts';
+import { verificationEndpoints } from './endpoints/verifications.ts';
+import { versionEndpoints } from './endpoints/version.ts';
 import { volumeEndpoints } from './endpoints/volumes.ts';
 
 export const apiPrefix = '/api/v1';

@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { eventEndpoints } from '../api/endpoints/service.ts';
+import { eventEndpoints } from '../api/endpoints/events.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { type ClientOptions, headersOf, readAnswer, unreachable, urlOf } from './call.ts';
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
 import { label } from '../schemas/common.ts';
-import { objectiveStatus, policy } from '../schemas/policy.ts';
+import { policy } from '../schemas/policy.ts';
 
 export const policyEndpoints = {
   list: endpoint({
@@ -26,18 +26,5 @@ export const policyEndpoints = {
     success: { status: 200, schema: policy, description: 'The policy' },
     problems: [404, 503],
     etag: true,
-  }),
-};
-
-export const objectiveEndpoints = {
-  list: endpoint({
-    method: 'GET',
-    path: '/objectives',
-    id: 'listObjectives',
-    summary: 'See how well every policy and tier keeps what it promises',
-    access: { resource: 'objectives', verb: 'list' },
-    tenants: false,
-    success: { status: 200, schema: z.object({ items: z.array(objectiveStatus) }).meta({ id: 'ObjectiveList' }), description: 'All' },
-    problems: [502, 503],
   }),
 };

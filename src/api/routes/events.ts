@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { eventEndpoints } from '../endpoints/service.ts';
+import { eventEndpoints } from '../endpoints/events.ts';
 import type { EventHub } from '../events/hub.ts';
 import { callerOf, routeOf } from '../mount.ts';
 

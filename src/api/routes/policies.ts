@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../domain/errors.ts';
-import { objectiveEndpoints, policyEndpoints } from '../endpoints/policies.ts';
+import { policyEndpoints } from '../endpoints/policies.ts';
 import { type Api, mount } from '../mount.ts';
 
 export function policyRoutes(api: Api): void {
@@ -10,8 +10,4 @@ export function policyRoutes(api: Api): void {
     if (policy === undefined) throw new HoldfastError('POLICY_NOT_FOUND', `there is no policy ${params.name}`);
     return policy;
   });
-}
-
-export function objectiveRoutes(api: Api): void {
-  mount(api, objectiveEndpoints.list, async ({ signal }) => ({ items: await api.service.objectives(signal) }));
 }

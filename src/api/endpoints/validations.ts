@@ -3,25 +3,6 @@ import { endpoint } from '../endpoint.ts';
 import { identity, namespaceMapping, selectionRequest, setRef, storageClasses, volumeSizes } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 
-export const verificationEndpoints = {
-  create: endpoint({
-    method: 'POST',
-    path: '/verifications',
-    id: 'createVerification',
-    summary: 'Check a set, or all of them, against their signed manifests',
-    description: 'Every digest of every file; with an identity every object in them too.',
-    access: { resource: 'verifications', verb: 'create' },
-    tenants: false,
-    body: z.strictObject({
-      set: z.union([z.literal('all'), setRef]).default('latest'),
-      identity: identity.exactOptional(),
-    }),
-    success: { status: 202, schema: operation, description: 'Started' },
-    problems: [404, 409, 422, 502, 503],
-    idempotent: true,
-  }),
-};
-
 export const validationEndpoints = {
   create: endpoint({
     method: 'POST',

@@ -1,4 +1,4 @@
-import { ledgerEndpoints, versionEndpoints } from '../endpoints/service.ts';
+import { ledgerEndpoints } from '../endpoints/ledger.ts';
 import { type Api, mount } from '../mount.ts';
 import { pageQueryOf, pageView } from '../paging.ts';
 
@@ -13,8 +13,4 @@ export function ledgerRoutes(api: Api): void {
     const expected = seq === undefined || sha256 === undefined ? undefined : { seq: Number(seq), sha256 };
     return api.service.verifyLedger(expected, signal);
   });
-}
-
-export function versionRoutes(api: Api): void {
-  mount(api, versionEndpoints.get, ({ caller }) => ({ version: api.service.version, api: 'v1' as const, user: caller.actor.name }));
 }

@@ -1,15 +1,8 @@
 import { HoldfastError } from '../../domain/errors.ts';
-import { validationEndpoints, verificationEndpoints } from '../endpoints/checks.ts';
+import { validationEndpoints } from '../endpoints/validations.ts';
 import { type Api, mount } from '../mount.ts';
 import { mappingFor, selectionFor } from '../tenancy.ts';
 import { startWork } from './work.ts';
-
-export function verificationRoutes(api: Api): void {
-  mount(api, verificationEndpoints.create, async call => {
-    const identity = await call.identity(call.body.identity);
-    return startWork(api.service, call, { kind: 'verify', set: call.body.set, ...(identity !== undefined && { identity }) });
-  });
-}
 
 export function validationRoutes(api: Api): void {
   mount(api, validationEndpoints.create, async call => {
