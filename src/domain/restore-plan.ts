@@ -141,7 +141,7 @@ export interface RestoreOutcome {
   readonly durationMs: number;
   /** The data of claims, where the set says anything of them. */
   readonly volumes: readonly VolumeOutcome[];
-  /** At most `problemLimit`; the rest are counted in `problemsOmitted`. */
+  /** At most `problemLimit`, failures before warnings; the rest are counted in `problemsOmitted`. */
   readonly problems: readonly RestoreProblem[];
   readonly problemsOmitted: number;
 }

@@ -132,8 +132,7 @@ async function tryAgain({ input, lanes, restorer }: Work, feed: Feed): Promise<v
 
 function phaseOf(tally: Tally, broken: boolean): RestorePhase {
   if (broken) return 'Failed';
-  const failed = tally.problems.some(problem => problem.severity === 'failed');
-  if (!failed) return 'Completed';
+  if (!tally.anyFailed) return 'Completed';
   const { fail, exclude: _excluded, ...rest } = tally.totals;
   return fail > 0 && Object.values(rest).every(count => count === 0) ? 'Failed' : 'PartiallyFailed';
 }

@@ -18,9 +18,11 @@ interface StepTally {
 /** Counts what a restore does, and keeps what went wrong: bounded, however much that is. */
 export class Tally {
   readonly #steps = new Map<RestoreStep, StepTally>();
-  readonly #problems: RestoreProblem[] = [];
+  readonly #failures: RestoreProblem[] = [];
+  readonly #warnings: RestoreProblem[] = [];
   readonly #groups = new Map<string, { problem: RestoreProblem; objects: number }>();
-  #omitted = 0;
+  #problems = 0;
+  #failed = 0;
   writes = 0;
   bytes = 0;
   objects = 0;
@@ -34,12 +36,13 @@ export class Tally {
   }
 
   warn(item: string, message: string, code: ErrorCode = 'RESTORE_PARTIAL'): void {
-    this.#add({ severity: 'warning', item, code, message });
+    this.#keep(this.#warnings, { severity: 'warning', item, code, message });
   }
 
   failed(item: string, thrown: unknown): void {
     const { code, message } = asHoldfastError(thrown);
-    this.#add({ severity: 'failed', item, code, message });
+    this.#failed++;
+    this.#keep(this.#failures, { severity: 'failed', item, code, message });
   }
 
   /** One problem for many objects: a kind that is not served, a namespace that does not go away. */
@@ -49,12 +52,19 @@ export class Tally {
     this.#groups.set(item, group);
   }
 
+  /** Did anything not come back, named among the problems or not? */
+  get anyFailed(): boolean {
+    return this.#failed > 0 || this.#groups.size > 0;
+  }
+
+  /** Failures first: a thousand warnings must not hide one. */
   get problems(): readonly RestoreProblem[] {
-    return [...Array.from(this.#groups.values(), ({ problem, objects }) => ({ ...problem, objects })), ...this.#problems];
+    const groups = Array.from(this.#groups.values(), ({ problem, objects }) => ({ ...problem, objects }));
+    return [...groups, ...this.#failures, ...this.#warnings].slice(0, problemLimit);
   }
 
   get problemsOmitted(): number {
-    return this.#omitted;
+    return this.#groups.size + this.#problems - this.problems.length;
   }
 
   get totals(): Counts {
@@ -75,8 +85,8 @@ export class Tally {
     return known;
   }
 
-  #add(problem: RestoreProblem): void {
-    if (this.#problems.length < problemLimit) this.#problems.push(problem);
-    else this.#omitted++;
+  #keep(among: RestoreProblem[], problem: RestoreProblem): void {
+    this.#problems++;
+    if (among.length < problemLimit) among.push(problem);
   }
 }

@@ -141,9 +141,11 @@ async function afterwards(
   return { ...report, summary: { ...summary, validation: report.summary } };
 }
 
-function failure({ phase, problems }: RestoreOutcome): Pick<WorkResult, 'error'> {
+/** Whatever did not complete has an error, also where no problem was kept that says why. */
+function failure({ phase, problems, totals }: RestoreOutcome): Pick<WorkResult, 'error'> {
+  if (phase === 'Completed') return {};
   const worst = problems.find(({ severity }) => severity === 'failed');
-  if (phase === 'Completed' || worst === undefined) return {};
+  const message = worst === undefined ? `${totals.fail} objects did not come back` : `${worst.item}: ${worst.message}`;
   const { code, hint } = new HoldfastError(phase === 'Failed' ? 'RESTORE_FAILED' : 'RESTORE_PARTIAL', '');
-  return { error: { code, message: `${worst.item}: ${worst.message}`, hint } };
+  return { error: { code, message, hint } };
 }
