@@ -83,7 +83,7 @@ export interface ValidationOptions {
 
 export interface OpenOptions {
   readonly signal: AbortSignal;
-  /** `contents`: IDENTITY_MISSING when the set is sealed and no identity is configured. */
+  /** `contents`: IDENTITY_MISSING when the set is sealed and no identity is configured, IDENTITY_WRONG when none opens it. */
   readonly need: 'manifest' | 'contents';
   /** What it is read for until the app is closed: retention is told, and keeps it. */
   readonly use?: UseKind;
@@ -263,12 +263,9 @@ async function openSet(parts: Parts, text: string, { signal, need, use }: OpenOp
   const repository = await openRepository(parts, signal);
   const id = await resolveSet(parts, repository, text, signal);
   if (use !== undefined) await tellUse(parts, repository, id, use, signal);
-  const reader = await import('./repository/set-reader.ts');
-  const set = await reader.openSet(repository, id, { identities, trusted, signal });
-  if (need === 'contents' && set.manifest.encryption.scheme === 'age' && identities.length === 0) {
-    throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and no identity was given`);
-  }
-  return set;
+  const options = { identities, trusted, signal };
+  if (need === 'contents') return (await import('./repository/open-contents.ts')).openContents(repository, id, options);
+  return (await import('./repository/set-reader.ts')).openSet(repository, id, options);
 }
 
 /** Before it is read, until the app is closed. */

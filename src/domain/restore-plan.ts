@@ -144,6 +144,8 @@ export interface RestoreOutcome {
   /** At most `problemLimit`, failures before warnings; the rest are counted in `problemsOmitted`. */
   readonly problems: readonly RestoreProblem[];
   readonly problemsOmitted: number;
+  /** Why it had to stop, where it did: BACKUP_CORRUPT, CLUSTER_UNREACHABLE. */
+  readonly stoppedBy?: ErrorCode;
 }
 
 export const problemLimit = 1_000;

@@ -41,9 +41,14 @@ export class Lanes {
     void this.#run(task);
   }
 
-  /** Resolves when nothing is under way any more. */
-  async drain(): Promise<void> {
+  /** Resolves when nothing is under way any more, however it ended. */
+  async settled(): Promise<void> {
     while (this.#running > 0) await new Promise<void>(resolve => this.#idle.push(resolve));
+  }
+
+  /** The same; rejects with the first error that any task ended with. */
+  async drain(): Promise<void> {
+    await this.settled();
     if (this.#failure !== undefined) throw this.#failure.thrown;
   }
 

@@ -39,6 +39,8 @@ export async function runRestore(input: RestoreInput): Promise<RestoreOutcome> {
   } catch (thrown) {
     if (input.signal.aborted) throw asHoldfastError(input.signal.reason ?? thrown);
     broken = thrown;
+    // What is under way counts, and nothing is written any more once the outcome is told.
+    await lanes.settled();
   }
   for (const { item, thrown, rank } of restorer.failures.values()) {
     tally.count(stepOfRank(rank), 'fail');
@@ -58,6 +60,7 @@ export async function runRestore(input: RestoreInput): Promise<RestoreOutcome> {
     volumes: volumes.outcomes,
     problems: tally.problems,
     problemsOmitted: tally.problemsOmitted,
+    ...(broken !== undefined && { stoppedBy: asHoldfastError(broken).code }),
   };
 }
 

@@ -1,12 +1,13 @@
 import type { Work as AskedWork, Caller, RestoreRequest } from '../api/service.ts';
-import { HoldfastError } from '../domain/errors.ts';
+import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { HeldIdentity } from '../domain/identity.ts';
 import type { OperationRequest } from '../domain/operation.ts';
 import type { RestoreOptions, RestoreOutcome, RestorePlan } from '../domain/restore-plan.ts';
 import { noProgress } from '../domain/runtime.ts';
 import type { Work, WorkContext, WorkResult } from '../operations/job.ts';
 import { resolveSet } from '../repository/catalog.ts';
-import { openSet, type SetReader } from '../repository/set-reader.ts';
+import { openContents as openWithIdentity } from '../repository/open-contents.ts';
+import type { SetReader } from '../repository/set-reader.ts';
 import { planRestore } from '../restore/plan.ts';
 import { runRestore } from '../restore/run.ts';
 import { validateSet } from './check-jobs.ts';
@@ -21,15 +22,16 @@ export function findSet(world: World, text: string, signal: AbortSignal): Promis
   return resolveSet(world.repository, text, { now: world.runtime.now(), signal, trusted: world.keys.trusted });
 }
 
-/** Opens a set for reading its contents. IDENTITY_MISSING before anything is read where it is sealed and there is no identity. */
+/** Opens a set for reading its contents. IDENTITY_MISSING and IDENTITY_WRONG before anything is done. */
 export async function openContents(world: World, id: string, identities: readonly HeldIdentity[], signal: AbortSignal): Promise<SetReader> {
-  const set = await openSet(world.repository, id, { identities, trusted: world.keys.trusted, signal });
-  if (set.manifest.encryption.scheme === 'age' && identities.length === 0) {
+  try {
+    return await openWithIdentity(world.repository, id, { identities, trusted: world.keys.trusted, signal });
+  } catch (thrown) {
+    if (!isCode(thrown, 'IDENTITY_MISSING')) throw thrown;
     throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and the request gives no identity`, {
       hint: 'send the identity, or name a Secret or a file of the service that holds it',
     });
   }
-  return set;
 }
 
 /** Nothing is written; the identity stays the caller's. */
@@ -141,11 +143,13 @@ async function afterwards(
   return { ...report, summary: { ...summary, validation: report.summary } };
 }
 
-/** Whatever did not complete has an error, also where no problem was kept that says why. */
-function failure({ phase, problems, totals }: RestoreOutcome): Pick<WorkResult, 'error'> {
+/** Whatever did not complete has an error, also where no problem was kept that says why. Damage of the set is named as such. */
+function failure({ phase, problems, totals, stoppedBy }: RestoreOutcome): Pick<WorkResult, 'error'> {
   if (phase === 'Completed') return {};
-  const worst = problems.find(({ severity }) => severity === 'failed');
+  const failed = problems.filter(({ severity }) => severity === 'failed');
+  const damage = failed.find(({ code }) => code === stoppedBy && code === 'BACKUP_CORRUPT');
+  const worst = damage ?? failed[0];
   const message = worst === undefined ? `${totals.fail} objects did not come back` : `${worst.item}: ${worst.message}`;
-  const { code, hint } = new HoldfastError(phase === 'Failed' ? 'RESTORE_FAILED' : 'RESTORE_PARTIAL', '');
+  const { code, hint } = new HoldfastError(damage?.code ?? (phase === 'Failed' ? 'RESTORE_FAILED' : 'RESTORE_PARTIAL'), '');
   return { error: { code, message, hint } };
 }

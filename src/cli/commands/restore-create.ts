@@ -1,11 +1,14 @@
 import type { OpenedSet } from '../../app.ts';
-import { exitCodes, HoldfastError } from '../../domain/errors.ts';
+import { errorTable, exitCodes, HoldfastError } from '../../domain/errors.ts';
 import type { RestoreOutcome } from '../../domain/restore-plan.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, confirmed, presentSummary } from '../output.ts';
 import { restoreFlags, restoreOptions } from '../restore-flags.ts';
 import { setArgument } from '../set-argument.ts';
 import { exitOfPlan, makePlan, openForRestore, type PlanFlagValues, planFlags, presentPlan } from './restore-plan.ts';
+
+/** What is wrong with the backup and not with the cluster is told apart, also when it shows only half way. */
+const ofTheBackup: ReadonlySet<number> = new Set([exitCodes.verification, exitCodes.wrongKey]);
 
 interface Options extends PlanFlagValues {
   readonly dryRun?: boolean;
@@ -114,8 +117,13 @@ async function restore(call: Call<Options>, set: OpenedSet): Promise<number> {
   return exitOfOutcome(outcome, validation?.state);
 }
 
-function exitOfOutcome(outcome: RestoreOutcome, validation: 'passed' | 'failed' | undefined): number {
-  const exits = { Completed: exitCodes.ok, PartiallyFailed: exitCodes.partial, Failed: exitCodes.failed } as const;
-  const exit = exits[outcome.phase];
-  return exit === exitCodes.ok && validation === 'failed' ? exitCodes.verification : exit;
+function exitOfOutcome({ phase, stoppedBy }: RestoreOutcome, validation: 'passed' | 'failed' | undefined): number {
+  switch (phase) {
+    case 'Completed':
+      return validation === 'failed' ? exitCodes.verification : exitCodes.ok;
+    case 'PartiallyFailed':
+      return exitCodes.partial;
+    case 'Failed':
+      return stoppedBy !== undefined && ofTheBackup.has(errorTable[stoppedBy].exit) ? errorTable[stoppedBy].exit : exitCodes.failed;
+  }
 }
