@@ -10,7 +10,6 @@ export const exitCodes = {
   verification: 4,
   timeout: 5,
   notFound: 10,
-  locked: 11,
   wrongKey: 12,
   interrupted: 130,
 } as const;

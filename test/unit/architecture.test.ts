@@ -76,6 +76,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['cli', 'config'],
 };
 
+/** What stands for a server of another program. */
+const ports = ['storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts', 'cluster/lease.ts'];
+
 /** The only folder that may look at the environment. */
 const readsEnvironment = 'config';
 const mostLines = 300;
@@ -128,6 +131,14 @@ function allowed(from: string, target: string): boolean {
   return room(target) === own || (mayImport[own] ?? []).some(entry => entry === target || entry === room(target));
 }
 
+/** The last column of the page's table, as the rooms that it names: a file in one stands for its room. */
+function readable(cell: string): string {
+  const plain = cell.trim();
+  if (plain === 'everything') return plain;
+  const names = new Set(Array.from(plain.matchAll(/`([^`]+)`/g), ([, name = '']) => room(name).replace(/\.ts$/, '')));
+  return [...[...names].sort(), ...(/\bports\b/.test(plain) ? ['ports'] : [])].join(', ');
+}
+
 function lineCount(text: string): number {
   return text.replace(/\n$/, '').split('\n').length;
 }
@@ -167,8 +178,25 @@ describe('dependency arrows', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('are those that ARCHITECTURE.md shows', () => {
+    const page = readFileSync(resolve(src, '../ARCHITECTURE.md'), 'utf8');
+    const shown = new Map<string, string>();
+    for (const [, folders = '', imports = ''] of page.matchAll(/^\| (`src\/[^|]*) \|[^|]*\| ([^|]*) \|$/gm)) {
+      for (const [, name = ''] of folders.matchAll(/`src\/([^`]+?)\/?`/g)) shown.set(name, readable(imports));
+    }
+    const held = Object.entries(mayImport).map(([name, entries]): [string, string] => {
+      const others = entries.filter(entry => !ports.includes(entry) && !entry.startsWith('../'));
+      const names = new Set(others.map(entry => room(entry).replace(/\.ts$/, '')));
+      return [name, [...[...names].sort(), ...(entries.some(entry => ports.includes(entry)) ? ['ports'] : [])].join(', ')];
+    });
+    const root = ['app', 'app.ts'];
+    expect(root.map(name => shown.get(name))).toEqual(['everything', 'everything']);
+    expect(Object.fromEntries([...shown].filter(([name]) => !root.includes(name)))).toEqual(
+      Object.fromEntries(held.filter(([name]) => !root.includes(name))),
+    );
+  });
+
   it('let only the composition root build adapters', () => {
-    const ports = ['storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts', 'cluster/lease.ts'];
     const wrong = production
       .filter(source => room(source.path) !== 'app' && source.path !== 'app.ts')
       .flatMap(source =>

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { errorTable } from '../../src/domain/errors.ts';
+import { errorTable, exitCodes } from '../../src/domain/errors.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const documents = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { cwd: root, encoding: 'utf8' })
@@ -42,6 +42,19 @@ describe('documentation', () => {
       .split('\n');
     const starts = lines.flatMap((line, at) => (line.startsWith('|') && !lines[at - 1]?.startsWith('|') ? [at] : []));
     for (const at of starts) expect(lines[at + 1], `${name}: ${lines[at]}`).toMatch(/^\|(?: ?:?-+:? ?\|)+$/);
+  });
+
+  it('shows the benchmarks as they were measured', () => {
+    const ran = spawnSync(process.execPath, ['bench/table.ts', '--check'], { cwd: root, encoding: 'utf8' });
+    expect(ran.stderr).toBe('');
+    expect(ran.status).toBe(0);
+  });
+
+  it('names every exit code, and no other, in the table of the README', () => {
+    const text = readFileSync(join(root, 'README.md'), 'utf8');
+    const [table = ''] = /\| Exit code \|[\s\S]*?\n\n/.exec(text) ?? [];
+    const named = Array.from(table.matchAll(/^\| (\d+) \| .{4,} \|$/gm), ([, code]) => Number(code));
+    expect(named).toEqual(Object.values(exitCodes));
   });
 
   it('gives every error a hint that says what to do next', () => {
