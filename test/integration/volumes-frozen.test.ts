@@ -131,6 +131,24 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
     expect(await notes()).toEqual([]);
   });
 
+  test('by the hooks of the configuration is thawed by what the configuration says', async () => {
+    const hook = { namespaces: [app.namespace], container: 'main', quiesce: freeze, thaw: ['sh', '-c', thaw], timeout: '100s' };
+    const settings = { namespace: home, capture: 'snapshots', hooks: [hook] };
+    await writeFile(join(work, 'holdfast.yaml'), JSON.stringify({ volumes: settings }));
+    try {
+      await startPod(cluster(), { ...app, command: 'sleep 10000', claims: { '/data': 'data' } });
+      await killFrozen();
+      expect(await notes()).toMatchObject([{ data: { pod: 'agents/database', thaw: 'volumes.hooks of the configuration' } }]);
+      const next = await holdfast([...create, ...flags]);
+      expect(next.exit, next.stdout + next.stderr).toBe(0);
+      expect(next.stderr).toMatch(/pods agents\/database was left frozen by 20\S+, since 20\S+: it is thawed now/);
+      expect(await ran()).toBe('quiesce\nthaw\nquiesce\nthaw\n');
+      expect(await notes()).toEqual([]);
+    } finally {
+      await writeFile(join(work, 'holdfast.yaml'), volumes);
+    }
+  });
+
   test('is nobody’s business any more once it is gone', async () => {
     await startApp();
     await killFrozen();
