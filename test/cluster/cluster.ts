@@ -19,6 +19,8 @@ export interface TestCluster {
   readonly caFile: string;
   /** Data, logs and configuration of its servers. */
   readonly dir: string;
+  /** http URL of its etcd, where that is a process of this machine. */
+  readonly etcdUrl?: string;
   /** Where one was asked for. */
   readonly node?: TestNode;
   /** etcd keeps running; the address stays the same. */

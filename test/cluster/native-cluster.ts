@@ -123,6 +123,7 @@ function nativeCluster({ name, dir, kubeconfig, etcd, apiOptions, api, manager, 
     token: api.access.token,
     caFile: api.access.caFile,
     dir: dir.path,
+    etcdUrl: etcd.url,
     ...(node ? { node } : {}),
     stopApiServer: () => apiProcess.stop(),
     startApiServer: async () => {
