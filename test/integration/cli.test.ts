@@ -142,6 +142,24 @@ describe('backup', () => {
     expect((await run('backup get -o name')).stdout).toBe(before);
   });
 
+  it.each(['', ' -q'])('in the clear says so loudly, on stderr and wherever the set is described (backup create%s)', async quiet => {
+    const location = join(dir, `plain${quiet.trim()}`);
+    const env = { HOME: dir, HOLDFAST_LOCATION: location, HOLDFAST_SIGNING_KEY: join(dir, 'keys/signing.key') };
+    const plain = (line: string) => holdfast(line.split(' '), { env });
+    const made = await plain(`init --insecure-plaintext${quiet}`);
+    expect(made.exit, made.stderr).toBe(0);
+    expect(made.stderr).toContain(`warning: --insecure-plaintext: every backup in file://${location} will lie in the clear, Secrets too.`);
+    const ran = await plain(`backup create --insecure-plaintext --kubeconfig ${cluster.kubeconfig} -o name${quiet}`);
+    expect(ran.exit, ran.stderr).toBe(0);
+    expect(ran.stderr).toContain('warning: --insecure-plaintext: this backup is NOT ENCRYPTED.');
+    expect(ran.stderr).toContain(`Everybody who can read file://${location} can read every Secret in it.`);
+    const described = await plain('backup describe latest');
+    expect(described.stdout).toMatch(/NO: everything, Secrets too, lies in the clear/);
+    const { encryption, shards } = JSON.parse((await plain('backup describe latest -o json')).stdout);
+    expect(encryption).toEqual({ scheme: 'none', recipients: [], indexSealed: false });
+    expect(shards.every(({ name }: { name: string }) => !name.endsWith('.age'))).toBe(true);
+  });
+
   it('is refused to an unknown account', async () => {
     const ran = await run(`backup create --kubeconfig ${await kubeconfigFor('token-unknown')}`);
     expect(ran).toMatchObject({ exit: 1, stdout: '' });
