@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { HoldfastError } from '../domain/errors.ts';
+import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
 import { routeName } from './auth/guard.ts';
 import { methodFinder, shadowedMethods } from './methods.ts';
 import { problemOf, problemStatus, problemType, requestError } from './problem.ts';
@@ -10,6 +10,9 @@ import { securityHeaders } from './security-headers.ts';
 
 const retryAfterSeconds = 5;
 const retryElsewhereSeconds = 1;
+
+/** Nothing is broken where a service says so: any client that asks for too much, or asks the wrong replica, could fill a log with errors. */
+const isRefusal = (code: ErrorCode): boolean => code === 'STREAMS_EXHAUSTED' || code === 'NOT_LEADER' || code === 'SHUTTING_DOWN';
 
 /** Makes every error of the server a problem of RFC 9457, unknown paths and methods included. */
 export function answerProblems(app: FastifyInstance, refusals: Refusals): void {
@@ -29,7 +32,9 @@ export function answerProblems(app: FastifyInstance, refusals: Refusals): void {
     if (request.is404) return notFound(request, reply);
     const error = requestError(thrown);
     const status = problemStatus(error);
-    if (status >= 500) request.log.error({ err: thrown, requestId: request.id, code: error.code }, 'request failed');
+    const { code } = error;
+    if (isRefusal(code)) request.log.warn({ requestId: request.id, code, reason: error.message }, 'request refused');
+    else if (status >= 500) request.log.error({ err: thrown, requestId: request.id, code }, 'request failed');
     if (error.code === 'REQUEST_FORBIDDEN' && request.principal !== null) {
       refusals.tell({ name: request.principal.name, via: 'api' }, routeName(request), 'REQUEST_FORBIDDEN', error.message);
     }

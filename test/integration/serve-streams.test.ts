@@ -111,5 +111,11 @@ describe('a service with as many event streams open as it allows, and clients th
       },
       patience,
     );
+    expect(
+      service
+        .log()
+        .split('\n')
+        .filter(line => line.includes('"level":"error"')),
+    ).toEqual([]);
   });
 });
