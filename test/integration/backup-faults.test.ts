@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import type { BackupOutcome, Manifest } from '../../src/domain/backup-set.ts';
@@ -39,6 +40,14 @@ const passingCrd = JSON.stringify({
     ],
   },
 });
+
+const passingObject = { apiVersion: 'holdfast.test/v1', kind: 'Passing' };
+
+const codeOf = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => 'served',
+    (error: HoldfastError) => error.code,
+  );
 
 function manifestOf(outcome: BackupOutcome): Manifest {
   if (outcome.phase === 'Failed') throw new Error(`the backup failed: ${outcome.error.message}`);
@@ -116,7 +125,7 @@ describe('a backup of a cluster with faults', () => {
     await expect
       .poll(
         () =>
-          api.create(passing, 'default', '{"apiVersion":"holdfast.test/v1","kind":"Passing","metadata":{"name":"one"}}').then(
+          api.create(passing, 'default', JSON.stringify({ ...passingObject, metadata: { name: 'one' } })).then(
             () => true,
             () => false,
           ),
@@ -125,23 +134,46 @@ describe('a backup of a cluster with faults', () => {
       .toBe(true);
     const gone = beforeListing(api, 'passings.holdfast.test', async () => {
       await api.delete(crds, '', 'passings.holdfast.test');
-      await expect
-        .poll(
-          () =>
-            api
-              .list(passing, () => {})
-              .then(
-                () => 'served',
-                (error: HoldfastError) => error.code,
-              ),
-          { timeout: 30_000 },
-        )
-        .toBe('CLUSTER_NOT_FOUND');
+      await expect.poll(() => codeOf(api.list(passing, () => {})), { timeout: 30_000 }).toBe('CLUSTER_NOT_FOUND');
     });
     const manifest = manifestOf(await backUp(location, gone));
     expect(manifest.phase).toBe('Completed');
     expect(manifest.excluded).toContainEqual({ what: 'passings.holdfast.test', reason: 'the kind was deleted while the backup ran' });
     expect((await readJson(location, manifest.id, entry => entry.resource === 'passings')).size).toBe(0);
+  });
+
+  it('takes a kind whole or not at all whose definition is deleted in the middle of the answer', async () => {
+    await api.create(crds, '', passingCrd);
+    const make = (name: string) =>
+      api.create(passing, 'default', JSON.stringify({ ...passingObject, metadata: { name }, text: 'x'.repeat(4_000) }));
+    await expect.poll(() => make('first').then(Boolean, () => false), { timeout: 60_000 }).toBe(true);
+    // Several pages and several batches.
+    await pLimit(20).map(Array.from({ length: 1_200 }).keys(), n => make(`passing-${n}`));
+    let deleted = false;
+    const going: ClusterApi = {
+      ...api,
+      list: (listed, sink, options) => {
+        if (kindName(listed) !== 'passings.holdfast.test' || options?.limit !== undefined) return api.list(listed, sink, options);
+        return api.list(
+          listed,
+          async batch => {
+            await sink(batch);
+            if (deleted) return;
+            deleted = true;
+            await api.delete(crds, '', 'passings.holdfast.test');
+            await expect.poll(() => codeOf(api.list(passing, () => {}, { limit: 1 })), { timeout: 60_000 }).toBe('CLUSTER_NOT_FOUND');
+          },
+          options,
+        );
+      },
+    };
+    const manifest = manifestOf(await backUp(location, going));
+    expect(deleted).toBe(true);
+    expect(manifest.phase).toBe('Completed');
+    // At the set's revision it may have been there still.
+    const vanished = manifest.excluded.some(({ what, reason }) => what === 'passings.holdfast.test' && /was deleted while/.test(reason));
+    const held = await readJson(location, manifest.id, entry => entry.resource === 'passings');
+    expect(held.size).toBe(vanished ? 0 : 1_201);
   });
 
   it('reads a kind again when its list breaks off in the middle, and holds each object once', async () => {
@@ -220,9 +252,10 @@ describe('a backup of a cluster with faults', () => {
   });
 
   it('commits nothing when the store fails at any point', async () => {
-    const before = (await Array.fromAsync(listSets(location.repository, {}))).length;
     const { store, info } = location.repository;
-    for (let failAt = 1; failAt <= 4; failAt++) {
+    const count = async () => (await Array.fromAsync(listSets(location.repository, {}))).length;
+    /** A backup whose nth file cannot be written; and how many it tried to write. */
+    const failingAt = async (failAt: number): Promise<{ outcome: BackupOutcome; puts: number }> => {
       let puts = 0;
       const failing: ObjectStore = {
         ...bound(store),
@@ -231,13 +264,17 @@ describe('a backup of a cluster with faults', () => {
           return store.put(key, body, options);
         },
       };
-      const outcome = await backUp({ ...location, repository: { store: failing, info } }, api);
-      if (outcome.phase !== 'Failed') {
-        expect(puts, 'every file of the set was written before the fault').toBeLessThan(failAt);
-        continue;
-      }
-      expect(outcome.error.code).toBe('STORE_FULL');
-      expect((await Array.fromAsync(listSets(location.repository, {}))).length).toBe(before);
+      return { outcome: await backUp({ ...location, repository: { store: failing, info } }, api), puts };
+    };
+    const whole = await failingAt(Number.POSITIVE_INFINITY);
+    expect(whole.outcome.phase).toBe('Completed');
+    // Objects, Secrets, the index and the manifest at least.
+    expect(whole.puts).toBeGreaterThanOrEqual(4);
+    const before = await count();
+    for (let failAt = 1; failAt <= whole.puts; failAt++) {
+      const { outcome } = await failingAt(failAt);
+      expect(outcome, `the ${failAt}th of ${whole.puts} files`).toMatchObject({ phase: 'Failed', error: { code: 'STORE_FULL' } });
+      expect(await count()).toBe(before);
     }
   });
 });
