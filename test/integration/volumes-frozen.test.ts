@@ -102,6 +102,8 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
     const options = { dir: work, name: 'service', kubeconfig: cluster().kubeconfig, keysDir: join(work, 'keys') };
     const service = await startServe({ ...options, location: `file://${join(work, 'repository')}`, more: `policies: {}\n${volumes}` });
     try {
+      await service.said('leading', 90_000);
+      await runIsOver();
       expect(await service.said('a pod that was left frozen was thawed', 90_000)).toMatchObject({
         message: expect.stringContaining('pods agents/database was left frozen'),
       });
