@@ -117,7 +117,9 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
   const volumes = once(async () => {
     const { openVolumes } = await import('./app/volumes.ts');
     const factory = keep(await openVolumes(config, { runtime, recipients: await keys.recipients(), onWarning }));
-    return factory.on({ cluster: await cluster(), store: await store() });
+    const { openRepository } = await import('./repository/repository.ts');
+    const { info } = await openRepository(await store(), {});
+    return factory.on({ cluster: await cluster(), store: await store(), repositoryId: info.id });
   });
   const parts: Parts = { config, settings, runtime, keys, onWarning, store, cluster, volumes, keep };
   return {

@@ -84,7 +84,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     identityDir: atStart.identityDir,
     forget: collector(runtime, closing.signal),
     rules: () => inForce.rules,
-    volumes: volumes.on({ cluster, store }),
+    volumes: volumes.on({ cluster, store, repositoryId: repository.info.id }),
     volumeMetrics: observation.volumes,
     term: () => term,
   };
@@ -137,7 +137,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     const mine: Term = {
       ...{ signal: leadership.signal, fence, cluster: fenced },
       repository: { ...repository, store: fencedTo },
-      volumes: volumes.on({ cluster: fenced, store: fencedTo }),
+      volumes: volumes.on({ cluster: fenced, store: fencedTo, repositoryId: repository.info.id }),
     };
     term = mine;
     const told = observation.lead(leadership.signal);

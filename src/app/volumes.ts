@@ -11,6 +11,7 @@ import type { TermVolumes } from '../service/world.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { S3Credentials } from '../storage/s3-client.ts';
 import { secrets } from '../volumes/kinds.ts';
+import { installationOf } from '../volumes/labels.ts';
 import type { Objects } from '../volumes/objects.ts';
 import type { AccessIssuer, MoverObserver } from '../volumes/ports.ts';
 import { configuredLocation, openPods } from './adapters.ts';
@@ -19,7 +20,7 @@ export type Volumes = TermVolumes;
 
 export interface VolumesFactory {
   /** Writes go through these: a service hands in those of its term. */
-  on(places: { readonly cluster: ClusterApi; readonly store: ObjectStore }): Volumes;
+  on(places: { readonly cluster: ClusterApi; readonly store: ObjectStore; readonly repositoryId: string }): Volumes;
   close(): Promise<void>;
 }
 
@@ -54,18 +55,19 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
   const issuerFor = await accessIssuer(config, access, settings.namespace);
   const monotonic = () => performance.now();
   return {
-    on: ({ cluster, store }) => {
+    on: ({ cluster, store, repositoryId }) => {
       const objects = createObjects(cluster, runtime);
       const { namespace } = settings;
       const lease = (name: string) => createLease(cluster, { namespace, name, labels: { 'app.kubernetes.io/name': 'holdfast' } });
-      const common = { objects, pods, settings, runtime, monotonic, lease, onWarning };
+      const installation = installationOf(repositoryId, namespace);
+      const common = { objects, pods, settings, installation, runtime, monotonic, lease, onWarning };
       const issuer = issuerFor(objects);
       const isMade = async (key: string, signal: AbortSignal) => (await store.head(`${key}config`, { signal })) !== undefined;
       const movers = createMovers({ ...common, isMade, access: issuer, ...(observer !== undefined && { observer }) });
       const repositories = createVolumeRepositories({ objects, store, recipients, namespace, runtime });
       const frozen = createFrozenPods(common);
       return {
-        ...{ settings, objects, movers, repositories, frozen },
+        ...{ settings, installation, objects, movers, repositories, frozen },
         readFrom: (key, signal) => readAccess(config, issuer, key, signal),
         program: { restic: 'restic', environment: { ...config.environment.variables, HOME: config.environment.home } },
         capture: wish => createVolumeCapture({ ...common, movers, repositories, frozen }, wish),

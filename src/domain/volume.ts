@@ -85,6 +85,8 @@ export const volumeNames = {
   workLabel: 'holdfast.dev/work',
   /** What an object is for: `snapshot`, `mover`, `upkeep`, `restore`; `repository` on a Secret that holds a repository's password, `frozen` on the note of a pod. */
   roleLabel: 'holdfast.dev/role',
+  /** Whose it is, where several installations share a cluster: 16 hex digits for location and namespace. */
+  installationLabel: 'holdfast.dev/installation',
   /** On movers: digest of the repository's key, 16 hex digits. */
   repositoryLabel: 'holdfast.dev/repository',
   /** Digest of namespace and claim, 16 hex digits: names are longer than a label may be. */

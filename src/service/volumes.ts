@@ -10,9 +10,9 @@ import { currentTerm, record, volumesIn, type World } from './world.ts';
 
 export function volumesOf(world: World): Volumes {
   const found = async (olderThanMs: number, signal: AbortSignal) => {
-    const { objects } = volumesIn(world);
+    const { objects, installation } = volumesIn(world);
     const { repository, keys, runtime } = world;
-    return findOrphans({ objects, repository, trusted: keys.trusted, now: runtime.now(), olderThanMs, signal });
+    return findOrphans({ objects, installation, repository, trusted: keys.trusted, now: runtime.now(), olderThanMs, signal });
   };
   return {
     files: (request, signal) => filesOf(world, request, signal),

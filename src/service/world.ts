@@ -34,6 +34,8 @@ export interface Term {
 /** What volumes are captured and brought back with. */
 export interface TermVolumes {
   readonly settings: VolumeSettings;
+  /** Whose objects they make in the cluster: `installationOf`. */
+  readonly installation: string;
   readonly objects: Objects;
   readonly movers: Movers;
   readonly repositories: VolumeRepositories;

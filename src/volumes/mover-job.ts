@@ -9,6 +9,8 @@ import { type MoverTask, volumeDevice, volumeMount } from './ports.ts';
 export interface JobOptions {
   /** Of the Job, its Secret and its pod's label. */
   readonly name: string;
+  /** Whose it is. */
+  readonly installation?: string | undefined;
   readonly task: MoverTask;
   readonly request: MoverRequest;
   readonly pod: MoverPod;
@@ -42,14 +44,19 @@ const capabilities: Readonly<Record<MoverRequest['action'], readonly string[]>> 
 };
 
 /** Labels of the Job and its pod; the Job's own selector is the API server's. */
-export function jobLabels({ name, task }: Pick<JobOptions, 'name' | 'task'>): Record<string, string> {
+export function jobLabels({ name, task, installation }: Pick<JobOptions, 'name' | 'task' | 'installation'>): Record<string, string> {
   const { work, role, subject, repository } = task;
   return {
-    ...workLabels(work, role === 'backup' ? 'mover' : role, subject),
+    ...workLabels(work, role === 'backup' ? 'mover' : role, subject, installation),
     'app.kubernetes.io/component': 'mover',
     [jobLabel]: name,
-    ...(repository !== undefined && { [volumeNames.repositoryLabel]: shortDigest(repository.key) }),
+    ...(repository !== undefined && { [volumeNames.repositoryLabel]: repositoryLabel(repository.key, installation) }),
   };
+}
+
+/** Repositories of two locations may have the same key. */
+export function repositoryLabel(key: string, installation: string | undefined): string {
+  return shortDigest(installation === undefined ? key : `${installation} ${key}`);
 }
 
 /** Suspended: it begins once the Secret lies there, which belongs to it from its first moment on. */
@@ -165,10 +172,10 @@ const lostNode = ['not-ready', 'unreachable'].map(state => ({
 }));
 
 /** What the pod may know, as files; it goes with the Job. */
-export function moverSecret({ name, task }: JobOptions, jobUid: string, access: RepositoryAccess): object {
+export function moverSecret({ name, task, installation }: JobOptions, jobUid: string, access: RepositoryAccess): object {
   return {
     metadata: {
-      ...{ name, namespace: task.namespace, labels: jobLabels({ name, task }), annotations: claimAnnotations(task.subject) },
+      ...{ name, namespace: task.namespace, labels: jobLabels({ name, task, installation }), annotations: claimAnnotations(task.subject) },
       ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name, uid: jobUid }],
     },
     type: 'Opaque',

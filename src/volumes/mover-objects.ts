@@ -2,8 +2,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import { stringAt } from '../domain/json.ts';
 import { volumeNames } from '../domain/volume.ts';
 import { jobs, pods, secrets } from './kinds.ts';
-import { shortDigest } from './labels.ts';
-import { jobLabel } from './mover-job.ts';
+import { jobLabel, repositoryLabel } from './mover-job.ts';
 import type { Objects } from './objects.ts';
 
 /** Longer than a pod's grace period. */
@@ -43,9 +42,9 @@ export async function removeMover(
 export async function endLeftovers(
   objects: Objects,
   key: string,
-  { patient, signal }: { readonly patient: boolean; readonly signal: AbortSignal },
+  { patient, installation, signal }: { readonly patient: boolean; readonly installation: string | undefined; readonly signal: AbortSignal },
 ): Promise<void> {
-  const where = { labelSelector: `${volumeNames.repositoryLabel}=${shortDigest(key)}` };
+  const where = { labelSelector: `${volumeNames.repositoryLabel}=${repositoryLabel(key, installation)}` };
   for (const job of await objects.list(jobs, where, signal)) {
     const [namespace, name] = [stringAt(job, 'metadata', 'namespace') ?? '', stringAt(job, 'metadata', 'name') ?? ''];
     await Promise.all([objects.remove(secrets, namespace, name, signal), objects.remove(jobs, namespace, name, signal)]);

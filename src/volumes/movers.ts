@@ -21,6 +21,8 @@ import { createSlots, type Slot } from './slots.ts';
 export interface MoversOptions {
   readonly objects: Objects;
   readonly pods: PodApi;
+  /** Whose movers they are. */
+  readonly installation?: string;
   readonly access: AccessIssuer;
   /** Has the repository of that key been made? Unless somebody can tell, what a killed mover has left of an unfinished one may be removed. */
   readonly isMade?: (key: string, signal: AbortSignal) => Promise<boolean>;
@@ -96,7 +98,11 @@ async function guarded<T>(
   });
   try {
     const either = AbortSignal.any([signal, hold.signal]);
-    await endLeftovers(context.objects, repository.key, { patient: task.role !== 'upkeep', signal: either });
+    await endLeftovers(context.objects, repository.key, {
+      patient: task.role !== 'upkeep',
+      installation: context.installation,
+      signal: either,
+    });
     return await work(either);
   } catch (thrown) {
     signal.throwIfAborted();
@@ -123,7 +129,17 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
   const name = `holdfast-mover-${Buffer.from(runtime.random(5)).toString('hex')}`;
   const seconds = Math.ceil((settings.mover.timeoutMs + startMs) / 1000);
   const access = await accessFor(context, task, seconds, run.signal);
-  const job = { name, task, avoid, startMs, slot: `${context.process}-${slot.number}`, pod: settings.mover, request: task.request(access) };
+  const { installation } = context;
+  const job = {
+    name,
+    task,
+    installation,
+    avoid,
+    startMs,
+    slot: `${context.process}-${slot.number}`,
+    pod: settings.mover,
+    request: task.request(access),
+  };
   const secret = task.repository === undefined ? undefined : (uid: string) => moverSecret(job, uid, access);
   let end: MoverEnd | undefined;
   const since = context.monotonic();

@@ -9,6 +9,7 @@ import { readManifest } from '../repository/read-manifest.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { FrozenPods } from './frozen-pods.ts';
 import { claims, configMaps, jobs, secrets, snapshotContents, volumeSnapshots, volumes } from './kinds.ts';
+import { isForeign } from './labels.ts';
 import type { Objects } from './objects.ts';
 import { orphanReason } from './orphan-rules.ts';
 import { discardPatch, letGo, readTaken } from './reclaim.ts';
@@ -16,6 +17,8 @@ import { discardPatch, letGo, readTaken } from './reclaim.ts';
 export interface OrphansInput {
   readonly objects: Objects;
   readonly repository: Repository;
+  /** Whose leftovers are looked for. */
+  readonly installation?: string;
   /** Public keys (PEM) of which one must have signed a set; the repository's own unless given. */
   readonly trusted: readonly string[];
   readonly now: Date;
@@ -32,9 +35,13 @@ const kinds: readonly ResourceKind[] = [configMaps, jobs, secrets, claims, volum
 
 /** What backups and restores of volumes have left in a cluster and nobody needs any more. Writes nothing. */
 export async function findOrphans(input: OrphansInput): Promise<OrphansFound> {
-  const { objects, now, olderThanMs, signal } = input;
+  const { objects, installation, now, olderThanMs, signal } = input;
   const ours = new Map<ResourceKind, JsonObject[]>();
-  for (const kind of kinds) ours.set(kind, await listOurs(objects, kind, signal));
+  for (const kind of kinds)
+    ours.set(
+      kind,
+      (await listOurs(objects, kind, signal)).filter(object => !isForeign(object, installation)),
+    );
   const old = [...ours.values()].flat().some(object => now.getTime() - createdAt(object).getTime() >= olderThanMs);
   if (!old) return { orphans: [], notices: [] };
   const { keptSnapshots, notices } = await keptBySets(input);

@@ -26,7 +26,7 @@ export function readTaken(volume: JsonObject | undefined): Taken | undefined {
 }
 
 /** What a restore writes on volumes; none of it stays. */
-export const markLabels = [volumeNames.workLabel, volumeNames.roleLabel, volumeNames.claimLabel];
+export const markLabels = [volumeNames.workLabel, volumeNames.roleLabel, volumeNames.claimLabel, volumeNames.installationLabel];
 export const markAnnotations = [volumeNames.claimAnnotation, filledAnnotation, reclaimAnnotation, takenAnnotation];
 
 /** A volume that was made for us alone goes with its claim, whatever its class says; one that was there before us stays. */

@@ -14,6 +14,8 @@ export interface CaptureTools {
   readonly repositories: VolumeRepositories;
   readonly frozen: FrozenPods;
   readonly settings: VolumeSettings;
+  /** Whose objects they are; all are taken for ours where nobody says. */
+  readonly installation?: string;
   readonly runtime: Runtime;
   readonly monotonic: () => number;
   /** A Lease of the service's namespace. */

@@ -26,7 +26,10 @@ export async function handOver(context: CaptureContext, from: SnapshotName, subj
   try {
     await makeTwin(context, handed, subject);
     // Labelled, so that it is found where it is left without its snapshot.
-    const retained = { metadata: { labels: workLabels(context.work, 'snapshot', subject) }, spec: { deletionPolicy: 'Retain' } };
+    const retained = {
+      metadata: { labels: workLabels(context.work, 'snapshot', subject, context.installation) },
+      spec: { deletionPolicy: 'Retain' },
+    };
     if ((await objects.merge(snapshotContents, '', facts.content, retained, signal)) === undefined) {
       throw new HoldfastError('SNAPSHOT_FAILED', `volumesnapshotcontents ${facts.content} was deleted by somebody`);
     }
@@ -42,8 +45,8 @@ export async function handOver(context: CaptureContext, from: SnapshotName, subj
 }
 
 async function makeTwin(context: CaptureContext, { namespace, name, facts }: HandedOver, subject: Subject): Promise<void> {
-  const { objects, signal, work } = context;
-  const [labels, annotations] = [workLabels(work, 'snapshot', subject), claimAnnotations(subject)];
+  const { objects, signal, work, installation } = context;
+  const [labels, annotations] = [workLabels(work, 'snapshot', subject, installation), claimAnnotations(subject)];
   const content = {
     metadata: { name, labels, annotations },
     spec: {

@@ -4,7 +4,7 @@ import type { ResourceKind } from '../../domain/resource.ts';
 import { volumeNames } from '../../domain/volume.ts';
 import { cleanUp } from '../../volumes/clean-up.ts';
 import { claims, jobs, leases, secrets, snapshotContents, volumeSnapshots } from '../../volumes/kinds.ts';
-import { labelValue } from '../../volumes/labels.ts';
+import { isForeign, labelValue } from '../../volumes/labels.ts';
 import type { Where } from '../../volumes/objects.ts';
 import { silenceMs, workLeaseName } from '../../volumes/work-lease.ts';
 import type { CaptureContext } from './context.ts';
@@ -53,8 +53,8 @@ export async function findLeftovers(context: CaptureContext): Promise<Leftovers>
   };
 }
 
-/** What is labelled with a run that is not this one, and is not meant to stay. */
-async function find({ objects, settings, signal, work: own }: CaptureContext): Promise<Found[]> {
+/** What is labelled with a run of this installation that is not this one, and is not meant to stay. */
+async function find({ objects, settings, installation, signal, work: own }: CaptureContext): Promise<Found[]> {
   const role = (name: string) => ({ labelSelector: `${volumeNames.workLabel},${volumeNames.roleLabel}=${name}` });
   const list = async (kind: ResourceKind, where: Where) => {
     // A cluster without snapshots has no such kind.
@@ -81,7 +81,7 @@ async function find({ objects, settings, signal, work: own }: CaptureContext): P
       .map(one => ({ ...one, kind: 'snapshot' as const })),
     ...contents.filter(({ object }) => !owned.has(ownerOf(object))).map(one => ({ ...one, kind: 'content' as const })),
   ];
-  return found.filter(({ work }) => work !== labelValue(own));
+  return found.filter(({ work, object }) => work !== labelValue(own) && !isForeign(object, installation));
 }
 
 function placeOf(object: JsonObject): { readonly namespace: string; readonly name: string } {

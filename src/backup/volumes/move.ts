@@ -88,7 +88,7 @@ function temporaryClaim(context: MoveContext, claim: WantedClaim, { name: snapsh
   return {
     metadata: {
       ...{ name, namespace: context.settings.namespace },
-      labels: workLabels(context.work, 'mover', subject),
+      labels: workLabels(context.work, 'mover', subject, context.installation),
       annotations: claimAnnotations(subject),
     },
     spec: {

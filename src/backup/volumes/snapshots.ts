@@ -15,8 +15,9 @@ const defaultErrorMs = 20_000;
 export async function createSnapshot(context: CaptureContext, subject: Subject, snapshotClass: string): Promise<SnapshotName> {
   const name = freshName(context, claimDigest(subject));
   const { namespace, claim } = subject;
+  const labels = workLabels(context.work, 'snapshot', subject, context.installation);
   const object = {
-    metadata: { name, namespace, labels: workLabels(context.work, 'snapshot', subject), annotations: claimAnnotations(subject) },
+    metadata: { name, namespace, labels, annotations: claimAnnotations(subject) },
     spec: { volumeSnapshotClassName: snapshotClass, source: { persistentVolumeClaimName: claim } },
   };
   await context.objects.create(volumeSnapshots, object, context.signal);

@@ -96,10 +96,11 @@ export async function handOver(volume: string, { place }: Pick<VolumeClaim, 'pla
 /** A volume that is there, and a temporary claim for it. */
 async function takeFixed(claim: VolumeClaim, name: string, context: FillContext): Promise<void> {
   const { set, tools, runtime } = context;
-  const { namespace } = tools.settings;
+  const { installation, settings } = tools;
+  const { namespace } = settings;
   const temporary = { namespace, claim: temporaryName(set, claim.place) };
   await takeVolume(name, { set, place: claim.place, temporary, now: runtime.now() }, context);
-  await createTemporary(claim, temporaryClaimFor(claim, { set, namespace }, await readVolume(name, context)), context);
+  await createTemporary(claim, temporaryClaimFor(claim, { set, namespace, installation }, await readVolume(name, context)), context);
 }
 
 async function makeTemporary(
@@ -107,8 +108,9 @@ async function makeTemporary(
   snapshot: Exclude<SnapshotState, string> | undefined,
   context: FillContext,
 ): Promise<void> {
-  const { namespace } = context.tools.settings;
-  await createTemporary(claim, temporaryClaim(claim, { set: context.set, namespace }, snapshot), context);
+  const { set, tools } = context;
+  const where = { set, namespace: tools.settings.namespace, installation: tools.installation };
+  await createTemporary(claim, temporaryClaim(claim, where, snapshot), context);
 }
 
 async function createTemporary(

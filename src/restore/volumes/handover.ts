@@ -41,6 +41,8 @@ export interface FilledVolume {
 }
 
 export interface HandoverContext {
+  /** What is written on volumes says whose they are. */
+  readonly tools?: { readonly installation?: string };
   readonly cluster: ClusterApi;
   readonly signal: AbortSignal;
   /** Called once per write request. */
@@ -71,7 +73,7 @@ export async function secureVolume(name: string, set: string, place: ClaimPlace,
     name,
     {
       metadata: {
-        labels: { ...restoreLabels(set, place) },
+        labels: { ...restoreLabels(set, place, context.tools?.installation) },
         annotations: {
           [volumeNames.claimAnnotation]: `${place.namespace}/${place.claim}`,
           [filledAnnotation]: JSON.stringify(filled),
@@ -106,7 +108,7 @@ export async function takeVolume(
     {
       metadata: {
         resourceVersion: stringAt(volume, 'metadata', 'resourceVersion') ?? '',
-        labels: { ...restoreLabels(set, place) },
+        labels: { ...restoreLabels(set, place, context.tools?.installation) },
         annotations: {
           [volumeNames.claimAnnotation]: `${place.namespace}/${place.claim}`,
           [takenAnnotation]: JSON.stringify(before),

@@ -1,14 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { ClaimPlace } from '../../domain/claim-request.ts';
 import { type JsonObject, stringAt } from '../../domain/json.ts';
-import { volumeNames } from '../../domain/volume.ts';
 import { neededBytes } from '../../domain/volume-restore.ts';
-import { claimAnnotations, claimDigest, labelValue, workLabels } from '../../volumes/labels.ts';
+import { claimAnnotations, workLabels } from '../../volumes/labels.ts';
 import { requestOf, type VolumeClaim } from './claim.ts';
 
+/** Of which restore it is, and where. */
+export interface TemporaryPlace {
+  readonly set: string;
+  readonly namespace: string;
+  readonly installation?: string | undefined;
+}
+
 /** What tells the volume of one claim of one restore from all others: the same restore, run again, finds it. */
-export function restoreLabels(set: string, place: ClaimPlace): Readonly<Record<string, string>> {
-  return { [volumeNames.workLabel]: labelValue(set), [volumeNames.roleLabel]: 'restore', [volumeNames.claimLabel]: claimDigest(place) };
+export function restoreLabels(set: string, place: ClaimPlace, installation: string | undefined): Readonly<Record<string, string>> {
+  const { 'app.kubernetes.io/name': _, ...labels } = workLabels(set, 'restore', place, installation);
+  return labels;
 }
 
 /** The same at every run, so that no claim is ever filled twice at once. */
@@ -22,7 +29,7 @@ export function temporaryName(set: string, { namespace, claim }: ClaimPlace): st
  */
 export function temporaryClaim(
   claim: VolumeClaim,
-  where: { readonly set: string; readonly namespace: string },
+  where: TemporaryPlace,
   snapshot?: { readonly name: string; readonly restoreSizeBytes: number },
 ): JsonObject {
   const { spec, place, record, sizeBytes } = claim;
@@ -35,7 +42,7 @@ export function temporaryClaim(
     metadata: {
       name: temporaryName(where.set, place),
       namespace: where.namespace,
-      labels: workLabels(where.set, 'restore', place),
+      labels: workLabels(where.set, 'restore', place, where.installation),
       annotations: claimAnnotations(place),
     },
     spec: {
@@ -48,11 +55,7 @@ export function temporaryClaim(
 }
 
 /** The like for a volume that is there: it names that, and asks for what the claim itself asks for. */
-export function temporaryClaimFor(
-  claim: VolumeClaim,
-  where: { readonly set: string; readonly namespace: string },
-  volume: JsonObject,
-): JsonObject {
+export function temporaryClaimFor(claim: VolumeClaim, where: TemporaryPlace, volume: JsonObject): JsonObject {
   const { spec } = claim;
   const whole = temporaryClaim(claim, where);
   const { accessModes = ['ReadWriteOnce'], resources, volumeMode = 'Filesystem' } = spec;

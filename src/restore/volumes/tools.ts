@@ -5,6 +5,8 @@ import type { Movers, VolumeRepositories } from '../../volumes/ports.ts';
 /** What bringing the data of volumes back takes. */
 export interface VolumeTools {
   readonly settings: VolumeSettings;
+  /** Whose objects they are that it makes in the cluster. */
+  readonly installation?: string;
   readonly movers: Movers;
   readonly repositories: VolumeRepositories;
   /** For passwords of repositories that another cluster made. */

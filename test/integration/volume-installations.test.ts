@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CaptureContext, freshName } from '../../src/backup/volumes/context.ts';
+import { keptLabel } from '../../src/backup/volumes/handover.ts';
+import { findLeftovers } from '../../src/backup/volumes/leftovers.ts';
+import { createSnapshot } from '../../src/backup/volumes/snapshots.ts';
+import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import { createLease } from '../../src/cluster/lease.ts';
+import { jobs, volumeSnapshots } from '../../src/volumes/kinds.ts';
+import { claimDigest, installationOf } from '../../src/volumes/labels.ts';
+import { moverJob } from '../../src/volumes/mover-job.ts';
+import { endLeftovers } from '../../src/volumes/mover-objects.ts';
+import { createObjects, type Objects } from '../../src/volumes/objects.ts';
+import { findOrphans } from '../../src/volumes/orphans.ts';
+import type { MoverTask } from '../../src/volumes/ports.ts';
+import { installDefinitions } from '../cluster/definitions.ts';
+import { definitionsIn, goModuleDir } from '../cluster/modules.ts';
+import { withCluster } from '../cluster/with-cluster.ts';
+import { connectTo } from '../contract/cluster-api-kinds.ts';
+import { makeRepository, type TestRepository } from '../contract/repository-fixture.ts';
+import { testRuntime } from '../helpers/runtime.ts';
+import { makeNamespace, nameOf, never, testVolumeSettings } from '../helpers/volumes.ts';
+
+const claim = { namespace: 'agents', claim: 'workspace' };
+const repository = { key: 'volumes/agents/workspace/', password: 'p' };
+const work = '20261123T020000Z-daily-k3f9';
+
+/** Two installations take care of volumes in one cluster: the control plane is real, and nothing runs on it. */
+describe('beside another installation', () => {
+  const cluster = withCluster();
+  let [api, objects, location]: [ClusterApi, Objects, TestRepository] = [] as never;
+  const [ours, theirs] = [installationOf('a'.repeat(32), 'holdfast'), installationOf('b'.repeat(32), 'other')];
+
+  beforeAll(async () => {
+    const module = await goModuleDir('github.com/kubernetes-csi/external-snapshotter/client/v8');
+    const definitions = await definitionsIn(join(module, 'config', 'crd'));
+    await installDefinitions(
+      cluster(),
+      definitions.filter(({ metadata }) => metadata.name.endsWith('.snapshot.storage.k8s.io')),
+    );
+    api = await connectTo(cluster());
+    objects = createObjects(api, testRuntime);
+    location = await makeRepository();
+    await Promise.all(['agents', 'holdfast', 'other'].map(name => makeNamespace(objects, name)));
+  });
+  afterAll(async () => {
+    await api?.close();
+    await location?.remove();
+  });
+
+  const context = (installation: string, namespace: string, id = work): CaptureContext =>
+    ({
+      ...{ objects, installation, work: id, signal: never, runtime: testRuntime, monotonic: () => performance.now() },
+      settings: { ...testVolumeSettings, namespace },
+      lease: (name: string) => createLease(api, { namespace, name }),
+      onWarning: () => {},
+    }) as Partial<CaptureContext> as CaptureContext;
+  const snapshots = async () => (await objects.list(volumeSnapshots, {}, never)).map(nameOf);
+  const orphans = (installation: string) =>
+    findOrphans({ objects, repository: location.repository, installation, trusted: [], now: new Date(), olderThanMs: 0, signal: never });
+
+  it('a backup removes what a killed one of its own left, and leaves the other’s snapshots alone', async () => {
+    const mine = await createSnapshot(context(ours, 'holdfast'), claim, 'fast');
+    const other = await createSnapshot(context(theirs, 'other'), claim, 'fast');
+    // No lease of either run is there: of ours that says that it is over, of theirs nothing.
+    await (await findLeftovers(context(ours, 'holdfast', 'next'))).finish();
+    expect(await snapshots()).toEqual([other.name]);
+    expect(mine.name).not.toBe(other.name);
+    await (await findLeftovers(context(theirs, 'other', 'next'))).finish();
+    expect(await snapshots()).toEqual([]);
+  });
+
+  it('a kept snapshot that no set of ours names is left over only where it is ours', async () => {
+    for (const [installation, namespace] of [
+      [ours, 'holdfast'],
+      [theirs, 'other'],
+    ] as const) {
+      const tools = context(installation, namespace);
+      const { name } = await createSnapshot(tools, { ...claim, namespace }, 'fast');
+      await objects.merge(volumeSnapshots, namespace, name, { metadata: { labels: { [keptLabel]: 'true' } } }, never);
+    }
+    expect((await orphans(ours)).orphans.map(one => one.namespace)).toEqual(['holdfast']);
+    expect((await orphans(theirs)).orphans.map(one => one.namespace)).toEqual(['other']);
+  });
+
+  it('a mover of the same claim in another location is not ended', async () => {
+    const task: MoverTask = {
+      ...{ work, role: 'backup', subject: claim, namespace: 'agents', repository },
+      claim: { name: 'temporary', mode: 'Filesystem', readOnly: true },
+      request: () => ({ action: 'check' }) as never,
+    };
+    const make = async (installation: string) => {
+      const name = freshName({ runtime: testRuntime }, claimDigest(claim), 'mover-');
+      const options = {
+        name,
+        task,
+        installation,
+        request: task.request({} as never),
+        pod: testVolumeSettings.mover,
+        slot: name,
+        avoid: [],
+        startMs: 1,
+      };
+      await objects.create(jobs, moverJob(options), never);
+      return name;
+    };
+    const [, kept] = [await make(ours), await make(theirs)];
+    await endLeftovers(objects, repository.key, { patient: true, installation: ours, signal: never });
+    expect((await objects.list(jobs, { namespace: 'agents' }, never)).map(nameOf)).toEqual([kept]);
+  });
+});
