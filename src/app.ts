@@ -97,6 +97,8 @@ interface Parts {
   readonly keys: Keys;
   readonly onWarning: (text: string) => void;
   store(): Promise<ObjectStore>;
+  /** Read once, unless that failed. */
+  repository(signal?: AbortSignal): Promise<Repository>;
   cluster(): Promise<ClusterApi>;
   volumes(): Promise<Volumes>;
   /** Closes it with the app. */
@@ -114,14 +116,19 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
   const store = once(async () => keep(await openStore(config, runtime)));
   const cluster = once(async () => keep(await openCluster(config, runtime)));
   const keys = openKeys(settings, onWarning);
+  let known: Repository | undefined;
+  const repository = async (signal?: AbortSignal): Promise<Repository> => {
+    const { openRepository } = await import('./repository/repository.ts');
+    known ??= await openRepository(await store(), { signal });
+    return known;
+  };
   const volumes = once(async () => {
     const { openVolumes } = await import('./app/volumes.ts');
     const factory = keep(await openVolumes(config, { runtime, recipients: await keys.recipients(), onWarning }));
-    const { openRepository } = await import('./repository/repository.ts');
-    const { info } = await openRepository(await store(), {});
+    const { info } = await repository();
     return factory.on({ cluster: await cluster(), store: await store(), repositoryId: info.id });
   });
-  const parts: Parts = { config, settings, runtime, keys, onWarning, store, cluster, volumes, keep };
+  const parts: Parts = { config, settings, runtime, keys, onWarning, store, repository, cluster, volumes, keep };
   return {
     location: async () => (await store()).url,
     init: async signal => {
@@ -134,16 +141,16 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     verify: (what, run) => verify(parts, what, run),
     retention: async signal => {
       const { openRetention } = await import('./app/retention.ts');
-      const repository = await openRepository(parts, signal);
+      const repository = await parts.repository(signal);
       return openRetention({ ...parts, config, repository, resolve: text => resolveSet(parts, repository, text, signal) }, signal);
     },
     readLedger: async (query, signal) => {
       const { readLedger } = await import('./repository/ledger.ts');
-      return readLedger(await openRepository(parts, signal), query, { trusted: await parts.keys.trusted(), signal });
+      return readLedger(await parts.repository(signal), query, { trusted: await parts.keys.trusted(), signal });
     },
     verifyLedger: async (expected, signal) => {
       const { verifyLedger } = await import('./repository/ledger-verify.ts');
-      return verifyLedger(await openRepository(parts, signal), { trusted: await parts.keys.trusted(), expected, signal });
+      return verifyLedger(await parts.repository(signal), { trusted: await parts.keys.trusted(), expected, signal });
     },
     planRestore: async (reader: SetReader, options, run) => {
       const { planRestore } = await import('./restore/plan.ts');
@@ -161,18 +168,13 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     },
     volumes: async signal => {
       const { createVolumeCommands } = await import('./app/volume-work.ts');
-      return createVolumeCommands({ ...parts, repository: await openRepository(parts, signal) });
+      return createVolumeCommands({ ...parts, repository: await parts.repository(signal) });
     },
     close: async () => {
       // What was opened last needs what was opened before it.
       for (const resource of opened.reverse()) await resource.close().catch(() => {});
     },
   };
-}
-
-async function openRepository({ store }: Parts, signal: AbortSignal): Promise<Repository> {
-  const repository = await import('./repository/repository.ts');
-  return repository.openRepository(await store(), { signal });
 }
 
 async function init(parts: Parts, signal: AbortSignal): Promise<Repository> {
@@ -194,7 +196,7 @@ async function backup(parts: Parts, run: Run): Promise<BackupOutcome> {
     throw new HoldfastError('RECIPIENT_MISSING', 'no recipient is configured: the backup could not be sealed, so it was not started');
   }
   const [{ runBackup }, signingKey] = await Promise.all([import('./backup/run.ts'), keys.signingKey()]);
-  const repository = await openRepository(parts, run.signal);
+  const repository = await parts.repository(run.signal);
   if (recipients.length === 0 && repository.info.recipientFingerprints.length > 0) {
     throw new HoldfastError('CONFIG_INVALID', `insecurePlaintext is on, but the backups in ${repository.store.url} are sealed`, {
       hint: 'leave --insecure-plaintext away, or make another repository with holdfast init --insecure-plaintext',
@@ -235,7 +237,7 @@ async function restore(parts: Parts, reader: SetReader, options: RestoreOptions,
     import('./restore/run.ts'),
     import('./app/ledger.ts'),
   ]);
-  const told = { ...parts, repository: await openRepository(parts, run.signal) };
+  const told = { ...parts, repository: await parts.repository(run.signal) };
   const { id } = reader.manifest;
   await tellLedger(told, () => [restoreStarted(id, options)]);
   let outcome: RestoreOutcome | undefined;
@@ -251,7 +253,7 @@ async function restore(parts: Parts, reader: SetReader, options: RestoreOptions,
 
 async function listSets(parts: Parts, signal: AbortSignal): Promise<readonly SetSummary[]> {
   const catalog = await import('./repository/catalog.ts');
-  const repository = await openRepository(parts, signal);
+  const repository = await parts.repository(signal);
   return Array.fromAsync(catalog.listSets(repository, { signal, trusted: await parts.keys.trusted() }));
 }
 
@@ -262,7 +264,7 @@ async function resolveSet({ runtime, onWarning, keys }: Parts, from: Repository,
 
 async function openSet(parts: Parts, text: string, { signal, need, use }: OpenOptions): Promise<SetReader> {
   const [identities, trusted] = [await parts.keys.identities(), await parts.keys.trusted()];
-  const repository = await openRepository(parts, signal);
+  const repository = await parts.repository(signal);
   const id = await resolveSet(parts, repository, text, signal);
   if (use !== undefined) await tellUse(parts, repository, id, use, signal);
   const options = { identities, trusted, signal };
@@ -280,7 +282,7 @@ async function tellUse(parts: Parts, repository: Repository, set: string, kind: 
 async function verify(parts: Parts, what: string, run: Run): Promise<RepositoryReport> {
   const { verifyRepository, verifySet } = await import('./repository/verify.ts');
   const options = { ...run, identities: await parts.keys.identities(), trusted: await parts.keys.trusted() };
-  const repository = await openRepository(parts, run.signal);
+  const repository = await parts.repository(run.signal);
   const id = what === 'all' ? what : await resolveSet(parts, repository, what, run.signal);
   await tellUse(parts, repository, id, 'verify', run.signal);
   if (id === 'all') return verifyRepository(repository, options);

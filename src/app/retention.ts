@@ -6,7 +6,7 @@ import { type Hold, hold, holdOf, release } from '../repository/holds.ts';
 import { openLedger } from '../repository/ledger.ts';
 import { operationFolders, readOperationRequest } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
-import { listUses } from '../repository/uses.ts';
+import { listUses, useWords } from '../repository/uses.ts';
 import type { BusySets, RetentionPlan } from '../schedule/retention.ts';
 import { type PlanOptions, type RetentionOutcome, readRetentionPlan, runRetention } from '../schedule/retention-run.ts';
 import type { Keys } from './keys.ts';
@@ -83,7 +83,7 @@ function maxShareOf({ settings }: RetentionParts['config']): { maxShare?: number
   return maxShare === undefined ? {} : { maxShare };
 }
 
-const doing: Readonly<Record<string, string>> = { restore: 'being restored', verify: 'being verified', validate: 'being validated' };
+const doing: Readonly<Record<string, string>> = useWords;
 
 /** What others do with sets, services by the records of their operations: one without a result goes on, or waits to be taken up again. */
 async function busySets(repository: Repository, now: Date, signal: AbortSignal): Promise<BusySets> {

@@ -20,8 +20,8 @@ const lastWordsMs = 5_000;
 const maxRecordBytes = 64 * 1024;
 
 /** What is done with a set, and what it is called. */
-const doing = { restore: 'being restored', verify: 'being verified', validate: 'being validated' } as const;
-export type UseKind = keyof typeof doing;
+export const useWords = { restore: 'being restored', verify: 'being verified', validate: 'being validated' } as const;
+export type UseKind = keyof typeof useWords;
 
 interface UseRecord {
   readonly formatVersion: 1;
@@ -67,7 +67,7 @@ export async function beginUse(repository: Repository, set: string, options: Use
   let last: string | undefined;
   let isTold = false;
   const trouble = (why: string) => {
-    if (!isTold) onTrouble(`${why}: retention may delete ${set === 'all' ? 'a backup' : set} while it is ${doing[options.kind]}`);
+    if (!isTold) onTrouble(`${why}: retention may delete ${set === 'all' ? 'a backup' : set} while it is ${useWords[options.kind]}`);
     isTold = true;
   };
 
@@ -144,7 +144,7 @@ async function* currentUses(repository: Repository, options: CallOptions & { rea
     if (record === 'gone') continue;
     const said = record === undefined ? 0 : Date.parse(record.at);
     const since = Math.max(modified.getTime(), said > options.now.getTime() + slackMs ? 0 : said);
-    const words = record === undefined ? 'being read, by a record that cannot be read' : `${doing[record.kind]} by ${record.by}`;
+    const words = record === undefined ? 'being read, by a record that cannot be read' : `${useWords[record.kind]} by ${record.by}`;
     yield { key, set, words: goesOn(since) ? words : undefined };
   }
 }

@@ -1,5 +1,5 @@
 import { listHolds } from '../repository/holds.ts';
-import { listUses } from '../repository/uses.ts';
+import { listUses, useWords } from '../repository/uses.ts';
 import { type BusySets, planRetention, type RetentionDecision, type RetentionPlan } from '../schedule/retention.ts';
 import type { World } from './world.ts';
 
@@ -48,7 +48,7 @@ export async function busySets(world: Pick<World, 'operations' | 'repository' | 
 
 /** Sets that a job reads just now. */
 function ownUses({ operations }: Pick<World, 'operations'>): Map<string, string> {
-  const doing = { restore: 'being restored', verify: 'being verified', validate: 'being compared with the cluster' };
+  const doing = { ...useWords, validate: 'being compared with the cluster' };
   const busy = new Map<string, string>();
   for (const { request, result } of operations.active()) {
     if (result !== undefined || !(request.kind in doing)) continue;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import { expect } from 'vitest';
 
 /** The program as it is shipped, where the suite has built it (global-setup.ts); else as it is written. */
 export const mainFile = process.env['HOLDFAST_TEST_PROGRAM'] ?? resolve(import.meta.dirname, '../../src/main.ts');
@@ -27,6 +28,12 @@ export async function holdfast(args: readonly string[], options: { env?: NodeJS.
     }),
   ]);
   return { exit, stdout, stderr };
+}
+
+/** It ended with 0; what it said on stderr otherwise. */
+export function ok(ran: Ran): Ran {
+  expect(ran.exit, ran.stderr).toBe(0);
+  return ran;
 }
 
 async function text(stream: NodeJS.ReadableStream): Promise<string> {

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok, type Ran } from '../helpers/command.ts';
 import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
 
 const namespace = 'server-agents';
@@ -33,10 +33,6 @@ describe('the command line with --server', () => {
     holdfast(line.split(' '), {
       env: { HOLDFAST_SERVER_URL: service.url, HOLDFAST_SERVER_TOKEN_FILE: join(dir, 'alice'), HOLDFAST_IDENTITY: identity, ...env },
     });
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const last = ({ stdout }: Ran) => JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
   /** The same text, or the same document: fields of JSON and YAML have no order. */
   const same = (its: Ran, mine: Ran, line: string): void => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { canReadMemory, foundInMemory } from '../helpers/process-memory.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 
@@ -27,10 +27,6 @@ describe.skipIf(!canReadMemory)('the identity of a request, looked for in the me
   let operator: string;
   let breakGlass: string;
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const identityOf = async (name: string): Promise<string> => {
     const text = await readFile(join(dir, 'keys', `${name}.identity`), 'utf8');
     return /^AGE-SECRET-KEY-.+$/m.exec(text)![0];

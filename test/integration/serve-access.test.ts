@@ -11,7 +11,7 @@ import { serviceAccountKeyFile } from '../cluster/api-server.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type OidcIssuer, startOidcIssuer } from '../helpers/oidc-issuer.ts';
 import { type Served, serveFrom } from '../helpers/serve-process.ts';
 
@@ -27,10 +27,6 @@ describe('who comes to a service', () => {
   let service: Served;
   let agent: Agent;
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const create = <T>(path: string, body: object): Promise<T> => apiJson(cluster, path, { method: 'POST', body });
   const ask = async (token: string | undefined, path: string) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };

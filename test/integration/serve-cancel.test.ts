@@ -6,7 +6,7 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 
 interface Operation {
@@ -25,10 +25,6 @@ describe('what a service has under way, and is asked to stop', () => {
   let gate: ClusterGate;
   let service: Served;
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const ask = async (method: string, path: string, body?: object): Promise<Operation> => {
     const response = await service.send(method, path, body);
     const text = await response.text();

@@ -5,7 +5,7 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 
 interface Operation {
@@ -24,10 +24,6 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
   let service: Served;
   let started: number;
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const ready = async () => {
     const response = await fetch(`${service.url}/readyz`);
     return { status: response.status, checks: ((await response.json()) as { checks: unknown }).checks };

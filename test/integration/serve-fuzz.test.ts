@@ -6,7 +6,7 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { fuzz, fuzzer } from '../fuzz/schemathesis.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type Served, serveFrom, tokens } from '../helpers/serve-process.ts';
 
 const tool = await fuzzer();
@@ -22,11 +22,6 @@ describe.skipIf('missing' in tool)(`a service under schemathesis${'missing' in t
   let dir: string;
   let cluster: TestCluster;
   let service: Served;
-
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
 
   beforeAll(async () => {
     dir = await tempDir('fuzzed');

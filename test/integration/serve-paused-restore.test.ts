@@ -5,7 +5,7 @@ import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 
 const objects = 1_500;
@@ -24,10 +24,6 @@ describe('a leader that is paused in the middle of a restore', () => {
   let paused: Served;
   let other: Served;
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const serve = (name: string): Promise<Served> =>
     startServe({
       ...{ dir, name, kubeconfig: cluster.kubeconfig, location: join(dir, 'repository'), keysDir: join(dir, 'keys') },

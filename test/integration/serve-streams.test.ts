@@ -6,7 +6,7 @@ import { defaultLimits } from '../../src/api/limits.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type Served, serveFrom, tokens, writeServeConfig } from '../helpers/serve-process.ts';
 
 const { streams: most, streamsPerUser } = defaultLimits;
@@ -30,10 +30,6 @@ describe('a service with as many event streams open as it allows, and clients th
   const open: Stream[] = [];
   const users = Array.from({ length: Math.ceil((most + beyond) / streamsPerUser) + 1 }, (_, n) => `token-of-user-${n}-0123456789`);
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const stream = (token: string): Promise<Stream> =>
     new Promise((resolve, reject) => {
       const headers = { authorization: `Bearer ${token}` };

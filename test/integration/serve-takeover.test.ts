@@ -5,7 +5,7 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 
 interface Operation {
@@ -26,10 +26,6 @@ describe('a leader in the middle of a scheduled backup, beside another replica',
   let second: Served;
   let number = 0;
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const location = () => join(dir, `repository-${number}`);
   const serve = (name: string, kubeconfig: string): Promise<Served> =>
     startServe({

@@ -7,7 +7,7 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type HttpReceiver, startHttpReceiver } from '../helpers/http-receiver.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 import { type SmtpReceiver, startSmtpReceiver } from '../helpers/smtp-receiver.ts';
@@ -39,10 +39,6 @@ describe('what a service tells those who watch it', () => {
   let service: Served | undefined;
   const logs: string[] = [];
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const serve = async (name: string, aheadMs: number): Promise<Served> => {
     service = await startServe({
       ...{ dir, name, aheadMs, kubeconfig: gate.kubeconfig, location: join(dir, 'repository'), keysDir: join(dir, 'keys') },

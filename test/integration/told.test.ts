@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { holdfast, type Ran } from '../helpers/command.ts';
+import { holdfast, ok } from '../helpers/command.ts';
 import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
 
 interface Refused {
@@ -22,10 +22,6 @@ describe('what a service does not do', () => {
   let cluster: TestCluster;
   let served: Served;
 
-  const ok = (ran: Ran): Ran => {
-    expect(ran.exit, ran.stderr).toBe(0);
-    return ran;
-  };
   const keys = () => ['--location', join(dir, 'repository'), '--keys-dir', join(dir, 'keys')];
 
   beforeAll(async () => {

@@ -67,19 +67,11 @@ export function readFilled(volume: JsonObject): FilledVolume | undefined {
 
 /** Marks the volume as full and keeps it from being deleted along with the temporary claim: one write, so that it is never half so. */
 export async function secureVolume(name: string, set: string, place: ClaimPlace, filled: Filled, context: HandoverContext): Promise<void> {
-  const volume = await readVolume(name, context);
-  const policy = policyOf(volume);
+  const { labels, annotations } = marksOf(await readVolume(name, context), set, place, context);
   await patchVolume(
     name,
     {
-      metadata: {
-        labels: { ...restoreLabels(set, place, context.tools?.installation) },
-        annotations: {
-          [volumeNames.claimAnnotation]: `${place.namespace}/${place.claim}`,
-          [filledAnnotation]: JSON.stringify(filled),
-          [reclaimAnnotation]: policy,
-        },
-      },
+      metadata: { labels, annotations: { ...annotations, [filledAnnotation]: JSON.stringify(filled) } },
       spec: { persistentVolumeReclaimPolicy: 'Retain' },
     },
     context,
@@ -103,23 +95,27 @@ export async function takeVolume(
   if (taken !== undefined && namespace === temporary.namespace && claim === temporary.claim) return;
   const claimRef = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: temporary.namespace, name: temporary.claim };
   const before: Taken = taken ?? { at: now.toISOString(), claimRef: holder === undefined ? null : { namespace, name: claim } };
+  const { labels, annotations } = marksOf(volume, set, place, context);
   await patchVolume(
     name,
     {
       metadata: {
         resourceVersion: stringAt(volume, 'metadata', 'resourceVersion') ?? '',
-        labels: { ...restoreLabels(set, place, context.tools?.installation) },
-        annotations: {
-          [volumeNames.claimAnnotation]: `${place.namespace}/${place.claim}`,
-          [takenAnnotation]: JSON.stringify(before),
-          [reclaimAnnotation]: policyOf(volume),
-          'pv.kubernetes.io/bound-by-controller': null,
-        },
+        labels,
+        annotations: { ...annotations, [takenAnnotation]: JSON.stringify(before), 'pv.kubernetes.io/bound-by-controller': null },
       },
       spec: { persistentVolumeReclaimPolicy: 'Retain', claimRef: { ...claimRef, uid: null, resourceVersion: null } },
     },
     context,
   );
+}
+
+/** What tells a volume of ours from others, and what it will be given back. */
+function marksOf(volume: JsonObject, set: string, place: ClaimPlace, { tools }: HandoverContext) {
+  return {
+    labels: { ...restoreLabels(set, place, tools?.installation) },
+    annotations: { [volumeNames.claimAnnotation]: `${place.namespace}/${place.claim}`, [reclaimAnnotation]: policyOf(volume) },
+  };
 }
 
 /** As it was before a restore set it to `Retain`. */
