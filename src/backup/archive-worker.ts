@@ -12,11 +12,12 @@ const mostUnstored = 2;
 /** Packs, compresses and seals off the main thread: objects in, sealed files out. */
 async function run(port: MessagePort, settings: ArchiveSettings): Promise<void> {
   let unstored = 0;
-  let onStored: (() => void) | undefined;
+  /** Resources, secrets and the index each have at most one file that waits for its turn. */
+  const waiting: (() => void)[] = [];
   const send = (message: FromWorker, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
   const handOver = async (message: FromWorker & { bytes: Uint8Array<ArrayBuffer> }): Promise<void> => {
-    while (unstored >= mostUnstored) await new Promise<void>(resolve => (onStored = resolve));
+    while (unstored >= mostUnstored) await new Promise<void>(resolve => waiting.push(resolve));
     unstored++;
     send(message, [message.bytes.buffer]);
   };
@@ -45,7 +46,7 @@ async function run(port: MessagePort, settings: ArchiveSettings): Promise<void> 
   port.on('message', (message: ToWorker) => {
     if (message.type === 'stored') {
       unstored--;
-      onStored?.();
+      waiting.shift()?.();
       return;
     }
     queue = queue
