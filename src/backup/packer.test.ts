@@ -34,8 +34,15 @@ interface Packed extends KindTally {
   readonly names: readonly string[];
 }
 
+const configMaps: ResourceKind = { ...volumes, resource: 'configmaps', kind: 'ConfigMap', namespaced: true };
+const configMap = (name: string, labels: Record<string, string> = {}) => ({
+  ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'agents', uid: name, labels } },
+});
+/** Labelled so, it is none of what a backup holds. */
+const notice = { 'holdfast.dev/state': 'notices' };
+
 /** By the real builders of shards and index, in memory. */
-async function pack(kind: ResourceKind, steps: readonly (readonly [ItemsKind, ...object[]])[]): Promise<Packed> {
+async function pack(kind: ResourceKind, ...attempts: readonly (readonly (readonly [ItemsKind, ...object[]])[])[]): Promise<Packed> {
   let index = Buffer.alloc(0);
   const builder = (shardClass: 'resources' | 'secrets') =>
     createShardBuilder({
@@ -53,11 +60,12 @@ async function pack(kind: ResourceKind, steps: readonly (readonly [ItemsKind, ..
       },
     }),
   });
-  for (const [items, ...objects] of steps) {
+  const steps = attempts.flatMap((of, i) => of.map(([items, ...objects]) => ({ items, objects, attempt: i + 1 })));
+  for (const { items, objects, attempt } of steps) {
     const texts = objects.map(object => Buffer.from(JSON.stringify(object)));
     let end = 0;
     const ends = texts.map(text => (end += text.length));
-    await packer.add({ type: 'items', items, kind: 0, attempt: 1, buffer: new Uint8Array(Buffer.concat(texts)), ends });
+    await packer.add({ type: 'items', items, kind: 0, attempt, buffer: new Uint8Array(Buffer.concat(texts)), ends });
   }
   const { tallies } = await packer.finish();
   const lines = index
@@ -113,5 +121,45 @@ describe('what a backup leaves out of itself', () => {
         ['deleted', handed],
       ]),
     ).toMatchObject({ count: 0 });
+  });
+});
+
+describe('a rule that begins or ceases to hold while a backup runs', () => {
+  const reason = 'what Holdfast remembers of its own notices';
+
+  it('takes an object out of the set again', async () => {
+    const packed = await pack(configMaps, [
+      ['list', configMap('a'), configMap('b')],
+      ['modified', configMap('b', notice)],
+      ['modified', configMap('b', notice)],
+    ]);
+    expect(packed).toMatchObject({ count: 1, names: ['a', 'b', '-b'], excluded: { [reason]: 1 } });
+  });
+
+  it('brings an object into the set', async () => {
+    const packed = await pack(configMaps, [
+      ['list', configMap('a'), configMap('b', notice)],
+      ['modified', configMap('b')],
+    ]);
+    expect(packed).toMatchObject({ count: 2, names: ['a', 'b'], excluded: {} });
+  });
+
+  it('counts right whatever the object was when it was deleted', async () => {
+    const out = await pack(configMaps, [
+      ['list', configMap('a'), configMap('b')],
+      ['deleted', configMap('b', notice)],
+    ]);
+    expect(out).toMatchObject({ count: 1, names: ['a', 'b', '-b'], excluded: {} });
+    const back = await pack(configMaps, [
+      ['list', configMap('a'), configMap('b', notice)],
+      ['deleted', configMap('b')],
+      ['added', configMap('b')],
+    ]);
+    expect(back).toMatchObject({ count: 2, names: ['a', 'b'], excluded: {} });
+  });
+
+  it('counts anew when the kind is read anew', async () => {
+    const packed = await pack(configMaps, [['list', configMap('b', notice)]], [['list', configMap('a')]]);
+    expect(packed).toMatchObject({ count: 1, excluded: {} });
   });
 });

@@ -3,6 +3,7 @@ import { isSecretKind, kindName, type ResourceKind } from '../domain/resource.ts
 import type { IndexWriter } from '../repository/index-writer.ts';
 import type { ShardBuilder } from '../repository/shard-builder.ts';
 import type { ArchiveSettings, ClaimRef, KindTally, ToWorker } from './archive-protocol.ts';
+import { objectRules } from './exclusions.ts';
 import { type ObjectFilter, objectFilter, unselected } from './filter.ts';
 import { readMetadata } from './metadata.ts';
 
@@ -17,8 +18,8 @@ interface KindState {
   bytes: number;
   excluded: Record<string, number>;
   claims: Map<string, ClaimRef> | undefined;
-  /** Names of volumes that were left out: one that is given to another claim meanwhile becomes part of the set. */
-  left: Set<string> | undefined;
+  /** What was left out and why, of kinds that have rules: one may begin or cease to hold for an object while the backup runs. */
+  left: Map<string, string> | undefined;
 }
 
 export interface Packer {
@@ -45,7 +46,7 @@ export function createPacker(parts: {
       bytes: 0,
       excluded: {},
       claims: kindName(kind) === 'persistentvolumeclaims' ? new Map() : undefined,
-      left: kindName(kind) === 'persistentvolumes' ? new Set() : undefined,
+      left: objectRules(kind).length > 0 ? new Map() : undefined,
     }),
   );
 
@@ -53,16 +54,13 @@ export function createPacker(parts: {
   const addOne = (state: KindState, items: Items, json: Uint8Array): Promise<void> | undefined => {
     const metadata = metadataOf(state.kind, json);
     const reason = state.filter(metadata, json);
-    if (reason !== undefined) {
-      state.left?.add(metadata.name);
-      if (reason !== unselected) state.excluded[reason] = (state.excluded[reason] ?? 0) + 1;
-      return undefined;
-    }
+    if (reason === unselected) return undefined;
+    const change = changeOf(state, items.items, metadata, reason);
+    if (change === 'none') return undefined;
     const { kind } = state;
     const ref = { group: kind.group, version: kind.version, resource: kind.resource, namespace: metadata.namespace, name: metadata.name };
     const attempt = items.attempt > 1 ? { attempt: items.attempt } : {};
-    tally(state, items.items, metadata);
-    if (items.items === 'deleted') {
+    if (change === 'gone') {
       return waitFor(
         index.add({ ...ref, kind: kind.kind, uid: metadata.uid, digest: '', size: 0, shard: '', ...attempt, fix: true, gone: true }),
       );
@@ -123,12 +121,29 @@ function startOver(state: KindState, attempt: number): void {
   state.left?.clear();
 }
 
-function tally(state: KindState, items: Items['items'], object: ClaimRef): void {
-  if (items === 'deleted') {
-    if (!state.left?.delete(object.name)) state.count--;
-    state.claims?.delete(`${object.namespace}/${object.name}`);
-    return;
+/** Counts one object, and says what becomes of it: it is packed, it is taken back, or it is no part of the set and never was. */
+function changeOf(state: KindState, items: Items['items'], object: ClaimRef, reason: string | undefined): 'packed' | 'gone' | 'none' {
+  const key = state.left === undefined && state.claims === undefined ? '' : `${object.namespace}/${object.name}`;
+  const wasLeft = items !== 'list' && takeBack(state, key);
+  const wasIn = !wasLeft && (items === 'modified' || items === 'deleted');
+  const isIn = items !== 'deleted' && reason === undefined;
+  if (items !== 'deleted' && reason !== undefined) {
+    state.left?.set(key, reason);
+    state.excluded[reason] = (state.excluded[reason] ?? 0) + 1;
   }
-  if (items !== 'modified' || state.left?.delete(object.name)) state.count++;
-  state.claims?.set(`${object.namespace}/${object.name}`, { namespace: object.namespace, name: object.name });
+  state.count += Number(isIn) - Number(wasIn);
+  if (isIn) state.claims?.set(key, { namespace: object.namespace, name: object.name });
+  else state.claims?.delete(key);
+  if (isIn) return 'packed';
+  return wasIn ? 'gone' : 'none';
+}
+
+/** Whatever is said of an object now takes the place of its having been left out. */
+function takeBack({ left, excluded }: KindState, key: string): boolean {
+  const reason = left?.get(key);
+  if (reason === undefined) return false;
+  left?.delete(key);
+  excluded[reason]! -= 1;
+  if (excluded[reason] === 0) delete excluded[reason];
+  return true;
 }
