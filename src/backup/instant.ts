@@ -1,5 +1,6 @@
 import type { Consistency } from '../domain/backup-set.ts';
 import { asHoldfastError } from '../domain/errors.ts';
+import type { ResourceKind } from '../domain/resource.ts';
 import {
   attempt,
   each,
@@ -56,9 +57,15 @@ interface Groups {
 export async function readInstant(context: ReadContext): Promise<Reading> {
   const { plan, runtime } = context;
   const states = plan.kinds.map(
-    (kind, index): KindState => ({ index, kind, attempt: 1, size: 0, sizedAt: '', listed: new Map(), reading: undefined }),
+    (kind, index): KindState => ({
+      ...{ index, kind, attempt: 1, size: 0, sizedAt: '', listed: new Map(), reading: undefined },
+      ownRevision: plan.ownRevision.has(kind),
+    }),
   );
+  const before = await revisionOfCluster(context);
   await sizeUp(context, states);
+  const after = before === undefined ? undefined : await revisionOfCluster(context);
+  if (before !== undefined && after !== undefined) findOwnRevisions(states, before, after);
   const groups = groupsOf(context, states);
   const { big, small } = groups;
   const watching = new AbortController();
@@ -68,29 +75,23 @@ export async function readInstant(context: ReadContext): Promise<Reading> {
       each(bigLists, big, state => readBig(context, state, begun.count)).then(() => runtime.now().getTime()),
       begun.done.then(() => readAhead(context, groups, AbortSignal.any([context.signal, watching.signal]))),
     ]);
-    const revision = highest([ahead.revision, ...states.map(state => state.sizedAt), ...big.map(lastRevision)]);
+    const sized = states.filter(state => !state.ownRevision).map(state => state.sizedAt);
+    const revision = highest([ahead.revision, ...sized, ...big.map(lastRevision)]);
     const held = revision === ahead.revision;
     await Promise.all([
       each(big.length, big, state => settle(context, state, revision!, held ? ahead.changes.get(state) : undefined)),
       held ? undefined : each(smallLists, small, state => readAgain(context, state, revision)),
     ]);
-    return summarize(plan, states, revision, runtime.now().getTime() - listedAt);
+    return summarize(states, revision, runtime.now().getTime() - listedAt);
   } finally {
     watching.abort();
   }
 }
 
-function summarize(
-  { ownRevision }: ReadContext['plan'],
-  states: readonly KindState[],
-  revision: string | undefined,
-  settleMs: number,
-): Reading {
+function summarize(states: readonly KindState[], revision: string | undefined, settleMs: number): Reading {
   const readings = states.map(state => state.reading!);
   const common = readings.filter(reading => reading.error === undefined && reading.vanished === undefined && !isOwn(reading, revision));
-  const strays = states.filter(
-    state => !ownRevision.has(state.kind) && state.reading?.consistency === 'per-kind' && !state.reading.vanished,
-  );
+  const strays = states.filter(state => !state.ownRevision && state.reading?.consistency === 'per-kind' && !state.reading.vanished);
   return {
     consistency: common.length > 0 && strays.every(state => state.reading?.error !== undefined) ? 'instant' : 'per-kind',
     revision,
@@ -101,8 +102,8 @@ function summarize(
 
 function groupsOf(context: ReadContext, states: readonly KindState[]): Groups {
   const readable = states.filter(state => state.reading === undefined);
-  const own = readable.filter(state => context.plan.ownRevision.has(state.kind));
-  const rest = readable.filter(state => !context.plan.ownRevision.has(state.kind));
+  const own = readable.filter(state => state.ownRevision);
+  const rest = readable.filter(state => !state.ownRevision);
   const big = isFiltered(context)
     ? []
     : rest.filter(state => state.size > smallKind && state.kind.verbs.includes('watch')).sort((a, b) => a.size - b.size);
@@ -123,10 +124,36 @@ function highest(revisions: readonly (string | undefined)[]): string | undefined
   return known.length === 0 ? undefined : known.reduce((a, b) => (BigInt(a) > BigInt(b) ? a : b));
 }
 
+/** Kinds of every cluster, of which an account may list one at least: the first that answers says where the cluster's etcd is. */
+const everywhere = ['namespaces', 'configmaps', 'secrets', 'serviceaccounts'];
+
+/** The revision that the cluster's etcd has now; undefined where this account cannot find out. */
+async function revisionOfCluster(context: ReadContext): Promise<string | undefined> {
+  for (const resource of everywhere) {
+    const namespaced = resource !== 'namespaces';
+    const kind: ResourceKind = { group: '', version: 'v1', resource, kind: '', namespaced, verbs: ['list'], subresources: [] };
+    const revision = await currentRevision(context, kind, namespacesOf(context.plan, kind)[0]);
+    if (revision !== undefined && revision !== '') return revision;
+  }
+  return undefined;
+}
+
+/**
+ * What a kind answered between two looks at the cluster's etcd is between their revisions, or comes from elsewhere: from an etcd of its own
+ * (`--etcd-servers-overrides`), or an extension server that this account may not know of.
+ */
+function findOwnRevisions(states: readonly KindState[], before: string, after: string): void {
+  for (const state of states) {
+    if (state.reading !== undefined || state.ownRevision) continue;
+    const { sizedAt } = state;
+    state.ownRevision = !/^\d+$/.test(sizedAt) || BigInt(sizedAt) < BigInt(before) || BigInt(sizedAt) > BigInt(after);
+  }
+}
+
 /** One small question per kind: how many objects, and at which revision are we? */
 async function sizeUp(context: ReadContext, states: readonly KindState[]): Promise<void> {
   await each(smallLists, states, async state => {
-    if (context.plan.ownRevision.has(state.kind)) return;
+    if (state.ownRevision) return;
     await attempt(context, state, async () => {
       state.size = 0;
       for (const namespace of namespacesOf(context.plan, state.kind)) {
@@ -175,7 +202,7 @@ interface Ahead {
 }
 
 async function readAhead(context: ReadContext, { big, small, own }: Groups, watching: AbortSignal): Promise<Ahead> {
-  const revision = big.length === 0 ? highest(small.map(state => state.sizedAt)) : await currentRevision(context, big[0]!);
+  const revision = big.length === 0 ? highest(small.map(state => state.sizedAt)) : await currentRevision(context, big[0]!.kind);
   const known = big.length === 0 || revision !== undefined;
   const changes = new Map(
     (revision === undefined ? [] : big).map(state => [
@@ -191,9 +218,9 @@ async function readAhead(context: ReadContext, { big, small, own }: Groups, watc
 }
 
 /** Where the cluster is now: at or after every list that has begun. Undefined when it does not say. */
-async function currentRevision({ cluster, signal }: ReadContext, { kind }: KindState): Promise<string | undefined> {
+async function currentRevision({ cluster, signal }: ReadContext, kind: ResourceKind, namespace = ''): Promise<string | undefined> {
   try {
-    return (await cluster.list(kind, () => {}, { limit: 1, signal })).revision;
+    return (await cluster.list(kind, () => {}, { limit: 1, signal, ...(namespace !== '' && { namespace }) })).revision;
   } catch (thrown) {
     signal.throwIfAborted();
     if (asHoldfastError(thrown).code.startsWith('CLUSTER_')) return undefined;

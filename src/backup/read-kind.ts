@@ -37,6 +37,8 @@ export interface KindState {
   size: number;
   /** Revision of that look; empty before. */
   sizedAt: string;
+  /** Its API counts revisions by itself. */
+  ownRevision: boolean;
   /** Revision per namespace read (`''` for all), once listed. */
   readonly listed: Map<string, string>;
   reading: KindReading | undefined;
@@ -93,15 +95,31 @@ export async function attempt(context: ReadContext, state: KindState, step: () =
       context.signal.throwIfAborted();
       const error = asHoldfastError(thrown);
       if (!error.code.startsWith('CLUSTER_')) throw thrown;
-      if (error.code === 'CLUSTER_NOT_FOUND') return voidKind(context, state);
-      if (!error.retryable || state.attempt >= mostAttempts) {
-        const message = `could not list ${kindName(state.kind)}: ${error.message}`;
+      const notFound = error.code === 'CLUSTER_NOT_FOUND';
+      if (notFound && (await isGone(context, state.kind))) return voidKind(context, state);
+      if (!(error.retryable || notFound) || state.attempt >= mostAttempts) {
+        const served = notFound ? ', though the API server says that it serves it' : '';
+        const message = `could not list ${kindName(state.kind)}: ${error.message}${served}`;
         state.reading = { revision: '', consistency: 'per-kind', attempt: state.attempt, error: { code: error.code, message } };
         return;
       }
       state.attempt++;
       await context.runtime.sleep(pause, context.signal);
     }
+  }
+}
+
+/** A proxy or a server that is just starting answers 404 too: a kind is gone when discovery says so, and never for want of an answer. */
+async function isGone({ cluster, signal }: ReadContext, kind: ResourceKind): Promise<boolean> {
+  try {
+    const { servedVersions, unavailable } = await cluster.discover({ signal });
+    const group = kind.group === '' ? '' : `${kind.group}/`;
+    const silent = unavailable.some(({ groupVersion }) => groupVersion === `${group}${kind.version}`);
+    return !silent && !(servedVersions.get(`${kind.group}/${kind.resource}`) ?? []).includes(kind.version);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    if (asHoldfastError(thrown).code.startsWith('CLUSTER_')) return false;
+    throw thrown;
   }
 }
 

@@ -81,6 +81,11 @@ export interface WriteOptions extends CallOptions {
   readonly dryRun?: boolean;
 }
 
+export interface DeleteOptions extends CallOptions {
+  readonly orphan?: boolean;
+  readonly uid?: string;
+}
+
 /**
  * The port to a cluster: raw JSON in, raw JSON out, so that nothing is lost. All errors are HoldfastErrors with a CLUSTER_ code whose message
  * has the API server's own words. 429 and cut connections before an answer are retried within, bounded; writes are retried only where the
@@ -139,8 +144,8 @@ export interface ClusterApi {
     options?: WriteOptions,
   ): Promise<string>;
 
-  /** Deletes if it is there. Background propagation unless `orphan`. */
-  delete(kind: ResourceKind, namespace: string, name: string, options?: CallOptions & { readonly orphan?: boolean }): Promise<void>;
+  /** Deletes if it is there. Background propagation unless `orphan`. CLUSTER_CONFLICT when it is another one than that of the UID given. */
+  delete(kind: ResourceKind, namespace: string, name: string, options?: DeleteOptions): Promise<void>;
 
   close(): Promise<void>;
 }

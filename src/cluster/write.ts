@@ -1,6 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { ResourceKind } from '../domain/resource.ts';
-import type { CallOptions, ClusterApi, WriteOptions } from './cluster-api.ts';
+import type { CallOptions, ClusterApi, DeleteOptions, WriteOptions } from './cluster-api.ts';
 import { type Refusal, RefusedError } from './failures.ts';
 import { type Query, resourcePath, withQuery } from './paths.ts';
 import { type ApiRequest, readText, type Transport } from './transport.ts';
@@ -109,12 +109,14 @@ export async function deleteObject(
   kind: ResourceKind,
   namespace: string,
   name: string,
-  options: CallOptions & { readonly orphan?: boolean },
+  options: DeleteOptions,
 ): Promise<void> {
   const propagationPolicy = options.orphan === true ? 'Orphan' : 'Background';
   const path = withQuery(resourcePath(kind, namespace, name), { propagationPolicy });
+  const { uid, signal } = options;
+  const body = uid === undefined ? {} : { body: JSON.stringify({ kind: 'DeleteOptions', apiVersion: 'v1', preconditions: { uid } }) };
   try {
-    await send(transport, { method: 'DELETE', path, signal: options.signal, repeatable: yes });
+    await send(transport, { method: 'DELETE', path, signal, repeatable: yes, ...body });
   } catch (thrown) {
     if (!(thrown instanceof RefusedError) || thrown.refusal.status !== 404) throw thrown;
   }

@@ -17,7 +17,16 @@ import { stepOfRank } from './order.ts';
 import { Patience, waitUntil } from './patience.ts';
 import type { Tally } from './tally.ts';
 import type { Volumes } from './volumes/volumes.ts';
-import { AlreadyThere, addOwners, completeWanted, createWanted, getLive, updateWanted, type WriteContext } from './write.ts';
+import {
+  AlreadyThere,
+  addOwners,
+  completeWanted,
+  createWanted,
+  getLive,
+  rethrowAsAlreadyThere,
+  updateWanted,
+  type WriteContext,
+} from './write.ts';
 
 const mostAttempts = 6;
 /** A kind can be listed by discovery a moment before its objects are served. */
@@ -108,8 +117,13 @@ export class Restorer {
     let found = this.#ground.live.get(wanted.kind, wanted.namespace, wanted.name);
     let lost: RestoreAction | undefined;
     for (let attempt = 1; ; attempt++) {
-      const decision = await this.#decide(wanted, found);
+      let decision = await this.#decide(wanted, found);
       try {
+        if (decision.action === 'recreate' && attempt === 1) {
+          // The look at the target may be minutes old, and what is deleted is gone.
+          found = await this.#lookAgain(wanted);
+          decision = await this.#decide(wanted, found);
+        }
         const uid = await this.#act(wanted, decision, found);
         return { uid, action: lost !== undefined && decision.action.startsWith('skip') ? lost : decision.action, notes: wanted.notes };
       } catch (thrown) {
@@ -149,7 +163,7 @@ export class Restorer {
       case 'update':
         return updateWanted(wanted, await this.#mustGet(wanted), this.#writing);
       case 'recreate':
-        await this.#remove(wanted, found?.uid ?? '');
+        await this.#remove(wanted, found!.uid);
         return createWanted(wanted, this.#writing);
       case 'fail':
         throw new HoldfastError('CLUSTER_CONFLICT', decision.reason ?? 'cannot be restored');
@@ -161,7 +175,7 @@ export class Restorer {
   async #remove(wanted: Wanted, uid: string): Promise<void> {
     const { cluster, runtime, signal, options } = this.#input;
     this.#tally.writes++;
-    await cluster.delete(wanted.kind, wanted.namespace, wanted.name, { signal });
+    await cluster.delete(wanted.kind, wanted.namespace, wanted.name, { signal, uid }).catch(rethrowAsAlreadyThere(wanted));
     const gone = await waitUntil(async () => (await this.#lookAgain(wanted))?.uid !== uid, {
       runtime,
       signal,

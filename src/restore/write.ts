@@ -272,7 +272,7 @@ function refOf(wanted: Wanted) {
   return { group: wanted.kind.group, resource: wanted.kind.resource, namespace: wanted.namespace, name: wanted.name };
 }
 
-function rethrowAsAlreadyThere(wanted: Wanted): (thrown: unknown) => never {
+export function rethrowAsAlreadyThere(wanted: Wanted): (thrown: unknown) => never {
   return thrown => {
     throw isCode(thrown, 'CLUSTER_CONFLICT') ? new AlreadyThere(refName(refOf(wanted)), { cause: thrown }) : thrown;
   };

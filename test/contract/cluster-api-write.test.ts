@@ -177,6 +177,20 @@ describe('delete', () => {
     expect((await current(orphan)).metadata.ownerReferences).toBeUndefined();
   });
 
+  it('leaves an object alone that has another UID than was said', async () => {
+    const uidOf = async () => (await current('renewed')).metadata.uid as string;
+    await api.create(configMaps, namespace, body('renewed'));
+    const first = await uidOf();
+    await api.delete(configMaps, namespace, 'renewed', { uid: first });
+    await api.create(configMaps, namespace, body('renewed'));
+    await expect(api.delete(configMaps, namespace, 'renewed', { uid: first })).rejects.toMatchObject({ code: 'CLUSTER_CONFLICT' });
+    const second = await uidOf();
+    expect(second).not.toBe(first);
+    await api.delete(configMaps, namespace, 'renewed', { uid: second });
+    expect(await api.get(configMaps, namespace, 'renewed')).toBeUndefined();
+    await api.delete(configMaps, namespace, 'renewed', { uid: second });
+  });
+
   it('of what is not there is done already', async () => {
     await api.delete(configMaps, namespace, 'never-was');
     await api.delete(configMaps, 'nowhere', 'never-was');

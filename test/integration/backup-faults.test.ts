@@ -142,6 +142,29 @@ describe('a backup of a cluster with faults', () => {
     expect((await readJson(location, manifest.id, entry => entry.resource === 'passings')).size).toBe(0);
   });
 
+  it('believes discovery, and no single 404, that a kind is gone', async () => {
+    const answering404 = (times: number): ClusterApi => {
+      let left = times;
+      const refused = () => new HoldfastError('CLUSTER_NOT_FOUND', 'GET /api/v1/configmaps: 404 page not found');
+      return {
+        ...api,
+        list: (listed, sink, options) =>
+          listed.resource === 'configmaps' && listed.group === '' && left-- > 0
+            ? Promise.reject(refused())
+            : api.list(listed, sink, options),
+      };
+    };
+    const passing = manifestOf(await backUp(location, answering404(2)));
+    expect([passing.phase, passing.consistency]).toEqual(['Completed', 'instant']);
+    expect(passing.kinds.find(one => one.resource === 'configmaps')?.count).toBeGreaterThanOrEqual(30);
+    const lasting = manifestOf(await backUp(location, answering404(1_000)));
+    expect(lasting.phase).toBe('PartiallyFailed');
+    expect(lasting.problems).toEqual([
+      { item: 'configmaps', code: 'CLUSTER_NOT_FOUND', message: expect.stringContaining('though the API server says that it serves it') },
+    ]);
+    expect(lasting.excluded.filter(({ reason }) => reason.includes('was deleted'))).toEqual([]);
+  });
+
   it('takes a kind whole or not at all whose definition is deleted in the middle of the answer', async () => {
     await api.create(crds, '', passingCrd);
     const make = (name: string) =>

@@ -109,6 +109,41 @@ describe('a restore into a living cluster', () => {
     expect((await restore(set, api, { selection, existing: 'recreate' })).writes).toBe(0);
   });
 
+  it('deletes nothing that has changed since it looked at the target', async () => {
+    await makeNamespace('late', { mended: 'a', renewed: 'a' });
+    const selection = inNamespaces('late');
+    const set = await backUp(selection);
+    for (const name of ['mended', 'renewed']) await api.patch(configMaps, 'late', name, { type: 'merge', body: '{"data":{"value":"b"}}' });
+    const mended = await uid('late', 'mended');
+    const content = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'renewed', labels: { by: 'hand' } } });
+    // Somebody else mends one after the target was surveyed, and makes the other anew right before it would be deleted.
+    const happened = { mending: false, renewal: false };
+    const meanwhile: ClusterApi = {
+      ...api,
+      get: async (kind, namespace, name, call) => {
+        if (name === 'mended' && !happened.mending) {
+          happened.mending = true;
+          await api.patch(kind, namespace, name, { type: 'merge', body: '{"data":{"value":"a"}}' });
+        }
+        return api.get(kind, namespace, name, call);
+      },
+      delete: async (kind, namespace, name, call) => {
+        if (name === 'renewed' && !happened.renewal) {
+          happened.renewal = true;
+          await api.delete(kind, namespace, name);
+          await api.create(kind, namespace, content);
+        }
+        return api.delete(kind, namespace, name, call);
+      },
+    };
+    const outcome = await restore(set, meanwhile, { selection, existing: 'recreate' });
+    expect(outcome.problems).toEqual([]);
+    expect(outcome.totals).toMatchObject({ recreate: 1, fail: 0 });
+    expect([await value('late', 'mended'), await uid('late', 'mended')]).toEqual(['a', mended]);
+    expect(await value('late', 'renewed')).toBe('a');
+    expect(happened).toEqual({ mending: true, renewal: true });
+  });
+
   it('says which field cannot change, and goes on', async () => {
     await makeNamespace('fixed', { free: 'a' });
     await make(configMaps, { metadata: { name: 'frozen', namespace: 'fixed' }, data: { value: 'a' }, immutable: true });
