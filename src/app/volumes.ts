@@ -64,7 +64,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
       const issuer = issuerFor(objects);
       const isMade = async (key: string, signal: AbortSignal) => (await store.head(`${key}config`, { signal })) !== undefined;
       const movers = createMovers({ ...common, isMade, access: issuer, ...(observer !== undefined && { observer }) });
-      const repositories = createVolumeRepositories({ objects, store, recipients, namespace, runtime });
+      const repositories = createVolumeRepositories({ objects, store, repositoryId, recipients, namespace, runtime });
       const frozen = createFrozenPods(common);
       return {
         ...{ settings, installation, objects, movers, repositories, frozen },

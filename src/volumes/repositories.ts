@@ -8,13 +8,15 @@ import { claimOfVolumeKey, volumeKey, volumePasswordKey } from '../repository/la
 import { readBytes } from '../repository/read-bytes.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { secrets } from './kinds.ts';
-import { claimAnnotations, claimDigest, type Subject } from './labels.ts';
+import { claimAnnotations, claimDigest, type Subject, shortDigest } from './labels.ts';
 import type { Objects } from './objects.ts';
 import type { VolumeRepositories, VolumeRepository } from './ports.ts';
 
 export interface RepositoriesOptions {
   readonly objects: Objects;
   readonly store: ObjectStore;
+  /** Of the location, which has passwords of its own: another one may be sealed to others. */
+  readonly repositoryId: string;
   /** Of the location. None leaves passwords in the clear, as everything else in it. */
   readonly recipients: readonly string[];
   /** The service's own: where the Secrets lie. */
@@ -28,22 +30,26 @@ const mostTries = 8;
 
 /**
  * The password is sealed into the location before the Secret is made, and the Secret before anything is written with it: whoever finds the
- * Secret, whichever replica made it, may rely on the sealed one. What loses the race for the Secret, or was killed in between, leaves a sealed
- * password that belongs to nothing.
+ * Secret, whichever replica made it, may rely on the sealed one. It is put again where it was lost. What loses the race for the Secret, or was
+ * killed in between, leaves a sealed password that belongs to nothing.
  */
 export function createVolumeRepositories(options: RepositoriesOptions): VolumeRepositories {
-  const { objects, store, recipients, namespace, runtime } = options;
+  const { objects, store, repositoryId, recipients, namespace, runtime } = options;
   const sealed = recipients.length > 0;
+  const nameFor = (claim: Subject) => secretName(repositoryId, claim);
+  const bytesOf = async (password: string): Promise<Uint8Array> => {
+    const plain = Buffer.from(`${password}\n`);
+    return sealed ? await seal(recipients, plain) : plain;
+  };
 
   async function known(claim: Subject, signal: AbortSignal): Promise<VolumeRepository | undefined> {
-    const secret = await objects.read(secrets, namespace, secretName(claim), signal);
+    const secret = await objects.read(secrets, namespace, nameFor(claim), signal);
     return secret === undefined ? undefined : repositoryOf(secret, namespace);
   }
 
   /** Seals a password where none lies yet, and says where that was. */
   async function place(claim: Subject, password: string, signal: AbortSignal): Promise<string> {
-    const plain = Buffer.from(`${password}\n`);
-    const bytes = sealed ? await seal(recipients, plain) : plain;
+    const bytes = await bytesOf(password);
     for (let tries = 0; ; tries += 1) {
       const key = volumeKey(claim, tries === 0 ? '' : hex(runtime.random(2)));
       try {
@@ -55,14 +61,28 @@ export function createVolumeRepositories(options: RepositoriesOptions): VolumeRe
     }
   }
 
+  /** Puts back what was lost of the location, where the Secret still has it; what lies there stays as it is. */
+  async function putBack({ key, password }: VolumeRepository, signal: AbortSignal): Promise<void> {
+    const name = volumePasswordKey(key, sealed);
+    if ((await store.head(name, { signal })) !== undefined) return;
+    try {
+      await store.put(name, await bytesOf(password), { signal });
+    } catch (thrown) {
+      if (!isCode(thrown, 'STORE_EXISTS')) throw thrown;
+    }
+  }
+
   return {
     forBackup: async (claim, signal) => {
       const there = await known(claim, signal);
-      if (there !== undefined) return there;
+      if (there !== undefined) {
+        await putBack(there, signal);
+        return there;
+      }
       const password = hex(runtime.random(32));
       const key = await place(claim, password, signal);
       try {
-        await objects.create(secrets, secretOf(claim, namespace, { key, password }), signal);
+        await objects.create(secrets, secretOf(nameFor(claim), claim, namespace, { key, password }), signal);
         return { key, password };
       } catch (thrown) {
         const others = isCode(thrown, 'CLUSTER_CONFLICT') ? await known(claim, signal) : undefined;
@@ -97,19 +117,20 @@ async function passwordFrom(store: ObjectStore, key: string, identities: readonl
   }
 }
 
-function secretName(claim: Subject): string {
-  return `holdfast-volume-${claimDigest(claim)}`;
+/** Where a location and a claim have the Secret of their repository. */
+export function secretName(repositoryId: string, { namespace, claim }: Subject): string {
+  return `holdfast-volume-${shortDigest(`${repositoryId} ${namespace}/${claim}`)}`;
 }
 
 /** Without the label of work: it belongs into sets, so that a cluster that was brought back goes on with the repositories it had. */
-function secretOf(claim: Subject, namespace: string, { key, password }: VolumeRepository): object {
+function secretOf(name: string, claim: Subject, namespace: string, { key, password }: VolumeRepository): object {
   const labels = {
     'app.kubernetes.io/name': 'holdfast',
     [volumeNames.roleLabel]: 'repository',
     [volumeNames.claimLabel]: claimDigest(claim),
   };
   return {
-    metadata: { name: secretName(claim), namespace, labels, annotations: claimAnnotations(claim) },
+    metadata: { name, namespace, labels, annotations: claimAnnotations(claim) },
     type: 'Opaque',
     stringData: { key, password },
   };

@@ -103,7 +103,8 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
     tools: (changes = {}, more = {}) => {
       const mover = { ...testVolumeSettings.mover, image: holdfastReference, timeoutMs: 120_000 };
       const settings: VolumeSettings = { ...testVolumeSettings, mover, ...changes };
-      const { store } = location.repository;
+      const { store, info } = location.repository;
+      const place = { store, repositoryId: info.id, recipients: location.recipients };
       return {
         ...{ ...common, pods: podApi, settings, errorMs: 1_000 },
         movers: createMovers({
@@ -111,7 +112,7 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
           isMade: async (key, signal) => (await store.head(`${key}config`, { signal })) !== undefined,
         }),
         frozen: createFrozenPods({ ...common, pods: podApi, settings }),
-        repositories: createVolumeRepositories({ ...common, store, recipients: location.recipients, namespace: settings.namespace }),
+        repositories: createVolumeRepositories({ ...common, ...place, namespace: settings.namespace }),
         ...more,
       };
     },

@@ -70,8 +70,9 @@ export async function openVolumeWorld(
     monotonic: () => performance.now(),
     onWarning: text => warnings.push(text),
   });
-  const { store } = location.repository;
-  const repositories = createVolumeRepositories({ objects, store, recipients: location.recipients, namespace: home, runtime: testRuntime });
+  const { store, info } = location.repository;
+  const place = { store, repositoryId: info.id, recipients: location.recipients };
+  const repositories = createVolumeRepositories({ ...place, objects, namespace: home, runtime: testRuntime });
   return {
     ...{ api, objects, warnings },
     tools: { settings: nodeSettings, movers, repositories, identities: [location.identity] },

@@ -19,7 +19,6 @@ describe('the repositories of claims', () => {
   const cluster = withCluster({ controllers: false });
   let api: ClusterApi;
   let objects: Objects;
-  let dir: string;
   let store: ObjectStore;
   let keys: Awaited<ReturnType<typeof generateIdentity>>;
 
@@ -31,19 +30,17 @@ describe('the repositories of claims', () => {
   });
   afterAll(() => api?.close());
   beforeEach(async () => {
+    await forgetSecrets();
+    store = createFileStore(await tempDir('volumes'));
+  });
+
+  const repositories = (recipients: readonly string[] = [keys.recipient], place = { store, repositoryId: 'a'.repeat(32) }) =>
+    createVolumeRepositories({ ...place, objects, recipients, namespace: 'holdfast', runtime: testRuntime });
+  const opened = (key: string, identities: readonly string[] = [keys.identity]) => repositories().open(key, { identities, signal: never });
+  const forgetSecrets = async () => {
     for (const secret of await objects.list(secrets, { namespace: 'holdfast' }, never)) {
       await objects.remove(secrets, 'holdfast', nameOf(secret), never);
     }
-    dir = await tempDir('volumes');
-    store = createFileStore(dir);
-  });
-
-  const repositories = (recipients: readonly string[] = [keys.recipient]) =>
-    createVolumeRepositories({ objects, store, recipients, namespace: 'holdfast', runtime: testRuntime });
-  const opened = (key: string, identities: readonly string[] = [keys.identity]) => repositories().open(key, { identities, signal: never });
-  const forgetSecret = async () => {
-    const [secret] = await objects.list(secrets, { namespace: 'holdfast' }, never);
-    await objects.remove(secrets, 'holdfast', nameOf(secret), never);
   };
 
   it('have a password of 32 random bytes, the same from then on', async () => {
@@ -54,7 +51,7 @@ describe('the repositories of claims', () => {
 
   it('are opened with the identity alone once the cluster is gone', async () => {
     const made = await repositories().forBackup(claim, never);
-    await forgetSecret();
+    await forgetSecrets();
     expect(await opened(made.key)).toEqual(made);
     await expect(opened(made.key, [])).rejects.toMatchObject({ code: 'IDENTITY_MISSING' });
     const { identity } = await generateIdentity();
@@ -62,9 +59,41 @@ describe('the repositories of claims', () => {
     await expect(opened('volumes/agents/other/')).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' });
   });
 
+  it('of two locations have passwords of their own, each opened with what its location has alone', async () => {
+    const others = await generateIdentity();
+    const other = { store: createFileStore(await tempDir('other')), repositoryId: 'b'.repeat(32) };
+    const first = await repositories().forBackup(claim, never);
+    const second = await repositories([others.recipient], other).forBackup(claim, never);
+    expect(second).toEqual({ key: first.key, password: expect.not.stringMatching(first.password) });
+    // Each goes on with its own.
+    expect(await repositories().forBackup(claim, never)).toEqual(first);
+    expect(await repositories([others.recipient], other).forBackup(claim, never)).toEqual(second);
+    await forgetSecrets();
+    expect(await opened(first.key)).toEqual(first);
+    const open = repositories([], other).open;
+    expect(await open(second.key, { identities: [others.identity], signal: never })).toEqual(second);
+    await expect(open(second.key, { identities: [keys.identity], signal: never })).rejects.toMatchObject({ code: 'IDENTITY_WRONG' });
+  });
+
+  it('have a sealed password that was lost put again, to those who shall open it now, and one that is there left alone', async () => {
+    const made = await repositories().forBackup(claim, never);
+    const name = volumePasswordKey(made.key, true);
+    const read = async () => Buffer.concat(await Array.fromAsync(store.get(name)));
+    const before = await read();
+    const now = await generateIdentity();
+    expect(await repositories([now.recipient]).forBackup(claim, never)).toEqual(made);
+    expect(await read()).toEqual(before);
+    await store.delete(name);
+    const all = await Promise.all(Array.from({ length: 4 }, () => repositories([now.recipient]).forBackup(claim, never)));
+    expect(all).toEqual(all.map(() => made));
+    await forgetSecrets();
+    expect(await opened(made.key, [now.identity])).toEqual(made);
+    await expect(opened(made.key)).rejects.toMatchObject({ code: 'IDENTITY_WRONG' });
+  });
+
   it('are begun anew beside one whose password this cluster does not have, and the old one is still opened', async () => {
     const old = await repositories().forBackup(claim, never);
-    await forgetSecret();
+    await forgetSecrets();
     const next = await repositories().forBackup(claim, never);
     expect(next.key).toMatch(/^volumes\/agents\/workspace~[0-9a-f]{4}\/$/);
     expect(await opened(old.key)).toEqual(old);
@@ -74,13 +103,13 @@ describe('the repositories of claims', () => {
   it('are the same for replicas that make them at the same moment, and its password is the sealed one', async () => {
     const made = await Promise.all(Array.from({ length: 6 }, () => repositories().forBackup(claim, never)));
     expect(new Set(made.map(({ key, password }) => `${key} ${password}`)).size).toBe(1);
-    await forgetSecret();
+    await forgetSecrets();
     expect(await opened(made[0]?.key ?? '')).toEqual(made[0]);
   });
 
   it('of a location in the clear have it in the clear', async () => {
     const made = await repositories([]).forBackup(claim, never);
-    await forgetSecret();
+    await forgetSecrets();
     expect(await opened(made.key, [])).toEqual(made);
     expect(await store.head(volumePasswordKey(made.key, true))).toBeUndefined();
   });

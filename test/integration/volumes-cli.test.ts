@@ -63,8 +63,7 @@ describeOnNode('volumes from the command line', cluster => {
     const config = join(work, 'holdfast.yaml');
     const mover = `{image: ${holdfastReference}, imagePullPolicy: Never}`;
     await writeFile(config, `volumes: {namespace: holdfast, capture: data, mover: ${mover}, snapshotTimeout: 60s}\n`);
-    const location = `s3://backups/cli?endpoint=${server.endpoint}&pathStyle=true`;
-    ledgerFlags = ['--config', config, '--location', location, '--keys-dir', join(work, 'keys')];
+    ledgerFlags = ['--config', config, ...locationFlags('cli'), '--keys-dir', join(work, 'keys')];
     flags = [...ledgerFlags, '--kubeconfig', cluster().kubeconfig];
     for (const name of ['holdfast', 'agents']) await makeNamespace(objects, name);
     const write = 'cd /data && mkdir -p src && head -c 20000000 /dev/urandom > blob && echo hello > src/greeting && sync';
@@ -83,8 +82,7 @@ describeOnNode('volumes from the command line', cluster => {
     first = backup.stdout.trim();
     flags.push('--identity', join(work, 'keys', 'operator.identity'));
     orphans = ['volumes', 'orphans', ...flags, '--older-than', '1s'];
-    const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
-    store = createS3Store({ endpoint: server.endpoint, bucket: 'backups', prefix: 'cli', credentials, forcePathStyle: true });
+    store = storeIn('cli');
   }, 400_000);
   afterAll(async () => {
     await store?.close();
@@ -93,6 +91,11 @@ describeOnNode('volumes from the command line', cluster => {
   });
 
   const run = (args: readonly string[]) => holdfast(args, { env });
+  const locationFlags = (prefix: string) => ['--location', `s3://backups/${prefix}?endpoint=${server.endpoint}&pathStyle=true`];
+  const storeIn = (prefix: string) => {
+    const credentials = { accessKeyId: server.accessKey, secretAccessKey: server.secretKey };
+    return createS3Store({ endpoint: server.endpoint, bucket: 'backups', prefix, credentials, forcePathStyle: true });
+  };
 
   async function hashOf(claim: string): Promise<string> {
     const { log, exitCode } = await runPod(cluster(), {
@@ -117,27 +120,48 @@ describeOnNode('volumes from the command line', cluster => {
     expect(none).toMatchObject({ exit: 3, stderr: expect.stringContaining('there is no folder /nothing') });
   });
 
-  test('comes back from the bucket by age, restic and a shell, as docs/volumes-without-us.md says', async () => {
+  /** With what a location has of a set and its claim `one`, and an identity; the folder that it came back into. */
+  async function withoutUs(prefix: string, from: ObjectStore, set: string): Promise<string> {
     const programs = await stockTools();
     const copy = await tempDir('without-us');
     // What any S3 client would fetch.
-    for (const key of [manifestKey(first), 'volumes/agents/one/password.age']) {
+    for (const key of [manifestKey(set), 'volumes/agents/one/password.age']) {
       await mkdir(dirname(join(copy, key)), { recursive: true });
-      await writeFile(join(copy, key), store.get(key));
+      await writeFile(join(copy, key), from.get(key));
     }
     for (const out of ['all', 'file']) await mkdir(join(copy, out));
     const variables = {
-      ...{ REPO: copy, SET: first, NAMESPACE: 'agents', CLAIM: 'one', FILE: '/data/src/greeting', HOME: copy },
+      ...{ REPO: copy, SET: set, NAMESPACE: 'agents', CLAIM: 'one', FILE: '/data/src/greeting', HOME: copy },
       ...{ IDENTITY: join(work, 'keys', 'operator.identity'), SIGNING_KEY: join(work, 'keys', 'signing.pub') },
       ...{ AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey },
-      RESTIC_REPOSITORY: `s3:${server.endpoint}/backups/cli/volumes/agents/one`,
+      RESTIC_REPOSITORY: `s3:${server.endpoint}/backups/${prefix}/volumes/agents/one`,
     };
-    await bringBackWithoutUs({ programs, what: 'all', variables: { ...variables, OUT: join(copy, 'all') } });
+    for (const what of ['all', 'file'] as const)
+      await bringBackWithoutUs({ programs, what, variables: { ...variables, OUT: join(copy, what) } });
+    return copy;
+  }
+
+  test('comes back from the bucket by age, restic and a shell, as docs/volumes-without-us.md says', async () => {
+    const copy = await withoutUs('cli', store, first);
     const hashed = await promisify(execFile)('sh', ['-c', hashAll.replace('/data', join(copy, 'all/data'))]);
     expect(hashed.stdout).toBe(before[0]);
-    await bringBackWithoutUs({ programs, what: 'file', variables: { ...variables, OUT: join(copy, 'file') } });
     expect(await readdir(join(copy, 'file/data'), { recursive: true })).toEqual(['src', 'src/greeting']);
     expect(await readFile(join(copy, 'file/data/src/greeting'), 'utf8')).toBe('hello\n');
+  });
+
+  test('a second location of the same cluster has all that it takes, too', { timeout: 400_000 }, async () => {
+    const second = [...ledgerFlags, '--kubeconfig', cluster().kubeconfig, ...locationFlags('second')];
+    const made = await run(['init', ...second]);
+    expect(made.exit, made.stderr).toBe(0);
+    const backup = await run(['backup', 'create', ...second, '--include-namespaces', 'agents', '-o', 'name']);
+    expect(backup.exit, backup.stdout + backup.stderr).toBe(0);
+    const from = storeIn('second');
+    try {
+      const copy = await withoutUs('second', from, backup.stdout.trim());
+      expect(await readFile(join(copy, 'file/data/src/greeting'), 'utf8')).toBe('hello\n');
+    } finally {
+      await from.close();
+    }
   });
 
   test('kill -9 in the middle of a restore: the same command brings every byte back, once', async () => {

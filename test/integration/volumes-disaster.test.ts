@@ -10,8 +10,8 @@ import type { SetReader } from '../../src/repository/set-reader.ts';
 import { runRestore } from '../../src/restore/run.ts';
 import type { VolumeTools } from '../../src/restore/volumes/tools.ts';
 import { claims, namespaces, secrets, volumeSnapshots, volumes } from '../../src/volumes/kinds.ts';
-import { claimDigest } from '../../src/volumes/labels.ts';
 import type { Objects } from '../../src/volumes/objects.ts';
+import { secretName } from '../../src/volumes/repositories.ts';
 import { type ClusterWithNode, startClusterWithNode } from '../cluster/cluster.ts';
 import { createClaim, exec, runningPod, runPod, startDeployment } from '../cluster/pods.ts';
 import { s3Client } from '../cluster/s3.ts';
@@ -123,7 +123,7 @@ describeOnNode('volumes after a disaster', cluster => {
   });
 
   test('a wrong password fails its claim alone; without the Secret the sealed one serves', async () => {
-    const name = `holdfast-volume-${claimDigest({ namespace: 'agents', claim: 'cache' })}`;
+    const name = secretName(world.location.repository.info.id, { namespace: 'agents', claim: 'cache' });
     const wrong = Buffer.from('wrong').toString('base64');
     await world.objects.merge(secrets, 'holdfast', name, { data: { password: wrong } }, signal());
     const refused = await restore('wrong', restoreTools());
