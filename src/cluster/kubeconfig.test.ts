@@ -40,7 +40,10 @@ describe('loadCluster', () => {
         'tls-server-name': 'api',
         'proxy-url': 'http://proxy:1',
       },
-      user: { 'client-certificate': 'a.crt', 'client-key': 'a.key', as: 'boss', 'as-groups': ['x', 'y'] },
+      user: {
+        ...{ 'client-certificate': 'a.crt', 'client-key': 'a.key', as: 'boss', 'as-groups': ['x', 'y'], 'as-uid': '7' },
+        'as-user-extra': { Reasons: ['on call', 'drill'], 'acme.com/team': ['platform'] },
+      },
       context: { cluster: 'c', user: 'u', namespace: 'agents' },
     });
     const connection = await load({ kubeconfig: file });
@@ -52,7 +55,11 @@ describe('loadCluster', () => {
     });
     expect(connection.tls).toEqual({ ca: expect.stringContaining('BEGIN CERTIFICATE'), servername: 'api' });
     expect(await connection.credentials()).toEqual({
-      headers: { 'impersonate-user': 'boss', 'impersonate-group': ['x', 'y'] },
+      headers: {
+        ...{ 'impersonate-user': 'boss', 'impersonate-group': ['x', 'y'], 'impersonate-uid': '7' },
+        'impersonate-extra-reasons': ['on call', 'drill'],
+        'impersonate-extra-acme.com%2Fteam': ['platform'],
+      },
       cert: expect.stringContaining('BEGIN CERTIFICATE'),
       key: expect.stringContaining('PRIVATE KEY'),
     });

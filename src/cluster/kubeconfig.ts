@@ -127,7 +127,7 @@ async function userPart(
 ): Promise<Authentication> {
   if (user === undefined) return staticUser({ headers: {} });
   const what = `user ${name}`;
-  const headers = impersonation(user);
+  const headers = impersonation(user, what);
   const cert = await pemOf(user, 'client-certificate', what);
   const key = await pemOf(user, 'client-key', what);
   if ((cert === undefined) !== (key === undefined)) {
@@ -153,12 +153,22 @@ async function userPart(
   return staticUser({ headers, ...certificate });
 }
 
-function impersonation(user: Entry): Record<string, string | string[]> {
-  const as = textOf(user, 'as');
+function impersonation(user: Entry, what: string): Record<string, string | string[]> {
+  const [as, uid] = [textOf(user, 'as'), textOf(user, 'as-uid')];
   const groups = user.value['as-groups'];
+  const extra = user.value['as-user-extra'];
+  if (as === undefined) {
+    const [alone] = ['as-uid', 'as-groups', 'as-user-extra'].filter(field => user.value[field] !== undefined);
+    if (alone === undefined) return {};
+    throw invalid(`kubeconfig ${user.file}: ${what} has ${alone} without as: there is nobody to be impersonated`);
+  }
+  const texts = (value: unknown): string[] => (Array.isArray(value) ? value.filter(text => typeof text === 'string') : []);
+  const extras = typeof extra === 'object' && extra !== null ? Object.entries(extra) : [];
   return {
-    ...(as === undefined ? {} : { 'impersonate-user': as }),
-    ...(Array.isArray(groups) ? { 'impersonate-group': groups.filter(group => typeof group === 'string') } : {}),
+    'impersonate-user': as,
+    ...(uid === undefined ? {} : { 'impersonate-uid': uid }),
+    ...(Array.isArray(groups) ? { 'impersonate-group': texts(groups) } : {}),
+    ...Object.fromEntries(extras.map(([key, value]) => [`impersonate-extra-${encodeURIComponent(key.toLowerCase())}`, texts(value)])),
   };
 }
 

@@ -247,3 +247,41 @@ describe('a verification', () => {
     expect(phases[0]).toBe('verify');
   });
 });
+
+describe('the data of volumes that a set names', () => {
+  const bytes = Buffer.from('as restic would have written it');
+  const data = {
+    ...{ repository: 'volumes/agents/workspace/', snapshot: sha256Hex(bytes), source: 'snapshot' as const },
+    ...{ files: 1, bytes: 2, addedBytes: 2, durationMs: 3 },
+  };
+  const volumes: Manifest['volumes'] = [
+    { namespace: 'agents', claim: 'workspace', state: 'captured', reason: '', data },
+    { namespace: 'agents', claim: 'scratch', state: 'not-protected', reason: 'left out' },
+  ];
+  const snapshotFile = `${data.repository}snapshots/${data.snapshot}`;
+  const password = `${data.repository}password.age`;
+
+  async function withVolumes(files: Readonly<Record<string, Buffer>>) {
+    const { repository, keys } = await location();
+    for (const [key, content] of Object.entries(files)) await repository.store.put(key, content);
+    await writeSet(repository, keys, { ...sample, volumes });
+    const { state, volumes: checked, findings } = await verifySet(repository, id);
+    return { state, checked, findings: findings.map(({ severity, code, item }) => [severity, code, item]) };
+  }
+
+  it('is looked for: the snapshot whole, and the password', async () => {
+    const sealed = Buffer.from('sealed');
+    expect(await withVolumes({ [snapshotFile]: bytes, [password]: sealed })).toEqual({ state: 'verified', checked: 1, findings: [] });
+    expect(await withVolumes({ [password]: sealed })).toEqual({
+      ...{ state: 'damaged', checked: 1, findings: [['error', 'VOLUME_DATA_MISSING', snapshotFile]] },
+    });
+    expect(await withVolumes({ [snapshotFile]: bytes })).toMatchObject({ findings: [['error', 'VOLUME_DATA_MISSING', password]] });
+    for (const index of [0, bytes.length - 1]) {
+      const flipped = Buffer.from(bytes);
+      flipped[index]! ^= 1;
+      expect(await withVolumes({ [snapshotFile]: flipped, [password]: sealed })).toMatchObject({
+        ...{ state: 'damaged', findings: [['error', 'BACKUP_CORRUPT', snapshotFile]] },
+      });
+    }
+  });
+});

@@ -11,6 +11,7 @@ import { type CallOptions, withSignal } from './read-bytes.ts';
 import { readManifest, type SignedManifest } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
 import { verifyFiles } from './verify-files.ts';
+import { verifyVolumes } from './verify-volumes.ts';
 
 export interface VerifyOptions extends CallOptions {
   /** age identities: with one, every object is opened and compared; without, only what lies sealed. */
@@ -33,6 +34,8 @@ export interface VerifyReport {
   readonly bytes: number;
   /** Objects whose bytes were compared with their digest. */
   readonly objects: number;
+  /** Claims whose snapshot and password were found whole in their restic repository; its packs are read by upkeep. */
+  readonly volumes: number;
   readonly findings: readonly Finding[];
   /** Findings beyond those named. */
   readonly unnamed: number;
@@ -54,7 +57,7 @@ async function check(repository: Repository, id: string, options: VerifyOptions,
     if (stored.length === 0) throw new HoldfastError('BACKUP_NOT_FOUND', `${repository.store.url} holds no backup ${JSON.stringify(id)}`);
     if (!findings.failed) findings.note('BACKUP_NOT_FOUND', setPrefix(id), `incomplete, harmless: ${stored.length} files and no manifest`);
     const state = findings.failed ? 'damaged' : 'incomplete';
-    return { id, state, depth: 'files', files: 0, bytes: 0, objects: 0, findings: findings.named, unnamed: findings.unnamed };
+    return { id, state, depth: 'files', files: 0, bytes: 0, objects: 0, volumes: 0, findings: findings.named, unnamed: findings.unnamed };
   }
   const { manifest, signature } = signed;
   const checked = await verifyFiles(repository, manifest, {
@@ -64,6 +67,7 @@ async function check(repository: Repository, id: string, options: VerifyOptions,
     findings,
     stranger,
   });
+  const volumes = await verifyVolumes(repository, manifest, { signal: options.signal, findings });
   await noteStrangers(repository, manifest, options, findings);
   return {
     id,
@@ -74,6 +78,7 @@ async function check(repository: Repository, id: string, options: VerifyOptions,
     files: checked.files + 1,
     bytes: checked.bytes,
     objects: checked.objects,
+    volumes,
     findings: findings.named,
     unnamed: findings.unnamed,
   };

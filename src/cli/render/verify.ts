@@ -25,6 +25,9 @@ export function verifyLines({ ok, sets }: RepositoryReport, style: Style, header
       { title: 'FILES', cell: set => count(set.files), align: 'right' },
       { title: 'SIZE', cell: set => size(set.bytes), align: 'right' },
       { title: 'OBJECTS', cell: set => (set.depth === 'contents' ? count(set.objects) : ''), align: 'right' },
+      ...(sets.some(set => set.volumes > 0)
+        ? [{ title: 'VOLUMES', cell: (set: VerifyReport) => (set.volumes > 0 ? count(set.volumes) : ''), align: 'right' as const }]
+        : []),
       {
         title: 'SIGNATURE',
         cell: set => (set.signature === undefined ? '' : set.signature.verified ? 'by your key' : 'by the repository’s key'),
@@ -36,7 +39,14 @@ export function verifyLines({ ok, sets }: RepositoryReport, style: Style, header
   const verdict = ok
     ? style.good(`✓ ${counted(verified, 'backup')} verified`)
     : style.bad(`✗ ${damaged} of ${counted(sets.length, 'backup')} damaged`);
-  return [...lines, ...sets.flatMap(set => findingLines(set, style)), '', `${verdict}.`];
+  const withData = sets.some(set => set.volumes > 0)
+    ? [
+        style.dim(
+          'Of volumes the snapshot and the password were checked; all of their data is read by `holdfast volumes upkeep`, a part at a time.',
+        ),
+      ]
+    : [];
+  return [...lines, ...sets.flatMap(set => findingLines(set, style)), '', `${verdict}.`, ...withData];
 }
 
 function findingLines(set: VerifyReport, style: Style): string[] {
