@@ -15,6 +15,7 @@ import { openLedger } from '../repository/ledger.ts';
 import { openLiveCatalog } from '../repository/live-catalog.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
+import { settleBackup } from '../service/backup-jobs.ts';
 import { watchCluster } from '../service/cluster-watch.ts';
 import { createEventBus } from '../service/event-bus.ts';
 import { createService } from '../service/service.ts';
@@ -74,7 +75,10 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   let term: Term | undefined;
   let scheduler: Scheduler | undefined;
   const [stopping, unelect, closing] = [new AbortController(), new AbortController(), new AbortController()];
-  const operations = createOperations({ repository, runtime, most: mostOperations, fence: () => term?.fence });
+  const operations = createOperations({
+    ...{ repository, runtime, most: mostOperations, fence: () => term?.fence },
+    settle: (request, within) => settleBackup(world, request, within),
+  });
   const world: World = {
     ...{ version: programVersion(), runtime, log, repository, cluster, operations, keys },
     catalog: openLiveCatalog(repository, { trusted: keys.trusted, onNotice: onWarning }),

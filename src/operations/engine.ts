@@ -10,7 +10,7 @@ import type { OperationListener, Operations, OperationsOptions, OperationsQuery 
 import { withdrawRequest } from './persist.ts';
 import { createQueue } from './queue.ts';
 import { createArchive, damageOf } from './records.ts';
-import { type Recovered, type Resumer, recoverOperations, type Settler } from './recover.ts';
+import { type Recovered, type Resumer, recoverOperations } from './recover.ts';
 import { runJob } from './run-job.ts';
 
 /** What stopped jobs are given to end, and then again to write their results. */
@@ -82,13 +82,13 @@ export class Engine implements Operations {
   }
 
   async #run(job: Job): Promise<void> {
-    const { repository, runtime } = this.#options;
+    const { repository, runtime, settle } = this.#options;
     const { id } = job.request;
     const [mayWrite, signal] = [() => this.#mayWrite(), this.#closed.signal];
     const log = openJobLog({ repository, id, runtime, mayWrite, signal, parts: job.earlier?.logParts ?? 0 });
     this.#logs.set(id, log);
     try {
-      await runJob(job, log, { repository, runtime, mayWrite, closed: signal, tell: (type, one) => this.#tell(type, one) });
+      await runJob(job, log, { repository, runtime, mayWrite, settle, closed: signal, tell: (type, one) => this.#tell(type, one) });
       this.#archive.remember(operationOf(job));
     } catch {
       // Whoever leads next finds the operation unfinished, and says so.
@@ -174,7 +174,7 @@ export class Engine implements Operations {
     return () => this.#listeners.delete(listener);
   }
 
-  async recover(resume?: Resumer, settle?: Settler): Promise<Recovered> {
+  async recover(resume?: Resumer): Promise<Recovered> {
     this.#keys.forget();
     return recoverOperations({
       ...this.#options,
@@ -182,7 +182,7 @@ export class Engine implements Operations {
       mayWrite: () => this.#mayWrite(),
       start: (request, { work, lane }, earlier) => void this.#enqueue(request, work, lane, earlier),
       resume: this.#draining ? undefined : resume,
-      settle,
+      settle: this.#options.settle,
       signal: this.#closed.signal,
     });
   }

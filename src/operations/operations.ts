@@ -14,6 +14,8 @@ export interface OperationsOptions {
   readonly most: number;
   /** Of the current term; undefined while another replica leads. */
   readonly fence: () => Fence | undefined;
+  /** Asked of what was left unfinished, and of what was stopped. */
+  readonly settle?: Settler | undefined;
 }
 
 export interface OperationsQuery {
@@ -36,7 +38,7 @@ export interface Operations {
   list(query: OperationsQuery, signal?: AbortSignal): Promise<readonly Operation[]>;
   /** From line `from` on, 0 being the first. */
   log(id: string, query: { readonly from: number; readonly limit: number }, signal?: AbortSignal): Promise<readonly OperationLogLine[]>;
-  /** Asks it to stop. OPERATION_NOT_FOUND, OPERATION_ENDED; NOT_LEADER when it runs elsewhere. */
+  /** Asks it to stop; it ends as Completed where it had done its work by then. OPERATION_NOT_FOUND, OPERATION_ENDED; NOT_LEADER when it runs elsewhere. */
   cancel(id: string, actor: Actor): Promise<Operation>;
   /** Resolves when the operation has ended, with how. OPERATION_NOT_FOUND for one that does not run here. */
   ended(id: string): Promise<Operation>;
@@ -48,7 +50,7 @@ export interface Operations {
    * What other processes left unfinished is taken up again, gets the result that it had earned, or is marked Interrupted. To be called at the start of a term, again after a STORE_
    * error, and at any time later: what is asked for meanwhile is left alone.
    */
-  recover(resume?: Resumer, settle?: Settler): Promise<Recovered>;
+  recover(resume?: Resumer): Promise<Recovered>;
   /** The term is over: what runs is stopped, and its records are left to the next leader. Bounded, also where work does not listen. */
   abandon(why: HoldfastError): Promise<void>;
   /** The service ends: nothing new is taken, what runs has `graceMs` and is then stopped and marked Interrupted. Bounded. */

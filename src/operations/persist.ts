@@ -51,7 +51,7 @@ export async function withdrawRequest(
 }
 
 /** Tries again, with growing pauses, as long as the store cannot do it. */
-async function untilStored<T>({ runtime, signal }: PersistOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function untilStored<T>({ runtime, signal }: PersistOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
   for (let delay = firstDelayMs; ; delay = Math.min(delay * 2, longestDelayMs)) {
     signal.throwIfAborted();
     try {

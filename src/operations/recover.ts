@@ -12,7 +12,10 @@ const mostResumes = 3;
 /** Work for an operation that another process left unfinished; undefined where it cannot be taken up again. */
 export type Resumer = (request: OperationRequest) => Resumption | undefined;
 
-/** What an operation that cannot be taken up again has achieved all the same; undefined where it has ended without a result. */
+/**
+ * What an operation that was stopped, or cannot be taken up again, has achieved all the same; undefined where it has achieved nothing, and will not
+ * any more, whatever of it is still under way. May be called again after any error.
+ */
 export type Settler = (request: OperationRequest, signal: AbortSignal) => Promise<WorkResult | undefined>;
 
 export interface Resumption {

@@ -5,7 +5,8 @@ import { putOperationFile, resumedName } from '../repository/operation-records.t
 import type { Repository } from '../repository/repository.ts';
 import type { Job, WorkResult } from './job.ts';
 import type { JobLog } from './job-log.ts';
-import { persistResult } from './persist.ts';
+import { persistResult, untilStored } from './persist.ts';
+import type { Settler } from './recover.ts';
 
 const progressEveryMs = 250;
 
@@ -16,6 +17,7 @@ export interface JobSurroundings {
   readonly mayWrite: () => void;
   /** Aborted when the process is about to end. */
   readonly closed: AbortSignal;
+  readonly settle: Settler | undefined;
   readonly tell: (type: 'changed' | 'progress', job: Job) => void;
 }
 
@@ -29,12 +31,21 @@ export async function runJob(job: Job, log: JobLog, surroundings: JobSurrounding
   const { repository, runtime, mayWrite, closed, tell } = surroundings;
   const { id } = job.request;
   const begunAt = runtime.now().toISOString();
+  const finish = (outcome: Outcome): OperationResult => {
+    const result: OperationResult = { id, ...outcome, startedAt: job.startedAt ?? begunAt, finishedAt: runtime.now().toISOString() };
+    log.add(result.error === undefined ? 'info' : 'error', `ended ${result.phase}${result.error ? `: ${result.error.message}` : ''}`);
+    // Known before it is durable, so that nobody is told that it still runs while the store is away.
+    end(job, result);
+    tell('changed', job);
+    return result;
+  };
   const outcome = await outcomeOf(job, log, begunAt, surroundings);
-  const result: OperationResult = { id, ...outcome, startedAt: job.startedAt ?? begunAt, finishedAt: runtime.now().toISOString() };
-  log.add(result.error === undefined ? 'info' : 'error', `ended ${result.phase}${result.error ? `: ${result.error.message}` : ''}`);
-  // Known before it is durable, so that nobody is told that it still runs while the store is away.
-  end(job, result);
-  tell('changed', job);
+  const result = finish(
+    await earned(job, outcome, surroundings).catch((thrown: unknown) => {
+      finish(outcome);
+      throw thrown;
+    }),
+  );
   await log.end();
   const durable = await persistResult(repository, result, { runtime, mayWrite, signal: closed });
   // Where the store was away, the log is not whole yet.
@@ -75,6 +86,17 @@ async function outcomeOf(job: Job, log: JobLog, begunAt: string, surroundings: J
 function stopped(job: Job, result: WorkResult): Outcome {
   if (job.stop === undefined || result.phase !== 'Failed') return result;
   return { phase: job.stop.phase, summary: result.summary, error: errorOf(job.stop.why) };
+}
+
+/** What was stopped may have done its work all the same, in the very write that was under way; from now on it does nothing more. */
+async function earned(job: Job, outcome: Outcome, { settle, runtime, mayWrite, closed }: JobSurroundings): Promise<Outcome> {
+  const wasStopped = outcome.phase === 'Interrupted' || outcome.phase === 'Cancelled';
+  if (!wasStopped || settle === undefined || job.startedAt === undefined) return outcome;
+  const done = await untilStored({ runtime, mayWrite, signal: closed }, signal => {
+    mayWrite();
+    return settle(job.request, signal);
+  });
+  return done ?? outcome;
 }
 
 async function recordStart(job: Job, at: string, { repository, mayWrite }: JobSurroundings): Promise<void> {

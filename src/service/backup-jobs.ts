@@ -15,6 +15,7 @@ import { keyChange } from '../repository/key-change.ts';
 import { commitClaimed } from '../repository/run-claim.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
 import type { Prepared } from './job.ts';
+import { tellOfSet } from './untold.ts';
 import { currentTerm, record, type World } from './world.ts';
 
 /** Of parts that are no part of this version: a set says so, instead of leaving it to be found out. */
@@ -115,13 +116,15 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
   return resultOf(outcome, context);
 }
 
-/** What a backup on demand has achieved whose process is gone or lost the lead: from now on it achieves nothing more. */
-export async function settleBackup(world: World, { id, kind, parameters }: OperationRequest, signal: AbortSignal) {
+/** What a backup on demand has achieved that was stopped, or whose process is gone: from now on it achieves nothing more. */
+export async function settleBackup(world: World, { id, kind, createdAt, parameters }: OperationRequest, signal: AbortSignal) {
   const { fires } = parameters as { fires?: readonly Fire[] };
   if (kind !== 'backup' || (fires ?? []).length > 0) return undefined;
   const { signingKey, trusted } = world.keys;
   const manifest = await giveUpDemand(currentTerm(world).repository, id, { signingKey, trusted, signal });
   if (manifest === undefined) return undefined;
+  await world.catalog.refresh({ recent: world.runtime.now(), signal });
+  await tellOfSet(world, manifest, { since: new Date(createdAt), signal });
   const durationMs = Date.parse(manifest.finishedAt) - Date.parse(manifest.startedAt);
   return { phase: manifest.phase, summary: summaryOf(manifest, { durationMs }) };
 }

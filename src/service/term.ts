@@ -5,7 +5,7 @@ import type { DueRun } from '../schedule/coalesce.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import type { MissedFire } from '../schedule/due.ts';
 import { runScheduler, type Scheduler } from '../schedule/scheduler.ts';
-import { scheduledBackup, settleBackup } from './backup-jobs.ts';
+import { scheduledBackup } from './backup-jobs.ts';
 import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
 import { persistently } from './persistently.ts';
@@ -47,7 +47,6 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     for (const { key, message } of claims.broken) world.log.warn({ key, message }, 'a claim cannot be finished');
     const { resumed, interrupted, settled, damaged } = await world.operations.recover(
       request => resumeVolumeRestore(world, request) ?? resumeRestore(world, request),
-      (request, within) => settleBackup(world, request, within),
     );
     for (const { id, kind } of resumed) world.log.info({ operation: id, kind }, 'an operation is taken up again');
     for (const { id, summary } of settled)

@@ -1,4 +1,5 @@
 import { type BackupCounts, countBackup } from '../domain/backup-counts.ts';
+import type { Manifest } from '../domain/backup-set.ts';
 import type { Actor } from '../domain/operation.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
 import { isDamage } from '../repository/damage.ts';
@@ -27,10 +28,20 @@ export async function tellOfSets(world: World, { clusterId, since, signal }: { c
   if (told === undefined) return;
   for (const { id, tier, phase } of sets) {
     if (told.has(id)) continue;
-    const action = phase === 'Completed' ? 'backup.completed' : 'backup.partially-failed';
     const counts = await countsOf(world, id, signal);
-    if (counts !== undefined) await record(world, { action, actor, subject: id, details: { tier, ...counts, toldLater: true } });
+    if (counts !== undefined) await tell(world, { id, tier, phase }, counts);
   }
+}
+
+/** The same of one set, whose writer was stopped. */
+export async function tellOfSet(world: World, manifest: Manifest, { since, signal }: { since: Date; signal: AbortSignal }): Promise<void> {
+  const told = await namedSince(world, since, signal);
+  if (told !== undefined && !told.has(manifest.id)) await tell(world, manifest, countBackup(manifest));
+}
+
+function tell(world: World, { id, tier, phase }: Pick<Manifest, 'id' | 'tier' | 'phase'>, counts: BackupCounts): Promise<void> {
+  const action = phase === 'Completed' ? 'backup.completed' : 'backup.partially-failed';
+  return record(world, { action, actor, subject: id, details: { tier, ...counts, toldLater: true } });
 }
 
 /** Of its manifest: the catalog, which may know ten thousand sets, keeps no counts of claims for the few that are ever asked for them. */

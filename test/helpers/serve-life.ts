@@ -10,6 +10,7 @@ import { type Ledger, openLedger } from '../../src/repository/ledger.ts';
 import { type LiveCatalog, openLiveCatalog } from '../../src/repository/live-catalog.ts';
 import { initRepository, openRepository } from '../../src/repository/repository.ts';
 import type { MissedFire } from '../../src/schedule/due.ts';
+import { settleBackup } from '../../src/service/backup-jobs.ts';
 import { createEventBus } from '../../src/service/event-bus.ts';
 import { createService } from '../../src/service/service.ts';
 import { leadTerm } from '../../src/service/term.ts';
@@ -75,7 +76,10 @@ export async function beginLife({ clock, location, cluster, clusterId, policies,
   const ended = new AbortController();
   const stopping = new AbortController();
   let term: Term | undefined;
-  const operations = createOperations({ repository, runtime, most: 4, fence: () => term?.fence });
+  const operations = createOperations({
+    ...{ repository, runtime, most: 4, fence: () => term?.fence },
+    settle: (request, within) => settleBackup(world, request, within),
+  });
   running = () => operations.active().length;
   const { signingKey, recipients, signingPublicKey } = location;
   const keys = { recipients, signingKey, trusted: [signingPublicKey] };
