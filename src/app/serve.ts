@@ -34,6 +34,8 @@ import { openVolumes } from './volumes.ts';
 /** Operations that run at once. */
 const mostOperations = 4;
 const storeDelayMs = 5_000;
+/** What the ledger is still to be told when nothing is answered any more. */
+const lastEntriesMs = 3_000;
 /** By then the catalog is read and the first plan of retention made. */
 const startedAfterMs = 15_000;
 
@@ -184,6 +186,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     await election.catch(() => {});
     closing.abort();
     await Promise.all([api.close(), metrics.close(), reloading.ended, watch.ended, clusterWatch.ended, observation.close()]);
+    await Promise.race([world.ledger.idle(), runtime.sleep(lastEntriesMs)]);
     await Promise.allSettled([store.close(), cluster.close(), volumes.close()]);
     log.info({}, 'stopped');
   }

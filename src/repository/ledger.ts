@@ -48,6 +48,8 @@ export interface Ledger {
    * and the damage stays visible. Calls of one process are written in their order. After a STORE_ error the fact may be there or not.
    */
   append(fact: LedgerFact, options?: CallOptions): Promise<LedgerEntry>;
+  /** Resolves when nothing that was to be added is still under way, whatever became of it. */
+  idle(): Promise<void>;
   /** As far as this process knows. */
   head(): LedgerHead;
   /** As `readLedger`; what was read once is kept at hand. */
@@ -95,6 +97,9 @@ export function openLedger(repository: Repository, options: LedgerOptions): Ledg
       const appended = line.then(() => put(fact, call));
       line = appended.catch(() => {});
       return appended;
+    },
+    idle: async () => {
+      await line;
     },
     read: (query, call = {}) => reader.read(query, call),
   };

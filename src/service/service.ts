@@ -11,7 +11,7 @@ import { planFor } from './restore-jobs.ts';
 import { retentionOf } from './retention.ts';
 import { openPlanner } from './retention-planner.ts';
 import { volumesOf } from './volumes.ts';
-import { currentTerm, record, type World } from './world.ts';
+import { currentTerm, record, recordRefusal, type World } from './world.ts';
 
 export interface ServiceOptions {
   readonly readiness: () => readonly Readiness[];
@@ -49,8 +49,7 @@ export function createService(world: World, { readiness, objectives }: ServiceOp
     subscribe: world.events.subscribe,
     refused: ({ actor, request, code, reason, count }) => {
       world.log.warn({ actor: actor.name, request, code, reason, count }, 'a request was refused');
-      if (world.term() === undefined) return;
-      void record(world, { action: 'request.refused', actor, subject: request, details: { code, reason, count } });
+      void recordRefusal(world, { actor, subject: request, details: { code, reason, count } });
     },
     readiness,
   };

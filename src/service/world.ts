@@ -117,10 +117,22 @@ export function currentTerm(world: Pick<World, 'term'>): Term {
 
 /** Adds to the ledger; what cannot be recorded is logged, and fails nothing that has happened already. */
 export async function record(world: Pick<World, 'ledger' | 'log' | 'term'>, fact: LedgerFact): Promise<void> {
-  try {
+  await noteLoss(world, fact, async () => {
     currentTerm(world);
     await world.ledger.append(fact);
+  });
+}
+
+/** What this replica has refused, whoever leads: it has happened, and the chain takes entries of several writers. */
+export async function recordRefusal(world: Pick<World, 'ledger' | 'log'>, refusal: Omit<LedgerFact, 'action'>): Promise<void> {
+  const fact: LedgerFact = { action: 'request.refused', ...refusal };
+  await noteLoss(world, fact, () => world.ledger.append(fact));
+}
+
+async function noteLoss({ log }: Pick<World, 'log'>, { action, subject }: LedgerFact, write: () => Promise<unknown>): Promise<void> {
+  try {
+    await write();
   } catch (thrown) {
-    world.log.error({ err: thrown, action: fact.action, subject: fact.subject }, 'the ledger could not be written');
+    log.error({ err: thrown, action, subject }, 'the ledger could not be written');
   }
 }
