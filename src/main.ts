@@ -15,10 +15,11 @@ const environment = processEnvironment();
 const cache = cacheDirectory(environment);
 // Node keeps compiled code there and checks it against its source, which halves the start-up; where it cannot write, it goes without.
 if (cache !== undefined) module.enableCompileCache(cache);
-const [{ runCli }, { watchSignals }, { processTerminal }] = await Promise.all([
+const [{ runCli }, { watchSignals }, { processTerminal }, { pruneCompiled }] = await Promise.all([
   import('./cli/run.ts'),
   import('./cli/stop-signals.ts'),
   import('./cli/process-terminal.ts'),
+  import('./cli/compile-cache.ts'),
 ]);
 
 const stop = watchSignals(process);
@@ -32,5 +33,6 @@ const exit = await runCli(process.argv.slice(2), {
   onHangup: stop.onHangup,
 });
 await terminal.flush();
+if (cache !== undefined) await pruneCompiled(cache, new Date());
 // Nothing is left to be done: a socket kept alive, or a thread, must not hold the process back.
 process.exit(exit);
