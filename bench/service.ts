@@ -11,7 +11,7 @@ import { runProgram } from './lib/program.ts';
 import { type Row, row, writeResult } from './lib/result.ts';
 import { inTurn, median } from './lib/rounds.ts';
 import type { Latencies } from './lib/service-load.ts';
-import { type ServiceSettings, startService } from './lib/service-process.ts';
+import { type RunningService, type ServiceSettings, startService } from './lib/service-process.ts';
 import { type SetHistory, type SetKeys, setHistory, writeSets } from './lib/service-sets.ts';
 import { type Bucket, startStore } from './lib/store.ts';
 
@@ -19,6 +19,8 @@ const manySets = 10_000;
 const idleMs = 60_000;
 const requestsPerSecond = 100;
 const loadSeconds = 30;
+/** Beside the others, in a load of their own: each opens a set and asks the cluster for all that is in it. */
+const restorePlansPerSecond = 2;
 /** Said once the newest snapshot of the catalog is written, as far as it is worth it. */
 const leading = 'leading';
 
@@ -182,25 +184,14 @@ async function measureLoad(bench: Bench, places: readonly Place[]): Promise<Row[
     const running = await startService(bench, place.settings);
     try {
       await running.said(leading);
-      const idsFile = join(bench.dir, `ids-${place.name}`);
-      await writeFile(idsFile, place.ids.join('\n'));
-      const { output } = await runProgram({
-        ...{ name: 'service-load', command: process.execPath, dir: bench.dir, signal: bench.signal },
-        args: [
-          join(import.meta.dirname, 'lib', 'service-load.ts'),
-          ...[running.url, running.token, String(requestsPerSecond), String(loadSeconds), idsFile],
-        ],
-      });
-      const { resident, peak } = await running.usage();
-      bench.log(`service: load: ${place.name}: ${output.trim()} ${JSON.stringify({ mb: resident / 1e6, peakMb: peak / 1e6 })}`);
-      const latencies = JSON.parse(output) as Record<string, Latencies>;
-      const failed = Object.values(latencies).reduce((sum, one) => sum + one.failed, 0);
-      if (failed > 0) throw new Error(`${failed} requests failed:\n${output}`);
-      for (const [kind, { p50, p99 }] of Object.entries(latencies)) {
-        const what = `${whatOf(kind)} at ${requestsPerSecond} requests/s, ${place.sets} sets, ${title(place.name)}`;
-        rows.push(row(`${what}: median`, 'ms', p50), row(`${what}: 99 %`, 'ms', p99));
-      }
-      rows.push(row(`memory after that, ${title(place.name)}`, 'MB', resident / 1e6));
+      const of = (what: string) => `${what}, ${place.sets} sets, ${title(place.name)}`;
+      const answers = (what: string, { p50, p99 }: Latencies) => [row(`${what}: median`, 'ms', p50), row(`${what}: 99 %`, 'ms', p99)];
+      const { restorePlan: _, ...alone } = await load(bench, place, running, 0);
+      for (const [kind, latencies] of Object.entries(alone))
+        rows.push(...answers(of(`${whatOf[kind as Kind]} at ${requestsPerSecond} requests/s`), latencies));
+      rows.push(row(`memory after that, ${title(place.name)}`, 'MB', (await running.usage()).resident / 1e6));
+      const { restorePlan } = await load(bench, place, running, restorePlansPerSecond);
+      rows.push(...answers(of(`${whatOf.restorePlan}, ${restorePlansPerSecond}/s beside them`), restorePlan!));
     } finally {
       await running.stop();
     }
@@ -208,8 +199,31 @@ async function measureLoad(bench: Bench, places: readonly Place[]): Promise<Row[
   return rows;
 }
 
-function whatOf(kind: string): string {
-  return { list: 'list a page of 50', get: 'get one set', plan: 'retention plan' }[kind] ?? kind;
+const whatOf = {
+  list: 'list a page of 50',
+  get: 'get one set',
+  plan: 'retention plan',
+  restorePlan: 'restore plan of 50 objects',
+} as const;
+type Kind = keyof typeof whatOf;
+
+async function load(bench: Bench, place: Place, running: RunningService, restorePlans: number): Promise<Partial<Record<Kind, Latencies>>> {
+  const idsFile = join(bench.dir, `ids-${place.name}`);
+  await writeFile(idsFile, place.ids.join('\n'));
+  const { output } = await runProgram({
+    ...{ name: 'service-load', command: process.execPath, dir: bench.dir, signal: bench.signal },
+    args: [
+      join(import.meta.dirname, 'lib', 'service-load.ts'),
+      ...[running.url, running.token, String(requestsPerSecond), String(loadSeconds), idsFile],
+      ...[String(restorePlans), join(place.settings.keysDir, 'operator.identity')],
+    ],
+  });
+  const { resident, peak } = await running.usage();
+  bench.log(`service: load: ${place.name}: ${output.trim()} ${JSON.stringify({ mb: resident / 1e6, peakMb: peak / 1e6 })}`);
+  const latencies = JSON.parse(output) as Partial<Record<Kind, Latencies>>;
+  const failed = Object.values(latencies).reduce((sum, one) => sum + one.failed, 0);
+  if (failed > 0) throw new Error(`${failed} requests failed:\n${output}`);
+  return latencies;
 }
 
 async function programs(): Promise<Record<string, string>> {

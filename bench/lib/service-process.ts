@@ -94,7 +94,7 @@ function configOf(
       metricsListen: '127.0.0.1:0',
       insecureHttp: true,
       auth: { tokenReview: { audiences: [] }, tokensFile },
-      authorization: { mode: 'roles', roles: { viewer: { users: ['bench'] } } },
+      authorization: { mode: 'roles', roles: { viewer: { users: ['bench'] }, restorer: { users: ['bench'] } } },
       rateLimit: { perMinute: 1_000_000, perSecond: 100_000 },
       retention: { schedule: retentionSchedule },
     },
