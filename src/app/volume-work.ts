@@ -50,9 +50,9 @@ export function createVolumeCommands(parts: VolumeWorkParts): VolumeCommands {
       return findOrphans({ objects, installation, repository, trusted: await keys.trusted(), now: runtime.now(), olderThanMs, signal });
     },
     removeOrphans: async (orphans, { signal }) => {
-      const { objects, frozen, settings } = await parts.volumes();
+      const { objects, frozen, scaled, settings } = await parts.volumes();
       const { removalFact, removeOrphans } = await import('../volumes/orphans.ts');
-      const removed = await removeOrphans(orphans, { objects, frozen, namespace: settings.namespace, signal });
+      const removed = await removeOrphans(orphans, { objects, frozen, scaled, namespace: settings.namespace, signal });
       const fact = removalFact(removed);
       await tellLedger(parts, () => (fact === undefined ? [] : [fact]));
       return removed;

@@ -40,6 +40,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
     { createMovers },
     { createVolumeRepositories },
     { createFrozenPods },
+    { createScaledWorkloads },
     { createVolumeCapture },
     { createLease },
   ] = await Promise.all([
@@ -48,6 +49,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
     import('../volumes/movers.ts'),
     import('../volumes/repositories.ts'),
     import('../volumes/frozen-pods.ts'),
+    import('../volumes/scaled-workloads.ts'),
     import('../backup/volumes/capture.ts'),
     import('../cluster/lease.ts'),
   ]);
@@ -67,7 +69,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
       const repositories = createVolumeRepositories({ objects, store, repositoryId, recipients, namespace, runtime });
       const frozen = createFrozenPods(common);
       return {
-        ...{ settings, installation, objects, movers, repositories, frozen },
+        ...{ settings, installation, objects, movers, repositories, frozen, scaled: createScaledWorkloads(common) },
         readFrom: (key, signal) => readAccess(config, issuer, key, signal),
         program: { restic: 'restic', environment: { ...config.environment.variables, HOME: config.environment.home } },
         capture: wish => createVolumeCapture({ ...common, movers, repositories, frozen }, wish),

@@ -28,7 +28,7 @@ export interface OwnObject {
   /** Empty for cluster-scoped ones. */
   readonly namespace: string;
   readonly name: string;
-  /** What it is for: `snapshot`, `mover`, `upkeep`, `restore`, `repository`, `frozen`. */
+  /** What it is for: `snapshot`, `mover`, `upkeep`, `restore`, `repository`, `frozen`, `scaled`. */
   readonly role: string;
   /** The set or restore that it was made for. */
   readonly work: string;

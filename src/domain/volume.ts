@@ -83,7 +83,7 @@ export function filesOf(
 export const volumeNames = {
   /** On everything that is made for a while or kept: its value is the set's id, or the restore's. */
   workLabel: 'holdfast.dev/work',
-  /** What an object is for: `snapshot`, `mover`, `upkeep`, `restore`; `repository` on a Secret that holds a repository's password, `frozen` on the note of a pod. */
+  /** What an object is for: `snapshot`, `mover`, `upkeep`, `restore`; `repository` on a Secret that holds a repository's password, `frozen` on the note of a pod, `scaled` on that of workloads. */
   roleLabel: 'holdfast.dev/role',
   /** Whose it is, where several installations share a cluster: 16 hex digits for location and namespace. */
   installationLabel: 'holdfast.dev/installation',

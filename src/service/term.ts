@@ -11,6 +11,7 @@ import type { Prepared } from './job.ts';
 import { persistently } from './persistently.ts';
 import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
+import { scaleUpLeft } from './scale-up.ts';
 import { thawLeft } from './thaw.ts';
 import { tellOfSets } from './untold.ts';
 import { resumeVolumeRestore } from './volume-jobs.ts';
@@ -71,7 +72,12 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     ...{ clusterId: hooks.clusterId, runtime: world.runtime, signal, fence: term.fence },
   });
   hooks.onScheduler(scheduler);
-  const alongside = [keepHouse(world, signal), measureNewestSets(world, signal), thawLeft(world, term, signal)];
+  const alongside = [
+    keepHouse(world, signal),
+    measureNewestSets(world, signal),
+    thawLeft(world, term, signal),
+    scaleUpLeft(world, term, signal),
+  ];
   await Promise.all([scheduler.ended, ...alongside]);
 }
 

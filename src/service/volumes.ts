@@ -18,9 +18,9 @@ export function volumesOf(world: World): Volumes {
     files: (request, signal) => filesOf(world, request, signal),
     orphans: found,
     removeOrphans: async (olderThanMs, { actor }, signal) => {
-      const { objects, frozen, settings } = volumesIn(currentTerm(world));
+      const { objects, frozen, scaled, settings } = volumesIn(currentTerm(world));
       const { orphans, notices } = await found(olderThanMs, signal);
-      const removed = await removeOrphans(orphans, { objects, frozen, namespace: settings.namespace, signal });
+      const removed = await removeOrphans(orphans, { objects, frozen, scaled, namespace: settings.namespace, signal });
       const fact = removalFact(removed);
       if (fact !== undefined) await record(world, { ...fact, actor });
       // What is older than that may be all that there is, or less.

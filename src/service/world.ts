@@ -16,6 +16,7 @@ import type { PlatformCheck } from '../validate/platform.ts';
 import type { FrozenPods } from '../volumes/frozen-pods.ts';
 import type { Objects } from '../volumes/objects.ts';
 import type { Movers, VolumeRepositories } from '../volumes/ports.ts';
+import type { ScaledWorkloads } from '../volumes/scaled-workloads.ts';
 import type { EventBus } from './event-bus.ts';
 
 /** What may be written with while this replica leads. */
@@ -40,6 +41,7 @@ export interface TermVolumes {
   readonly movers: Movers;
   readonly repositories: VolumeRepositories;
   readonly frozen: FrozenPods;
+  readonly scaled: ScaledWorkloads;
   /** Access to a claim's repository for this process itself. CONFIG_INVALID, STORE_ codes. */
   readFrom(key: string, signal: AbortSignal): Promise<RepositoryAccess>;
   /** restic here, for reading what a repository holds. */

@@ -8,7 +8,7 @@ export interface Subject {
 }
 
 /** What an object of ours is for, as its label says. */
-export type Role = 'snapshot' | 'mover' | 'upkeep' | 'restore' | 'repository';
+export type Role = 'snapshot' | 'mover' | 'upkeep' | 'restore' | 'repository' | 'scaled';
 
 /** 16 hex digits that stand for a text too long for a label or a name. */
 export function shortDigest(text: string): string {

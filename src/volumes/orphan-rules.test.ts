@@ -29,6 +29,7 @@ describe('what is left over', () => {
     [{ kind: 'jobs.batch', role: 'mover' }, /mover of a backup/],
     [{ kind: 'secrets', role: 'upkeep' }, /credentials of an upkeep/],
     [{ kind: 'configmaps', role: 'frozen' }, /a pod that a backup has frozen/],
+    [{ kind: 'configmaps', role: 'scaled' }, /workloads that a restore has scaled down/],
   ])('is %j', (change, reason) => {
     expect(orphanReason(object(change), known)).toMatch(reason);
   });

@@ -28,7 +28,9 @@ export function orphanReason(object: OwnObject, known: OrphanKnowledge): string 
       return snapshot === undefined ? 'the content of a snapshot that is gone' : undefined;
     }
     case 'configmaps':
-      return 'the note of a pod that a backup has frozen and never thawed';
+      return object.role === 'scaled'
+        ? 'the note of workloads that a restore has scaled down and never up again'
+        : 'the note of a pod that a backup has frozen and never thawed';
     case 'persistentvolumes':
       return 'filled by a restore that was never finished';
     case 'persistentvolumeclaims':

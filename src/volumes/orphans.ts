@@ -13,6 +13,7 @@ import { isForeign } from './labels.ts';
 import type { Objects } from './objects.ts';
 import { orphanReason } from './orphan-rules.ts';
 import { discardPatch, letGo, readTaken } from './reclaim.ts';
+import type { ScaledWorkloads } from './scaled-workloads.ts';
 
 export interface OrphansInput {
   readonly objects: Objects;
@@ -67,12 +68,13 @@ export async function findOrphans(input: OrphansInput): Promise<OrphansFound> {
 export interface RemoveOptions {
   readonly objects: Objects;
   readonly frozen: FrozenPods;
+  readonly scaled: ScaledWorkloads;
   /** The service's own. */
   readonly namespace: string;
   readonly signal: AbortSignal;
 }
 
-/** Removes them, each by itself; what cannot be removed is told. A pod that was left frozen is thawed. */
+/** Removes them, each by itself; what cannot be removed is told. A pod that was left frozen is thawed, a workload that was left scaled down scaled up. */
 export async function removeOrphans(orphans: readonly Orphan[], options: RemoveOptions): Promise<readonly RemovedOrphan[]> {
   const results: RemovedOrphan[] = [];
   for (const orphan of orphans) {
@@ -89,12 +91,12 @@ export async function removeOrphans(orphans: readonly Orphan[], options: RemoveO
 }
 
 async function removeOne(
-  { kind: called, namespace, name }: Orphan,
-  { objects, frozen, namespace: home, signal }: RemoveOptions,
+  { kind: called, namespace, name, role }: Orphan,
+  { objects, frozen, scaled, namespace: home, signal }: RemoveOptions,
 ): Promise<void> {
   const kind = kinds.find(one => kindName(one) === called);
   if (kind === undefined) return;
-  if (kind === configMaps) return await frozen.thawNoted(name, signal);
+  if (kind === configMaps) return await (role === 'scaled' ? scaled.scaleUpNoted(name, signal) : frozen.thawNoted(name, signal));
   if (kind === volumes) {
     const volume = await objects.read(kind, '', name, signal);
     if (volume !== undefined) await objects.merge(kind, '', name, discardPatch(volume, home), signal);

@@ -24,6 +24,7 @@ import { claims, configMaps, jobs, leases, pods, secrets, snapshotContents, volu
 import { createMovers } from '../../src/volumes/movers.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
+import { createScaledWorkloads, type ScaledWorkloads } from '../../src/volumes/scaled-workloads.ts';
 import { binary } from '../cluster/binaries.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
 import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
@@ -47,7 +48,7 @@ export interface CaptureWorld {
   readonly warnings: string[];
   /** Of every mover that has ended, in order. */
   readonly moved: MoverMeasure[];
-  tools(changes?: Partial<VolumeSettings>, more?: Partial<CaptureTools>): CaptureTools;
+  tools(changes?: Partial<VolumeSettings>, more?: Partial<CaptureTools>): CaptureTools & { readonly scaled: ScaledWorkloads };
   /** Captures the claims of one namespace. */
   capture(namespace: string, wish: VolumeWish, options?: CaptureOptions): Promise<CapturedVolumes>;
   /** A whole backup of one namespace. */
@@ -112,6 +113,7 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
           isMade: async (key, signal) => (await store.head(`${key}config`, { signal })) !== undefined,
         }),
         frozen: createFrozenPods({ ...common, pods: podApi, settings }),
+        scaled: createScaledWorkloads({ ...common, settings }),
         repositories: createVolumeRepositories({ ...common, ...place, namespace: settings.namespace }),
         ...more,
       };

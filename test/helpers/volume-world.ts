@@ -15,6 +15,7 @@ import { createMovers } from '../../src/volumes/movers.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { volumeMount } from '../../src/volumes/ports.ts';
 import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
+import { createScaledWorkloads } from '../../src/volumes/scaled-workloads.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
 import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
 import type { S3Server } from '../cluster/s3.ts';
@@ -64,18 +65,18 @@ export async function openVolumeWorld(
   await objects.ensure(namespaces, { metadata: { name: home } }, AbortSignal.timeout(30_000));
   const { endpoint, credentials } = addressOf(server);
   const access = createStsAccess({ location: { kind: 's3', endpoint, bucket, prefix, forcePathStyle: true }, credentials });
-  const movers = createMovers({
-    ...{ objects, pods, access, settings: nodeSettings, runtime: testRuntime },
-    lease: name => createLease(api, { namespace: home, name }),
-    monotonic: () => performance.now(),
-    onWarning: text => warnings.push(text),
-  });
+  const common = {
+    ...{ objects, settings: nodeSettings, runtime: testRuntime, monotonic: () => performance.now() },
+    lease: (name: string) => createLease(api, { namespace: home, name }),
+    onWarning: (text: string) => void warnings.push(text),
+  };
+  const movers = createMovers({ ...common, pods, access });
   const { store, info } = location.repository;
   const place = { store, repositoryId: info.id, recipients: location.recipients };
   const repositories = createVolumeRepositories({ ...place, objects, namespace: home, runtime: testRuntime });
   return {
     ...{ api, objects, warnings },
-    tools: { settings: nodeSettings, movers, repositories, identities: [location.identity] },
+    tools: { settings: nodeSettings, movers, repositories, scaled: createScaledWorkloads(common), identities: [location.identity] },
     close: async () => {
       await Promise.all([api.close(), pods.close()]);
     },

@@ -102,6 +102,11 @@ describe('volumes of a restore, bound by the real volume controller', () => {
         forBackup: () => Promise.reject(new Error('no backup here')),
         open: async key => ({ key, password: 'secret' }),
       },
+      scaled: {
+        around: () => Promise.reject(new Error('nothing in place here')),
+        scaleUpLeft: async () => ({ scaledUp: [], problems: [] }),
+        scaleUpNoted: async () => {},
+      },
       movers: {
         run: async (task, { signal }) => {
           const request = task.request({ url: 's3:http://store/bucket', options: [], accessKeyId: '', secretAccessKey: '' });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
-import { stringAt } from '../../src/domain/json.ts';
+import { at, stringAt } from '../../src/domain/json.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import type { UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
 import { temporaryName } from '../../src/restore/volumes/temporary-claim.ts';
@@ -22,6 +22,7 @@ import { describeOnNode } from '../cluster/with-node.ts';
 import { bytesBelow } from '../helpers/bucket.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
+import { kindOf } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 import { type Served, type ServeOptions, startServe, tokens } from '../helpers/serve-process.ts';
 import { metrics, untilMetric as untilMetricOf, work } from '../helpers/service-work.ts';
@@ -37,6 +38,7 @@ interface SetView {
   readonly volumes: readonly VolumeRecord[];
 }
 
+const deployments = kindOf('deployments.apps/v1 Deployment');
 const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
 const write = 'cd /data && mkdir -p src && head -c 8000000 /dev/urandom > blob && echo hello > src/greeting && sync';
 const key = 'volumes/agents/one/';
@@ -212,6 +214,27 @@ describeOnNode('volumes through the service', cluster => {
     const again = await runningPod(cluster(), app);
     expect(again).not.toBe(pod);
     expect((await exec(cluster(), { name: again, namespace: 'elsewhere' }, ['sh', '-c', hashAll])).stdout).toBe(before[0]);
+  });
+
+  test('killed while pods still end that a restore has scaled down, it is followed by one that scales their deployment up', async () => {
+    const app = { namespace: 'elsewhere', name: 'app' };
+    const replicas = async () => at(await objects.read(deployments, app.namespace, app.name, signal()), 'spec', 'replicas');
+    // An identity of which there is nothing left: nobody goes on with this restore.
+    const identity = { value: await readFile(join(dir, 'keys', 'operator.identity'), 'utf8') };
+    const place = { from: { namespace: 'agents', claim: 'one' }, to: { namespace: 'elsewhere', claim: 'copy' } };
+    const asked = await service.send('POST', 'restores/volumes', { set: first, ...place, inPlace: true, scaleDown: true, identity });
+    expect(asked.status, await asked.text()).toBe(202);
+    await waitFor('it is scaled down', async () => (await replicas()) === 0, { timeoutMs: 60_000, intervalMs: 50 });
+    service.signal('SIGKILL');
+    await service.exited;
+    expect(await replicas()).toBe(0);
+    service = await startServe({ ...options, name: 'after' });
+    running.push(service);
+    const told = await service.said('workloads that were left scaled down were scaled up', 150_000);
+    expect(told).toMatchObject({ message: expect.stringContaining('deployments elsewhere/app: left scaled down by a restore') });
+    expect(await replicas()).toBe(1);
+    const again = await runningPod(cluster(), app);
+    expect((await exec(cluster(), { name: again, namespace: app.namespace }, ['sh', '-c', hashAll])).stdout).toBe(before[0]);
   });
 
   test('another backup, asked for by the command line, adds what has changed, and has nothing of what a restore has left over', async () => {

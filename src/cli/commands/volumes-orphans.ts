@@ -14,7 +14,7 @@ export const volumesOrphans: CommandSpec<Options> = {
   name: 'orphans',
   summary: 'Find what volume backups and restores have left over in the cluster, and remove it',
   details:
-    'Snapshots that no backup names, contents of snapshots that are gone, temporary claims, volumes of restores that were never finished, movers and their credentials, notes of pods that were frozen and never thawed: removing one thaws its pod. While a backup of the location cannot be read, no snapshot counts as left over. A restore that was interrupted and is to be run again needs its volumes: finish it first.',
+    'Snapshots that no backup names, contents of snapshots that are gone, temporary claims, volumes of restores that were never finished, movers and their credentials, notes of pods that were frozen and never thawed and of workloads that were scaled down and never up again: removing one thaws its pod or scales them up. While a backup of the location cannot be read, no snapshot counts as left over. A restore that was interrupted and is to be run again needs its volumes: finish it first.',
   examples: [
     { what: 'look', line: 'holdfast volumes orphans --location s3://backups/platform --keys-dir ./keys' },
     { what: 'remove what is older than a week', line: 'holdfast volumes orphans --older-than 7d --yes' },

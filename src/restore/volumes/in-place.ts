@@ -4,11 +4,11 @@ import { at, type JsonObject, stringAt } from '../../domain/json.ts';
 import { quantityBytes } from '../../domain/quantity.ts';
 import type { Progress } from '../../domain/runtime.ts';
 import { claimName, type VolumeRecord } from '../../domain/volume.ts';
+import { inUse, podsUsing, type UsersContext } from '../../volumes/claim-users.ts';
 import { modeOf } from './claim.ts';
 import { restoreRequest } from './fill.ts';
 import type { Filled } from './handover.ts';
 import type { VolumeTools } from './tools.ts';
-import { inUse, podsUsing, scaleDown, scaleUp, type UsersContext } from './users.ts';
 
 export interface InPlaceTask {
   readonly set: string;
@@ -27,11 +27,6 @@ export interface InPlaceContext extends UsersContext {
   readonly tools: VolumeTools;
   readonly progress: Progress;
 }
-
-/** How long pods may take to end. */
-const scaleMs = 300_000;
-/** For giving replicas back, whatever the caller's signal says. */
-const cleanUpMs = 30_000;
 
 /**
  * Pure: can the data be written to this claim at all? VOLUME_DATA_MISSING, VOLUME_MODE_MISMATCH, VOLUME_FULL. What is restored in part may be
@@ -64,16 +59,12 @@ export function checkFit({ record, claim, place, include }: Pick<InPlaceTask, 'r
 /** Writes the data of a set into a claim that is there. VOLUME_IN_USE, and the codes of `checkFit` and of movers. */
 export async function restoreInPlace(task: InPlaceTask, context: InPlaceContext): Promise<Filled> {
   checkFit(task);
-  const { place } = task;
+  const { place, set } = task;
+  if (task.scaleDown)
+    return context.tools.scaled.around(place, { set, signal: context.signal }, signal => move(task, { ...context, signal }));
   const users = await podsUsing(place, context);
-  if (users.length > 0 && !task.scaleDown) throw inUse(place, users);
-  if (!task.scaleDown) return move(task, context);
-  try {
-    if (users.length > 0) await scaleDown(place, users, { ...context, timeoutMs: scaleMs });
-    return await move(task, context);
-  } finally {
-    await scaleUp(place, { ...context, signal: AbortSignal.timeout(cleanUpMs) });
-  }
+  if (users.length > 0) throw inUse(place, users);
+  return move(task, context);
 }
 
 async function move(task: InPlaceTask, { tools, signal, progress }: InPlaceContext): Promise<Filled> {

@@ -62,7 +62,7 @@ export async function restoreClaim(input: ClaimRestoreInput): Promise<VolumeOutc
     }
     const { include, deleteOthers, scaleDown } = request;
     const task = { set, record, place, claim: there, include, deleteOthers, scaleDown };
-    const filled = await restoreInPlace(task, { objects, tools, signal, progress, onWrite: () => {} });
+    const filled = await restoreInPlace(task, { objects, tools, signal, progress });
     return { ...place, ...filled, state: 'filled', reason: '' };
   }
   return intoNew(input, record, place, there);
