@@ -1,4 +1,5 @@
-# Everything that is done with this project, in one word each. Node, Go and make are all it needs.
+# Everything that is done with this project, in one word each. Node, Go and make are all it needs: what demo and test take of the system besides
+# is installed where they may (as root, with apt-get), and named where they may not.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -11,6 +12,7 @@ help: ## what there is
 # `npm ci` would refuse: not every registry has the optional packages of every platform, and the lock file holds those that there are.
 # npm brings the Node that the project runs on (node_modules/.bin/node), so the host's own may be older.
 node_modules/.installed: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "error: npm is not installed; it comes with Node.js, 20 or later"; exit 1; }
 	@echo "installing packages with npm"
 	@npm install --no-save --ignore-scripts --no-fund --no-audit --loglevel=error
 	@node --version | sed 's/^/running on Node /'
@@ -20,10 +22,12 @@ binaries: node_modules/.installed ## build the servers that tests and demo run o
 	@node test/cluster/build.ts
 
 demo: node_modules/.installed ## back up a platform, lose it, restore it on an empty cluster, validate
+	@node test/cluster/system-packages.ts demo
 	@node deploy/bundle.ts
 	@node test/demo/main.ts
 
 test: node_modules/.installed ## the whole suite, on real servers
+	@node test/cluster/system-packages.ts tests
 	@node test/cluster/build.ts
 	@vitest run $(VITEST_ARGS)
 

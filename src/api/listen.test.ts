@@ -4,14 +4,16 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { Agent, request } from 'undici';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, expect, it } from 'vitest';
 import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { apiOptions, as } from '../../test/helpers/api-context.ts';
+import { having } from '../../test/helpers/having.ts';
 import { testRuntime } from '../../test/helpers/runtime.ts';
 import { type ListeningApi, type ListenOptions, listenApi } from './listen.ts';
 import { serveMetrics } from './metrics-server.ts';
 
 let dir = '';
+const { describe } = having('openssl');
 const closing: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
   dir = await tempDir('api');

@@ -2,14 +2,16 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, expect, it } from 'vitest';
 import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { apiOptions, tokenOf } from '../../test/helpers/api-context.ts';
+import { having } from '../../test/helpers/having.ts';
 import { testRuntime } from '../../test/helpers/runtime.ts';
 import { listenApi } from '../api/listen.ts';
 import { loadConfig } from '../config/load.ts';
 import { openConnection } from './remote-connection.ts';
 
+const { describe } = having('openssl');
 let dir: string;
 const closing: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {

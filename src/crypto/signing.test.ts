@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { tempDir } from '../../test/cluster/temp-dir.ts';
+import { having } from '../../test/helpers/having.ts';
 import { generateSigningKey, loadPrivateKey, loadPublicKey, publicKeyOf, sign, signingKeyId, verify } from './signing.ts';
 
 const key = generateSigningKey();
@@ -39,7 +40,7 @@ describe('signing', () => {
     expect(publicKeyOf(key.privatePem)).toBe(key.publicPem);
   });
 
-  it('makes signatures and ids that openssl confirms', async () => {
+  having('openssl').it('makes signatures and ids that openssl confirms', async () => {
     const dir = await tempDir('signing');
     writeFileSync(join(dir, 'pub.pem'), key.publicPem);
     writeFileSync(join(dir, 'data'), bytes);

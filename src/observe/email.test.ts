@@ -2,14 +2,16 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, expect, it } from 'vitest';
 import { tempDir } from '../../test/cluster/temp-dir.ts';
+import { having } from '../../test/helpers/having.ts';
 import { noticeOf } from '../../test/helpers/notices.ts';
 import { type SmtpOptions, type SmtpReceiver, startSmtpReceiver } from '../../test/helpers/smtp-receiver.ts';
 import type { HoldfastError } from '../domain/errors.ts';
 import { type EmailOptions, emailSender } from './email.ts';
 
 const forever = new AbortController().signal;
+const { describe } = having('openssl');
 let pem: { readonly key: string; readonly cert: string };
 let receiver: SmtpReceiver;
 

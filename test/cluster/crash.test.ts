@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect } from 'vitest';
+import { having } from '../helpers/having.ts';
 import { waitFor } from './wait.ts';
 
 let child: ChildProcess | undefined;
@@ -15,7 +16,7 @@ function processesOf(dir: string): string[] {
   return lines.filter(line => line.includes(dir));
 }
 
-test('after kill -9 of the process that started a cluster, no server and no data is left', async () => {
+having('ps').it('after kill -9 of the process that started a cluster, no server and no data is left', async () => {
   const script = `import { startCluster } from ${JSON.stringify(join(import.meta.dirname, 'cluster.ts'))};
     console.log((await startCluster({ name: 'crash' })).dir);
     setInterval(() => {}, 1000);`;

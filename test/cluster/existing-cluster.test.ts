@@ -2,13 +2,15 @@ import { execFile } from 'node:child_process';
 import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, vi } from 'vitest';
 import { stringify } from 'yaml';
+import { having } from '../helpers/having.ts';
 import { apiJson, apiRequest } from './api-request.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
 import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
+const { it } = having('openssl');
 let authority: string;
 let real: TestCluster;
 
@@ -29,7 +31,7 @@ afterAll(async () => {
 });
 afterEach(() => vi.unstubAllEnvs());
 
-test('a cluster that exists is used with its token, lent to one at a time, and left running', async () => {
+it('a cluster that exists is used with its token, lent to one at a time, and left running', async () => {
   vi.stubEnv('HOLDFAST_TEST_KUBECONFIG', real.kubeconfig);
   const lent = await startCluster();
   expect(lent).toMatchObject({ kind: 'existing', server: real.server, token: real.token });
@@ -48,7 +50,7 @@ test('a cluster that exists is used with its token, lent to one at a time, and l
   await again.destroy();
 });
 
-test('from a kubeconfig with a client certificate a token with all rights is issued', async () => {
+it('from a kubeconfig with a client certificate a token with all rights is issued', async () => {
   const path = join(authority, 'certificate.kubeconfig');
   const config = {
     'current-context': 'here',

@@ -1,26 +1,10 @@
 import { execFile } from 'node:child_process';
 import { access, constants, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { pluginFolder, searchPath, systemPrograms } from './system-programs.ts';
 
 const run = promisify(execFile);
-
-/** Debian's package of each program that a node needs. */
-const packages = {
-  containerd: 'containerd',
-  ctr: 'containerd',
-  'containerd-shim-runc-v2': 'containerd',
-  runc: 'runc',
-  iptables: 'iptables',
-  conntrack: 'conntrack',
-  ip: 'iproute2',
-  losetup: 'mount',
-  nsenter: 'util-linux',
-  'mkfs.ext4': 'e2fsprogs',
-  openssl: 'openssl',
-} as const satisfies Record<string, string>;
-
-const pluginFolders = ['/usr/lib/cni', '/opt/cni/bin', '/usr/libexec/cni'];
 
 export const controlGroupRoot = '/sys/fs/cgroup';
 
@@ -44,23 +28,36 @@ export function nodeDuty({ supported }: NodeSupport, environment: NodeJS.Process
 
 /** Whether a node can run on this machine, with the reason where it cannot. Leaves nothing behind. */
 export async function nodeSupport(): Promise<NodeSupport> {
-  if (process.platform !== 'linux') return no('a node needs Linux');
-  if (process.getuid?.() !== 0) return no('a node needs root');
-  const missing = new Set<string>();
-  for (const [program, name] of Object.entries(packages)) if (!(await inPath(program))) missing.add(name);
-  if (!(await exists('/bin/busybox'))) missing.add('busybox-static');
-  const pluginFolder = await firstWith(pluginFolders, 'bridge');
-  if (!pluginFolder) missing.add('containernetworking-plugins');
-  if (missing.size > 0 || !pluginFolder) return no(`packages are missing: ${[...missing].join(', ')}`);
+  const trouble = await basicNodeTrouble();
+  if (trouble) return no(trouble);
+  const missing = systemPrograms.filter(({ use, there }) => use === 'node' && !there(searchPath()));
+  const plugins = pluginFolder();
+  if (missing.length > 0 || !plugins) {
+    return no(`packages are missing: ${[...new Set(missing.map(program => program.package))].join(', ')}`);
+  }
   const groups = await controlGroupTrouble();
   if (groups) return no(groups);
+  const failed = await unshareTrouble('/bin/sh', '-c', trial);
+  return failed ? no(`namespaces or networks cannot be made: ${failed}`) : { supported: true, pluginFolder: plugins };
+}
+
+/** Why no node can run here whatever is installed: the rights of this process, or HOLDFAST_TEST_NODE=off. */
+export async function basicNodeTrouble(): Promise<string | undefined> {
+  if (process.env['HOLDFAST_TEST_NODE'] === 'off') return 'HOLDFAST_TEST_NODE is off';
+  if (process.platform !== 'linux') return 'a node needs Linux';
+  if (process.getuid?.() !== 0) return 'a node needs root';
+  const failed = await unshareTrouble('/bin/true');
+  return failed && `a node needs namespaces, which cannot be made here (${failed})`;
+}
+
+async function unshareTrouble(...command: string[]): Promise<string | undefined> {
   try {
-    await run('unshare', [...namespaces, '/bin/sh', '-c', trial], { timeout: 20_000, env: nodeEnvironment() });
+    await run('unshare', [...namespaces, ...command], { timeout: 20_000, env: nodeEnvironment() });
+    return undefined;
   } catch (thrown) {
     const { stderr, message } = thrown as { stderr?: string; message: string };
-    return no(`namespaces or networks cannot be made: ${(stderr || message).trim()}`);
+    return (stderr || message).trim();
   }
-  return { supported: true, pluginFolder };
 }
 
 /** With cgroup v2 the root has to hand its controllers on, which it refuses where it has processes itself, as in many containers. */
@@ -83,21 +80,8 @@ export function nodeEnvironment(): Record<string, string> {
   return { ...(process.env as Record<string, string>), PATH: searchPath() };
 }
 
-function searchPath(): string {
-  return [process.env.PATH ?? '', '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'].join(delimiter);
-}
-
 function no(reason: string): NodeSupport {
   return { supported: false, reason };
-}
-
-async function inPath(program: string): Promise<boolean> {
-  return (await firstWith(searchPath().split(delimiter).filter(Boolean), program)) !== undefined;
-}
-
-async function firstWith(folders: readonly string[], name: string): Promise<string | undefined> {
-  for (const folder of folders) if (await exists(join(folder, name), constants.X_OK)) return folder;
-  return undefined;
 }
 
 async function exists(path: string, mode: number = constants.R_OK): Promise<boolean> {

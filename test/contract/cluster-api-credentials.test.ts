@@ -2,12 +2,13 @@ import { execFile } from 'node:child_process';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createClusterApi } from '../../src/cluster/client.ts';
 import { loadCluster } from '../../src/cluster/kubeconfig.ts';
 import { stringAt } from '../../src/domain/json.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
+import { having } from '../helpers/having.ts';
 import { kindOf } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 
@@ -15,6 +16,7 @@ const run = promisify(execFile);
 const reviews = kindOf('selfsubjectreviews.authentication.k8s.io/v1 SelfSubjectReview', false);
 const configMaps = kindOf('configmaps/v1 ConfigMap');
 
+const { describe } = having('openssl');
 let dir: string;
 let cluster: TestCluster;
 

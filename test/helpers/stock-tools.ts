@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, symlink } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { readFile, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { binary } from '../cluster/binaries.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
+import { programPath } from './having.ts';
 
 const document = join(import.meta.dirname, '../../docs/volumes-without-us.md');
 /** What docs/volumes-without-us.md says is needed, and the usual small programs. */
@@ -13,15 +14,8 @@ const tools = ['jq', 'openssl', 'bash', 'base64', 'dirname', 'head', 'rm', 'sed'
 export async function stockTools(): Promise<string> {
   const programs = await tempDir('programs');
   for (const name of ['age', 'restic'] as const) await symlink(await binary(name), join(programs, name));
-  for (const name of tools) await symlink(await installed(name), join(programs, name));
+  for (const name of tools) await symlink(programPath(name), join(programs, name));
   return programs;
-}
-
-async function installed(name: string): Promise<string> {
-  for (const dir of (process.env['PATH'] ?? '').split(delimiter)) {
-    if ((await readdir(dir).catch((): string[] => [])).includes(name)) return join(dir, name);
-  }
-  throw new Error(`${name} is not installed`);
 }
 
 export interface WithoutUs {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import type { Manifest } from '../../src/domain/backup-set.ts';
 import { everything, type Selection } from '../../src/domain/selection.ts';
@@ -9,6 +9,7 @@ import type { GuardedProcess } from '../cluster/guarded-process.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { startExtensionServer } from '../helpers/extension-server.ts';
+import { having } from '../helpers/having.ts';
 import { backUp, connect, type OpenLocation, openTestRepository, reader } from '../helpers/journey.ts';
 
 const group = 'gauges.example.com';
@@ -16,6 +17,7 @@ const gauge = (name: string, value: string) =>
   `{"apiVersion":"${group}/v1","kind":"Gauge","metadata":{"name":"${name}","namespace":"default","resourceVersion":"7"},"value":${value}}`;
 const items = [gauge('pressure', '9007199254740993'), gauge('heat', '0.10')];
 
+const { describe } = having('openssl');
 /** May read all that is selected here, and not who serves it. */
 const bounded = { name: 'reader', token: 'reader-token' };
 const selection: Selection = { ...everything, includeKinds: ['configmaps', 'namespaces', 'limitranges', `*.${group}`] };

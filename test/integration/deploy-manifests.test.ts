@@ -1,11 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiJson, apiRequest, type KubeObject } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { writeKubeconfig } from '../cluster/kubeconfig.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
+import { having } from '../helpers/having.ts';
 import { commandsUnder, manifests, manifestsDir, prepareCheckout, type ShellRun, shell } from '../helpers/installed.ts';
 import { type AuditedRequest, auditedRequests, auditPolicy, rightsIn, rightText, unused } from '../helpers/rights.ts';
 import { type Served, serveFrom } from '../helpers/serve-process.ts';
@@ -23,7 +24,7 @@ const explained: Readonly<Record<string, string>> = {
 };
 
 /** Applies what is in deploy/kubernetes with the commands of docs/install.md, and runs the service as the account that they make and nobody else. */
-describe('the manifests', () => {
+having('openssl').describe('the manifests', () => {
   let dir: string;
   let cluster: TestCluster;
   let service: Served;

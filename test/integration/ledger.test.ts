@@ -10,6 +10,7 @@ import { verifyLedger } from '../../src/repository/ledger-verify.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { holdfast } from '../helpers/command.ts';
+import { having } from '../helpers/having.ts';
 import { type OpenLocation, openTestRepository } from '../helpers/journey.ts';
 import type { AppenderSetup } from '../helpers/ledger-program.ts';
 
@@ -97,7 +98,7 @@ describe('the ledger on the command line', () => {
   afterAll(() => location?.remove());
   const run = (...args: string[]) => holdfast(['ledger', ...args, '--location', `file://${location.dir}`]);
 
-  it('can be followed to the same head by the commands of the documentation', async () => {
+  having('jq', 'openssl').it('can be followed to the same head by the commands of the documentation', async () => {
     const text = await readFile(join(import.meta.dirname, '../../docs/format.md'), 'utf8');
     const script = /```sh\n([\s\S]*?)```/.exec(text.slice(text.indexOf('\n## Ledger\n')))![1]!;
     const key = join(location.dir, 'signing.pub');

@@ -21,6 +21,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { having } from '../helpers/having.ts';
 import { type EmptyRepository, emptyRepository, snapshotOf, type TestMover, testMover } from '../helpers/mover.ts';
 import { attributesOf, describeTree, setAttribute } from '../helpers/tree-digest.ts';
 
@@ -132,7 +133,7 @@ describe('a volume of files, backed up and restored into an empty one,', () => {
     expect(sparse.blocks * 512).toBeLessThan(2 ** 20);
   });
 
-  it('keeps extended attributes', async () => {
+  having('python3').it('keeps extended attributes', async () => {
     await writeFile(join(volume, 'marked'), 'x');
     await setAttribute(join(volume, 'marked'), 'user.origin', 'agent 7');
     await mover.restore(target, snapshotOf(await mover.backup(volume)));

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sha256Hex } from '../../src/crypto/digest.ts';
 import { archivePath } from '../../src/domain/resource.ts';
 import { fileKey, manifestKey } from '../../src/repository/layout.ts';
@@ -20,7 +20,9 @@ import {
   workflow,
   writeSet,
 } from '../contract/repository-fixture.ts';
+import { having, programPath } from '../helpers/having.ts';
 
+const { describe } = having('zstd', 'tar', 'jq', 'openssl');
 const run = promisify(execFile);
 const document = join(import.meta.dirname, '../../docs/format.md');
 /** What docs/format.md says is needed, and nothing else. */
@@ -95,16 +97,8 @@ const outs: string[] = [];
 beforeAll(async () => {
   programs = await tempDir('programs');
   await symlink(await binary('age'), join(programs, 'age'));
-  for (const tool of [...tools, ...coreutils]) await symlink(await installed(tool), join(programs, tool));
+  for (const tool of [...tools, ...coreutils]) await symlink(programPath(tool), join(programs, tool));
 });
-
-async function installed(tool: string): Promise<string> {
-  for (const dir of (process.env.PATH ?? '').split(delimiter)) {
-    const names = await readdir(dir).catch((): string[] => []);
-    if (names.includes(tool)) return join(dir, tool);
-  }
-  throw new Error(`${tool} is not installed`);
-}
 
 /** The `sh` blocks of the section, one script: the document itself is what is run. */
 async function documentedCommands(): Promise<string> {

@@ -5,19 +5,22 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { SignJWT } from 'jose';
 import { Agent, request } from 'undici';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { apiJson } from '../cluster/api-request.ts';
 import { serviceAccountKeyFile } from '../cluster/api-server.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { holdfast, ok } from '../helpers/command.ts';
+import { having } from '../helpers/having.ts';
 import { type OidcIssuer, startOidcIssuer } from '../helpers/oidc-issuer.ts';
 import { type Served, serveFrom } from '../helpers/serve-process.ts';
 
 const rbac = '/apis/rbac.authorization.k8s.io/v1';
 const audience = 'holdfast';
 const now = () => Math.floor(Date.now() / 1000);
+
+const { describe } = having('openssl');
 
 /** Nothing in between is replaced: TLS, TokenReview and SubjectAccessReview of a real API server, an issuer over HTTPS. */
 describe('who comes to a service', () => {

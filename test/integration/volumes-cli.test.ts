@@ -22,6 +22,7 @@ import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { describeOnNode } from '../cluster/with-node.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
+import { having } from '../helpers/having.ts';
 import { connect } from '../helpers/journey.ts';
 import { inStorage, keptOf, leaveContent, leaveFilled, leaveMover, leaveTwin, retainContent } from '../helpers/left-over.ts';
 import { testRuntime } from '../helpers/runtime.ts';
@@ -141,7 +142,7 @@ describeOnNode('volumes from the command line', cluster => {
     return copy;
   }
 
-  test('comes back from the bucket by age, restic and a shell, as docs/volumes-without-us.md says', async () => {
+  having('jq', 'openssl').it('comes back from the bucket by age, restic and a shell, as docs/volumes-without-us.md says', async () => {
     const copy = await withoutUs('cli', store, first);
     const hashed = await promisify(execFile)('sh', ['-c', hashAll.replace('/data', join(copy, 'all/data'))]);
     expect(hashed.stdout).toBe(before[0]);
@@ -149,7 +150,7 @@ describeOnNode('volumes from the command line', cluster => {
     expect(await readFile(join(copy, 'file/data/src/greeting'), 'utf8')).toBe('hello\n');
   });
 
-  test('a second location of the same cluster has all that it takes, too', { timeout: 400_000 }, async () => {
+  having('jq', 'openssl').it('a second location of the same cluster has all that it takes, too', { timeout: 400_000 }, async () => {
     const second = [...ledgerFlags, '--kubeconfig', cluster().kubeconfig, ...locationFlags('second')];
     const made = await run(['init', ...second]);
     expect(made.exit, made.stderr).toBe(0);

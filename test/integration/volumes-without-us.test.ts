@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, link, mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { seal } from '../../src/crypto/age.ts';
 import type { VolumeMode, VolumeRecord } from '../../src/domain/volume.ts';
 import { volumeKey, volumePasswordKey } from '../../src/repository/layout.ts';
 import { configMap, makeRepository, newKeys, type TestRepository, writeSet } from '../contract/repository-fixture.ts';
+import { having } from '../helpers/having.ts';
 import { type TestMover, testMover } from '../helpers/mover.ts';
 import { bringBackWithoutUs, stockTools } from '../helpers/stock-tools.ts';
 import { describeTree } from '../helpers/tree-digest.ts';
@@ -13,6 +14,7 @@ import { describeTree } from '../helpers/tree-digest.ts';
 const claim = { namespace: 'agents', claim: 'workspace' };
 const set = '20261123T020000Z-monthly-k3f9';
 
+const { describe } = having('jq', 'openssl');
 let programs: string;
 let location: TestRepository;
 let mover: TestMover;

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CommandSpec } from '../../src/cli/command.ts';
 import { bashScript } from '../../src/cli/completion/bash.ts';
@@ -14,6 +14,7 @@ import { plainStyle } from '../../src/cli/style.ts';
 import { tree } from '../../src/cli/tree.ts';
 import { settingLeaves, settingPaths } from '../../src/config/schema.ts';
 import { exitCodes } from '../../src/domain/errors.ts';
+import { documents, projectRoot } from '../helpers/documents.ts';
 
 const commands: { readonly line: string; readonly spec: CommandSpec }[] = tree.flatMap(node =>
   'commands' in node ? node.commands.map(spec => ({ line: `${node.name} ${spec.name}`, spec })) : [{ line: node.name, spec: node }],
@@ -98,18 +99,13 @@ describe('the program’s help', () => {
   });
 });
 
-const root = resolve(import.meta.dirname, '../..');
-
 /** Command lines in fenced blocks; one that ends in \\ goes on in the next line. */
-const documented = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { cwd: root, encoding: 'utf8' })
-  .trim()
-  .split('\n')
-  .flatMap(file => {
-    const blocks = [...readFileSync(join(root, file), 'utf8').matchAll(/```[^\n]*\n([\s\S]*?)```/g)].map(match =>
-      match[1]!.replaceAll('\\\n', ' '),
-    );
-    return blocks.flatMap(block => [...block.matchAll(/^\s*(?:\$ )?(holdfast [a-z].*)$/gm)].map(match => ({ file, line: match[1]! })));
-  });
+const documented = documents.flatMap(file => {
+  const blocks = [...readFileSync(join(projectRoot, file), 'utf8').matchAll(/```[^\n]*\n([\s\S]*?)```/g)].map(match =>
+    match[1]!.replaceAll('\\\n', ' '),
+  );
+  return blocks.flatMap(block => [...block.matchAll(/^\s*(?:\$ )?(holdfast [a-z].*)$/gm)].map(match => ({ file, line: match[1]! })));
+});
 
 describe('the documentation', () => {
   it('has command lines', () => expect(documented.length).toBeGreaterThan(0));
