@@ -7,7 +7,7 @@ import { volumeNames } from '../domain/volume.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import { cleanUp } from './clean-up.ts';
 import { configMaps, leases, pods } from './kinds.ts';
-import { labelValue, shortDigest } from './labels.ts';
+import { isForeign, labelValue, shortDigest } from './labels.ts';
 import type { Objects } from './objects.ts';
 import { hooksOf, type PodHooks, runThaw } from './pod-hooks.ts';
 import { type WorkLeases, workEnded, workLeaseName } from './work-lease.ts';
@@ -15,6 +15,8 @@ import { type WorkLeases, workEnded, workLeaseName } from './work-lease.ts';
 export interface FrozenTools extends WorkLeases {
   readonly objects: Objects;
   readonly pods: PodApi;
+  /** Whose pods' notes they are; all are taken for ours where nobody says. */
+  readonly installation?: string;
   readonly settings: Pick<VolumeSettings, 'namespace' | 'hookTimeoutMs' | 'hooks'>;
   readonly runtime: Runtime;
   readonly onWarning: (text: string) => void;
@@ -57,7 +59,7 @@ interface Note {
 type Notes = readonly [Note, ...Note[]];
 
 export function createFrozenPods(tools: FrozenTools): FrozenPods {
-  const { objects, settings, runtime } = tools;
+  const { objects, settings, installation } = tools;
   /** Notes whose pod could not be thawed, by the pod's UID. */
   const stuck = new Map<string, readonly string[]>();
   /** One thaw of a pod at a time. */
@@ -67,7 +69,7 @@ export function createFrozenPods(tools: FrozenTools): FrozenPods {
   const read = (name: string, signal: AbortSignal) => objects.read(configMaps, settings.namespace, name, signal);
   const list = async (signal: AbortSignal) => {
     const where = { namespace: settings.namespace, labelSelector: `${volumeNames.workLabel},${volumeNames.roleLabel}=frozen` };
-    return (await objects.list(configMaps, where, signal)).map(noteOf);
+    return (await objects.list(configMaps, where, signal)).filter(note => !isForeign(note, installation)).map(noteOf);
   };
 
   /** Thaws the pod of all these notes, and removes them. What was done, if there was anything to do. */
@@ -117,7 +119,7 @@ export function createFrozenPods(tools: FrozenTools): FrozenPods {
 
   return {
     note: async (work, hook, signal) => {
-      await objects.ensure(configMaps, noteObject(work, hook, settings.namespace, runtime.now()), signal);
+      await objects.ensure(configMaps, noteObject(work, hook, tools), signal);
     },
     forget: async (work, hook) => {
       await Promise.all([noteName(work, hook), ...(stuck.get(hook.uid) ?? [])].map(remove));
@@ -174,20 +176,21 @@ function noteName(work: string, { namespace, name }: PodHooks): string {
   return `holdfast-frozen-${shortDigest(`${labelValue(work)} ${namespace}/${name}`)}`;
 }
 
-function noteObject(work: string, hook: PodHooks, namespace: string, now: Date): object {
+function noteObject(work: string, hook: PodHooks, { settings, installation, runtime }: FrozenTools): object {
   const labels = {
     'app.kubernetes.io/name': 'holdfast',
     [volumeNames.workLabel]: labelValue(work),
     [volumeNames.roleLabel]: 'frozen',
+    ...(installation !== undefined && { [volumeNames.installationLabel]: installation }),
   };
   return {
-    metadata: { name: noteName(work, hook), namespace, labels },
+    metadata: { name: noteName(work, hook), namespace: settings.namespace, labels },
     data: {
       pod: `${hook.namespace}/${hook.name}`,
       uid: hook.uid,
       container: hook.container,
       thaw: hook.from === 'annotations' ? `annotation ${volumeNames.thawAnnotation}` : 'volumes.hooks of the configuration',
-      since: now.toISOString(),
+      since: runtime.now().toISOString(),
     },
   };
 }

@@ -2,16 +2,21 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CaptureContext, freshName } from '../../src/backup/volumes/context.ts';
 import { keptLabel } from '../../src/backup/volumes/handover.ts';
+import { keepNewest } from '../../src/backup/volumes/keep.ts';
 import { findLeftovers } from '../../src/backup/volumes/leftovers.ts';
 import { createSnapshot } from '../../src/backup/volumes/snapshots.ts';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { createLease } from '../../src/cluster/lease.ts';
-import { jobs, volumeSnapshots } from '../../src/volumes/kinds.ts';
+import { stringAt } from '../../src/domain/json.ts';
+import { volumeNames } from '../../src/domain/volume.ts';
+import { createFrozenPods } from '../../src/volumes/frozen-pods.ts';
+import { configMaps, jobs, volumeSnapshots } from '../../src/volumes/kinds.ts';
 import { claimDigest, installationOf } from '../../src/volumes/labels.ts';
 import { moverJob } from '../../src/volumes/mover-job.ts';
 import { endLeftovers } from '../../src/volumes/mover-objects.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { findOrphans } from '../../src/volumes/orphans.ts';
+import type { PodHooks } from '../../src/volumes/pod-hooks.ts';
 import type { MoverTask } from '../../src/volumes/ports.ts';
 import { installDefinitions } from '../cluster/definitions.ts';
 import { definitionsIn, goModuleDir } from '../cluster/modules.ts';
@@ -81,6 +86,43 @@ describe('beside another installation', () => {
     }
     expect((await orphans(ours)).orphans.map(one => one.namespace)).toEqual(['holdfast']);
     expect((await orphans(theirs)).orphans.map(one => one.namespace)).toEqual(['other']);
+  });
+
+  it('the newest snapshots of a claim are kept for each, in one namespace too', async () => {
+    const place = { namespace: 'holdfast', claim: 'shared' };
+    for (const installation of [ours, theirs]) {
+      const { name } = await createSnapshot(context(installation, 'holdfast'), place, 'fast');
+      await objects.merge(volumeSnapshots, 'holdfast', name, { metadata: { labels: { [keptLabel]: 'true' } } }, never);
+    }
+    const left = async () => {
+      const all = await objects.list(volumeSnapshots, { labelSelector: `${volumeNames.claimLabel}=${claimDigest(place)}` }, never);
+      return all.map(one => stringAt(one, 'metadata', 'labels', volumeNames.installationLabel)).sort();
+    };
+    await keepNewest(context(ours, 'holdfast'), place);
+    expect(await left()).toEqual([ours, theirs].sort());
+    const strict = context(theirs, 'holdfast');
+    await keepNewest({ ...strict, settings: { ...strict.settings, keepSnapshots: 0 } }, place);
+    expect(await left()).toEqual([ours]);
+  });
+
+  it('the note of a frozen pod is for whoever froze it, in one namespace too', async () => {
+    const hook: PodHooks = {
+      ...{ namespace: 'agents', name: 'gone', uid: 'u', container: 'main', timeoutMs: 1_000 },
+      ...{ quiesce: ['freeze'], thaw: ['thaw'], onError: 'fail', from: 'annotations' },
+    };
+    const frozen = (installation: string) => createFrozenPods({ ...context(installation, 'holdfast'), pods: {} as never });
+    const notes = async () => {
+      const all = await objects.list(configMaps, { namespace: 'holdfast', labelSelector: `${volumeNames.roleLabel}=frozen` }, never);
+      return all.map(one => stringAt(one, 'metadata', 'labels', volumeNames.installationLabel)).sort();
+    };
+    await frozen(ours).note('ours', hook, never);
+    await frozen(theirs).note('theirs', hook, never);
+    expect((await orphans(ours)).orphans.filter(({ kind }) => kind === 'configmaps')).toMatchObject([{ work: 'ours' }]);
+    // Neither run has a lease, and the pod is gone: whose note it is has nothing to thaw, and removes it.
+    await frozen(ours).thawLeft({ signal: never });
+    expect(await notes()).toEqual([theirs]);
+    await frozen(theirs).thawLeft({ signal: never });
+    expect(await notes()).toEqual([]);
   });
 
   it('a mover of the same claim in another location is not ended', async () => {
