@@ -9,7 +9,7 @@ import { cleanUp } from './clean-up.ts';
 import { configMaps, leases, pods } from './kinds.ts';
 import { isForeign, labelValue, shortDigest } from './labels.ts';
 import type { Objects } from './objects.ts';
-import { hooksOf, type PodHooks, runThaw } from './pod-hooks.ts';
+import { compileHooks, type HooksOf, type PodHooks, runThaw } from './pod-hooks.ts';
 import { type WorkLeases, workEnded, workLeaseName } from './work-lease.ts';
 
 export interface FrozenTools extends WorkLeases {
@@ -60,6 +60,7 @@ type Notes = readonly [Note, ...Note[]];
 
 export function createFrozenPods(tools: FrozenTools): FrozenPods {
   const { objects, settings, installation } = tools;
+  const hooksOf = compileHooks(settings);
   /** Notes whose pod could not be thawed, by the pod's UID. */
   const stuck = new Map<string, readonly string[]>();
   /** One thaw of a pod at a time. */
@@ -76,7 +77,7 @@ export function createFrozenPods(tools: FrozenTools): FrozenPods {
   const thawPod = async (notes: Notes, signal: AbortSignal): Promise<string | undefined> => {
     const [note] = notes;
     const names = notes.map(({ name }) => name);
-    const hook = await hookOf(tools, note, signal);
+    const hook = await hookOf(objects, hooksOf, note, signal);
     const failure = hook === undefined ? undefined : await failureOf(hook, tools.pods);
     if (failure !== undefined) {
       // Somebody else was quicker, and what is not frozen cannot be thawed.
@@ -163,13 +164,13 @@ function told({ pod, work, since }: Note): string {
 }
 
 /** The hooks of the pod that is meant; undefined where it is gone, and whatever was frozen in it too. */
-async function hookOf({ objects, settings }: FrozenTools, { pod, uid }: Note, signal: AbortSignal): Promise<PodHooks | undefined> {
+async function hookOf(objects: Objects, hooksOf: HooksOf, { pod, uid }: Note, signal: AbortSignal): Promise<PodHooks | undefined> {
   const [namespace = '', name = ''] = pod.split('/');
   const found = name === '' ? undefined : await objects.read(pods, namespace, name, signal);
   const phase = stringAt(found, 'status', 'phase');
   if (found === undefined || stringAt(found, 'metadata', 'uid') !== uid || phase === 'Succeeded' || phase === 'Failed') return undefined;
   const none = { container: '', quiesce: [], thaw: [], timeoutMs: 0, onError: 'fail', from: 'annotations' } as const;
-  return hooksOf(found, settings) ?? { namespace, name, uid, ...none };
+  return hooksOf(found) ?? { namespace, name, uid, ...none };
 }
 
 function noteName(work: string, { namespace, name }: PodHooks): string {

@@ -74,12 +74,25 @@ export interface RemoveOptions {
   readonly signal: AbortSignal;
 }
 
+interface Removal extends RemoveOptions {
+  /** All of the cluster, listed once, when they are first asked for. */
+  readonly contents: () => Promise<readonly JsonObject[]>;
+  /** Names of those that were removed since. */
+  readonly gone: Set<string>;
+}
+
 /** Removes them, each by itself; what cannot be removed is told. A pod that was left frozen is thawed, a workload that was left scaled down scaled up. */
 export async function removeOrphans(orphans: readonly Orphan[], options: RemoveOptions): Promise<readonly RemovedOrphan[]> {
   const results: RemovedOrphan[] = [];
+  let listed: readonly JsonObject[] | undefined;
+  const contents = async () => {
+    listed ??= await listAll(options.objects, snapshotContents, options.signal);
+    return listed;
+  };
+  const removal: Removal = { ...options, contents, gone: new Set() };
   for (const orphan of orphans) {
     try {
-      await removeOne(orphan, options);
+      await removeOne(orphan, removal);
       results.push({ orphan, removed: true, reason: '' });
     } catch (thrown) {
       options.signal.throwIfAborted();
@@ -90,10 +103,8 @@ export async function removeOrphans(orphans: readonly Orphan[], options: RemoveO
   return results;
 }
 
-async function removeOne(
-  { kind: called, namespace, name, role }: Orphan,
-  { objects, frozen, scaled, namespace: home, signal }: RemoveOptions,
-): Promise<void> {
+async function removeOne({ kind: called, namespace, name, role }: Orphan, removal: Removal): Promise<void> {
+  const { objects, frozen, scaled, namespace: home, signal } = removal;
   const kind = kinds.find(one => kindName(one) === called);
   if (kind === undefined) return;
   if (kind === configMaps) return await (role === 'scaled' ? scaled.scaleUpNoted(name, signal) : frozen.thawNoted(name, signal));
@@ -107,11 +118,13 @@ async function removeOne(
     const found = volume === undefined ? undefined : await objects.read(volumes, '', volume, signal);
     if (volume !== undefined && found !== undefined) await objects.merge(volumes, '', volume, letGo(found), signal);
   }
-  if (kind === snapshotContents) await letSnapshotGo(objects, name, signal);
-  const content = kind === volumeSnapshots ? contentOf(await objects.read(kind, namespace, name, signal)) : undefined;
-  if (content !== undefined) await letSnapshotGo(objects, content, signal);
-  await objects.remove(kind, namespace, name, signal);
-  if (content !== undefined) await objects.remove(snapshotContents, '', content, signal);
+  const content =
+    kind === snapshotContents ? name : kind === volumeSnapshots ? contentOf(await objects.read(kind, namespace, name, signal)) : undefined;
+  if (content !== undefined) await letSnapshotGo(removal, content);
+  if (kind !== snapshotContents) await objects.remove(kind, namespace, name, signal);
+  if (content === undefined) return;
+  await objects.remove(snapshotContents, '', content, signal);
+  removal.gone.add(content);
 }
 
 function contentOf(snapshot: JsonObject | undefined): string | undefined {
@@ -121,12 +134,13 @@ function contentOf(snapshot: JsonObject | undefined): string | undefined {
 }
 
 /** The snapshot in the storage goes along, unless another content is of the same one that is not about to go itself. */
-async function letSnapshotGo(objects: Objects, name: string, signal: AbortSignal): Promise<void> {
-  const all = await listAll(objects, snapshotContents, signal);
+async function letSnapshotGo({ objects, contents, gone, signal }: Removal, name: string): Promise<void> {
+  const all = await contents();
   const handle = (content: JsonObject | undefined) =>
     stringAt(content, 'status', 'snapshotHandle') ?? stringAt(content, 'spec', 'source', 'snapshotHandle');
   const mine = all.find(content => stringAt(content, 'metadata', 'name') === name);
-  const stays = (content: JsonObject) => at(content, 'metadata', 'deletionTimestamp') === undefined;
+  const stays = (content: JsonObject) =>
+    at(content, 'metadata', 'deletionTimestamp') === undefined && !gone.has(stringAt(content, 'metadata', 'name') ?? '');
   if (mine === undefined || all.some(other => other !== mine && handle(other) === handle(mine) && stays(other))) return;
   await objects.merge(snapshotContents, '', name, { spec: { deletionPolicy: 'Delete' } }, signal);
 }

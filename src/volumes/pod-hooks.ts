@@ -2,7 +2,7 @@ import type { PodApi } from '../cluster/pod-api.ts';
 import { parseDuration } from '../domain/duration.ts';
 import { asHoldfastError } from '../domain/errors.ts';
 import type { HookFailure, HookRule } from '../domain/hook-rule.ts';
-import { at, isObject, type Json, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
+import { at, isObject, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
 import { labelMatcher } from '../domain/label-selector.ts';
 import { globToRegExp } from '../domain/selection.ts';
 import { volumeNames } from '../domain/volume.ts';
@@ -25,36 +25,44 @@ export interface PodHooks {
 export type HookSettings = Pick<VolumeSettings, 'hookTimeoutMs' | 'hooks'>;
 
 /** The hooks of a pod that runs: what its annotations say, else the first rule of the configuration that chooses it; undefined where it has none. */
-export function hooksOf(pod: JsonObject, settings: HookSettings): PodHooks | undefined {
-  if (stringAt(pod, 'status', 'phase') !== 'Running') return undefined;
-  const containers = at(pod, 'spec', 'containers');
-  const first = Array.isArray(containers) ? stringAt(containers[0], 'name') : undefined;
-  const place = {
-    namespace: stringAt(pod, 'metadata', 'namespace') ?? '',
-    name: stringAt(pod, 'metadata', 'name') ?? '',
-    uid: stringAt(pod, 'metadata', 'uid') ?? '',
-  };
-  const annotation = (name: string) => stringAt(pod, 'metadata', 'annotations', name);
-  const [quiesce, thaw] = [annotation(volumeNames.quiesceAnnotation), annotation(volumeNames.thawAnnotation)];
-  if (quiesce !== undefined || thaw !== undefined) {
-    return {
-      ...place,
-      container: annotation(volumeNames.hookContainerAnnotation) ?? first ?? '',
-      ...{ quiesce: commandOf(quiesce), thaw: commandOf(thaw) },
-      timeoutMs: parseDuration(annotation(volumeNames.hookTimeoutAnnotation) ?? '') ?? settings.hookTimeoutMs,
-      onError: annotation(volumeNames.hookOnErrorAnnotation) === 'continue' ? 'continue' : 'fail',
-      from: 'annotations',
+export type HooksOf = (pod: JsonObject) => PodHooks | undefined;
+
+/** Reads globs and selectors once, for however many pods. */
+export function compileHooks({ hookTimeoutMs, hooks = [] }: HookSettings): HooksOf {
+  const rules = hooks.map(rule => ({ rule, chooses: chooserOf(rule) }));
+  return pod => {
+    if (stringAt(pod, 'status', 'phase') !== 'Running') return undefined;
+    const containers = at(pod, 'spec', 'containers');
+    const first = Array.isArray(containers) ? stringAt(containers[0], 'name') : undefined;
+    const place = {
+      namespace: stringAt(pod, 'metadata', 'namespace') ?? '',
+      name: stringAt(pod, 'metadata', 'name') ?? '',
+      uid: stringAt(pod, 'metadata', 'uid') ?? '',
     };
-  }
-  const rule = settings.hooks?.find(one => chooses(one, place.namespace, at(pod, 'metadata', 'labels')));
-  if (rule === undefined) return undefined;
-  const { container = first ?? '', timeoutMs = settings.hookTimeoutMs, onError } = rule;
-  return { ...place, container, quiesce: rule.quiesce, thaw: rule.thaw, timeoutMs, onError, from: 'configuration' };
+    const annotation = (name: string) => stringAt(pod, 'metadata', 'annotations', name);
+    const [quiesce, thaw] = [annotation(volumeNames.quiesceAnnotation), annotation(volumeNames.thawAnnotation)];
+    if (quiesce !== undefined || thaw !== undefined) {
+      return {
+        ...place,
+        container: annotation(volumeNames.hookContainerAnnotation) ?? first ?? '',
+        ...{ quiesce: commandOf(quiesce), thaw: commandOf(thaw) },
+        timeoutMs: parseDuration(annotation(volumeNames.hookTimeoutAnnotation) ?? '') ?? hookTimeoutMs,
+        onError: annotation(volumeNames.hookOnErrorAnnotation) === 'continue' ? 'continue' : 'fail',
+        from: 'annotations',
+      };
+    }
+    const labels = at(pod, 'metadata', 'labels');
+    const found = rules.find(({ chooses }) => chooses(place.namespace, isObject(labels) ? labels : {}));
+    if (found === undefined) return undefined;
+    const { container = first ?? '', timeoutMs = hookTimeoutMs, onError, quiesce: words, thaw: back } = found.rule;
+    return { ...place, container, quiesce: words, thaw: back, timeoutMs, onError, from: 'configuration' };
+  };
 }
 
-function chooses({ namespaces, labelSelector }: HookRule, namespace: string, labels: Json | undefined): boolean {
-  const here = namespaces.length === 0 || namespaces.some(glob => globToRegExp(glob).test(namespace));
-  return here && labelMatcher(labelSelector)(isObject(labels) ? labels : {});
+function chooserOf({ namespaces, labelSelector }: HookRule): (namespace: string, labels: JsonObject) => boolean {
+  const globs = namespaces.map(globToRegExp);
+  const matches = labelMatcher(labelSelector);
+  return (namespace, labels) => (globs.length === 0 || globs.some(glob => glob.test(namespace))) && matches(labels);
 }
 
 /** A JSON array of words as they are; anything else is a line for a shell. */

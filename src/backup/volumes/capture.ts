@@ -9,6 +9,7 @@ import type { VolumeRecord } from '../../domain/volume.ts';
 import { cleanUp } from '../../volumes/clean-up.ts';
 import { holdLease } from '../../volumes/held-lease.ts';
 import { claims, leases, pods, snapshotClasses, storageClasses, volumes } from '../../volumes/kinds.ts';
+import { compileHooks } from '../../volumes/pod-hooks.ts';
 import { workLeaseName } from '../../volumes/work-lease.ts';
 import { type ClaimContext, captureUnit } from './capture-unit.ts';
 import type { CaptureContext, CaptureTools } from './context.ts';
@@ -93,7 +94,7 @@ async function capture(context: CaptureContext, { wish, wanted, progress }: What
     ...{ move: pLimit(settings.parallel), progress: report.progress },
   };
   const atOnce = pLimit(settings.parallelSnapshots);
-  const units = planUnits(wanted, users, settings);
+  const units = planUnits(wanted, users, compileHooks(settings));
   const results = await Promise.all(units.map(unit => captureUnit(common, unit, { atOnce, onDone: report.done })));
   signal.throwIfAborted();
   await leftovers.finish().catch((thrown: unknown) => {

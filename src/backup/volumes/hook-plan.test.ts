@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HookRule } from '../../domain/hook-rule.ts';
 import type { JsonObject } from '../../domain/json.ts';
+import { compileHooks } from '../../volumes/pod-hooks.ts';
 import { planUnits, podsByClaim } from './hook-plan.ts';
 import type { WantedClaim } from './select.ts';
 
@@ -21,7 +22,7 @@ function pod(name: string, uses: readonly string[], annotations: Record<string, 
 const hooks = { 'backup.holdfast.dev/quiesce': 'sync', 'backup.holdfast.dev/thaw': '["/bin/thaw", "--all"]' };
 
 const plan = (names: readonly string[], pods: readonly JsonObject[]) =>
-  planUnits(names.map(claim), podsByClaim(pods), { hookTimeoutMs: 30_000 }).map(unit => ({
+  planUnits(names.map(claim), podsByClaim(pods), compileHooks({ hookTimeoutMs: 30_000 })).map(unit => ({
     claims: unit.claims.map(({ facts }) => facts.claim),
     hooks: unit.hooks.map(({ name }) => name),
   }));
@@ -61,7 +62,7 @@ describe('claims that are captured together', () => {
 describe('the hooks of a pod', () => {
   const hooksOf = (annotations: Record<string, string>, rules: readonly HookRule[] = []) => {
     const users = podsByClaim([pod('db', ['data'], annotations)]);
-    return planUnits([claim('data')], users, { hookTimeoutMs: 30_000, hooks: rules })[0]?.hooks[0];
+    return planUnits([claim('data')], users, compileHooks({ hookTimeoutMs: 30_000, hooks: rules }))[0]?.hooks[0];
   };
 
   it('are a line for a shell, or words as they are, in the first container unless told', () => {

@@ -1,5 +1,5 @@
 import { at, type JsonObject, stringAt } from '../../domain/json.ts';
-import { type HookSettings, hooksOf, type PodHooks } from '../../volumes/pod-hooks.ts';
+import type { HooksOf, PodHooks } from '../../volumes/pod-hooks.ts';
 import type { WantedClaim } from './select.ts';
 
 /** Claims that are captured at one moment, with all pods that are to be quiet in it. */
@@ -36,16 +36,12 @@ function claimsOf(pod: JsonObject): string[] {
 /**
  * Puts claims together that share a pod with hooks: it is quiet once, for all of them. Every other claim is a unit of its own.
  */
-export function planUnits(
-  claims: readonly WantedClaim[],
-  pods: ReadonlyMap<string, readonly JsonObject[]>,
-  settings: HookSettings,
-): Unit[] {
+export function planUnits(claims: readonly WantedClaim[], pods: ReadonlyMap<string, readonly JsonObject[]>, hooksOf: HooksOf): Unit[] {
   const units: { claims: WantedClaim[]; hooks: Map<string, PodHooks> }[] = [];
   for (const claim of claims) {
     const hooks = new Map<string, PodHooks>();
     for (const pod of pods.get(`${claim.facts.namespace}/${claim.facts.claim}`) ?? []) {
-      const found = hooksOf(pod, settings);
+      const found = hooksOf(pod);
       if (found !== undefined) hooks.set(`${found.namespace}/${found.name}`, found);
     }
     const joined = units.filter(unit => [...hooks.keys()].some(key => unit.hooks.has(key)));
