@@ -1,15 +1,20 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { cacheDir } from './test/cluster/binaries.ts';
+import { SlowFirst } from './test/slow-first.ts';
 
 /** Node keeps what it compiled: a thread of a backup and a program of a test begin in half the time. */
 const env = { NODE_COMPILE_CACHE: join(cacheDir(), 'node-compile-cache') };
 
+/** Files at a time, of both suites: one queue, whose short ones fill the time beside the last long ones. */
+const maxWorkers = 2;
+
 /** Two suites: `unit` (milliseconds each, no servers) and `real` (real servers, started once for the whole run). */
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowFirst },
     projects: [
-      { test: { name: 'unit', env, include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts'], testTimeout: 20_000 } },
+      { test: { name: 'unit', env, include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts'], testTimeout: 20_000, maxWorkers } },
       {
         test: {
           name: 'real',
@@ -18,7 +23,7 @@ export default defineConfig({
           globalSetup: ['test/cluster/global-setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 2,
+          maxWorkers,
         },
       },
     ],
