@@ -5,7 +5,7 @@ import { type ClusterOptions, startCluster, type TestCluster } from './cluster.t
 export function withCluster(options: ClusterOptions = {}): () => TestCluster {
   let cluster: TestCluster | undefined;
   beforeAll(async () => {
-    cluster = await startCluster(options);
+    cluster = await startCluster({ unsafeNoFsync: true, ...options });
   });
   afterAll(() => cluster?.destroy());
   return () => {

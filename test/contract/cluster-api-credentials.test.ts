@@ -38,6 +38,7 @@ beforeAll(async () => {
   await issue('stranger', '/O=system:masters/CN=operator', 'foreign');
   cluster = await startCluster({
     name: 'credentials',
+    unsafeNoFsync: true,
     apiServerArgs: [`--client-ca-file=${join(dir, 'ca.crt')}`],
     users: [{ name: 'plugged', token: 'token-of-the-plugin', groups: ['system:masters'] }],
   });

@@ -72,7 +72,7 @@ describe('a backup of a cluster with faults', () => {
   let location: OpenLocation;
 
   beforeAll(async () => {
-    cluster = await startCluster({ name: 'backup-faults' });
+    cluster = await startCluster({ name: 'backup-faults', unsafeNoFsync: true });
     api = await connect(cluster);
     location = await openTestRepository();
     for (let i = 0; i < 30; i++) {

@@ -19,7 +19,7 @@ let cluster: TestCluster;
 let work: string;
 
 beforeAll(async () => {
-  cluster = await startCluster({ name: 'cli-location-faults' });
+  cluster = await startCluster({ name: 'cli-location-faults', unsafeNoFsync: true });
   work = await tempDir('location');
   expect(await holdfast(['keys', 'generate', '--out', join(work, 'keys')])).toMatchObject({ exit: 0 });
   // What does not compress: a backup is larger than the smallest disk below.

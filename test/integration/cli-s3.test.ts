@@ -11,7 +11,7 @@ import { holdfast } from '../helpers/command.ts';
 let cluster: TestCluster;
 let work: string;
 beforeAll(async () => {
-  cluster = await startCluster({ name: 'cli-s3' });
+  cluster = await startCluster({ name: 'cli-s3', unsafeNoFsync: true });
   work = await tempDir('s3');
   await holdfast(['keys', 'generate', '--out', join(work, 'keys')]);
 });

@@ -69,7 +69,7 @@ async function kubeconfigFor(token: string): Promise<string> {
 beforeAll(async () => {
   dir = await tempDir('cli');
   await mkdir(join(dir, 'cache'));
-  cluster = await startCluster({ name: 'cli', users });
+  cluster = await startCluster({ name: 'cli', users, unsafeNoFsync: true });
   await create('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   for (const name of ['settings', 'tools']) {
     await create(`/api/v1/namespaces/${namespace}/configmaps`, {

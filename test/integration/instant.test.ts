@@ -47,7 +47,7 @@ describe('all kinds of a set are of one revision', () => {
   let run = 0;
 
   beforeAll(async () => {
-    cluster = await startCluster({ name: 'instant' });
+    cluster = await startCluster({ name: 'instant', unsafeNoFsync: true });
     api = await connect(cluster);
     location = await openTestRepository();
     await api.create(crds, '', JSON.stringify(crd));
