@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import type { Access } from './kubeconfig.ts';
 
 export interface ApiRequest {
@@ -25,16 +25,37 @@ export interface KubeObject {
   readonly [field: string]: unknown;
 }
 
+/** Whoever waits asks ten times a second: most of that would be handshakes, on both sides. */
+const agent = new Agent({ keepAlive: true });
+
 /** One request without any client library, so that the suites do not check the product with its own code. Throws when nothing answers. */
 export async function apiRequest(access: Access, path: string, options: ApiRequest = {}): Promise<ApiResponse> {
   const ca = await readFile(access.caFile);
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
+  const once = (kept: boolean): Promise<ApiResponse> => send(access, path, { ...options, ca, body, kept });
+  // The server may have ended a connection that was kept, at the very moment: then nothing of the request has reached it.
+  return once(true).catch((thrown: unknown) => {
+    if (!(thrown instanceof LostConnection)) throw thrown;
+    return once(false);
+  });
+}
+
+class LostConnection extends Error {}
+
+interface Sent extends Omit<ApiRequest, 'body'> {
+  readonly ca: Buffer;
+  readonly body: string | undefined;
+  /** On a connection that was used before, where there is one. */
+  readonly kept: boolean;
+}
+
+function send(access: Access, path: string, { ca, body, kept, ...options }: Sent): Promise<ApiResponse> {
   return new Promise((resolve, reject) => {
     const call = request(new URL(path, access.server), {
       method: options.method ?? 'GET',
       ca,
       ...access.clientCertificate,
-      agent: false,
+      agent: kept && agent,
       timeout: options.timeoutMs ?? 30_000,
       headers: {
         ...(access.clientCertificate ? {} : { authorization: `Bearer ${access.token}` }),
@@ -43,7 +64,9 @@ export async function apiRequest(access: Access, path: string, options: ApiReque
       },
     });
     call.once('timeout', () => call.destroy(new Error(`${path}: no answer in time`)));
-    call.once('error', reject);
+    call.once('error', (error: NodeJS.ErrnoException) => {
+      reject(call.reusedSocket && error.code === 'ECONNRESET' ? new LostConnection(error.message, { cause: error }) : error);
+    });
     call.once('response', response => {
       const chunks: Buffer[] = [];
       response.on('data', chunk => chunks.push(chunk));
