@@ -141,6 +141,7 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
       await startPod(cluster(), { ...app, command: 'sleep 10000', claims: { '/data': 'data' } });
       await killFrozen();
       expect(await notes()).toMatchObject([{ data: { pod: 'agents/database', thaw: 'volumes.hooks of the configuration' } }]);
+      await runIsOver();
       const next = await holdfast([...create, ...flags]);
       expect(next.exit, next.stdout + next.stderr).toBe(0);
       expect(next.stderr).toMatch(/pods agents\/database was left frozen by 20\S+, since 20\S+: it is thawed now/);
