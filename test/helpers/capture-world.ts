@@ -17,6 +17,8 @@ import { noProgress, type Progress } from '../../src/domain/runtime.ts';
 import { everything } from '../../src/domain/selection.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import type { VolumeSettings } from '../../src/domain/volume-settings.ts';
+import { defaultRetryPolicy } from '../../src/storage/attempt.ts';
+import { withRetry } from '../../src/storage/retry.ts';
 import { createStsAccess } from '../../src/storage/s3-access.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { createFrozenPods } from '../../src/volumes/frozen-pods.ts';
@@ -86,7 +88,7 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
   await Promise.all([cluster.node.importImage(image.file), s3.createBucket(bucket), makeNamespace(objects, testVolumeSettings.namespace)]);
   const credentials = { accessKeyId: s3.accessKey, secretAccessKey: s3.secretKey };
   const address = { endpoint: s3.endpoint, bucket, prefix: 'cluster' };
-  const location = await openTestRepository(createS3Store({ ...address, credentials }));
+  const location = await openTestRepository(withRetry(createS3Store({ ...address, credentials }), defaultRetryPolicy, testRuntime));
   const proxy = proxied ? await startMishapProxy(s3.endpoint, cluster.node.hostAddress) : undefined;
   const access = createStsAccess({
     ...{ location: { kind: 's3', ...address }, credentials },

@@ -8,6 +8,8 @@ import type { VolumeRecord } from '../../src/domain/volume.ts';
 import { defaultTuning, type VolumeSettings } from '../../src/domain/volume-settings.ts';
 import type { SetReader } from '../../src/repository/set-reader.ts';
 import type { VolumeTools } from '../../src/restore/volumes/tools.ts';
+import { defaultRetryPolicy } from '../../src/storage/attempt.ts';
+import { withRetry } from '../../src/storage/retry.ts';
 import { createStsAccess } from '../../src/storage/s3-access.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { namespaces } from '../../src/volumes/kinds.ts';
@@ -34,7 +36,7 @@ export const nodeSettings: VolumeSettings = {
 /** A location in a bucket that pods reach. */
 export async function bucketLocation(server: S3Server): Promise<OpenLocation> {
   await server.createBucket(bucket);
-  return openTestRepository(createS3Store({ ...addressOf(server), bucket, prefix: '' }));
+  return openTestRepository(withRetry(createS3Store({ ...addressOf(server), bucket, prefix: '' }), defaultRetryPolicy, testRuntime));
 }
 
 function addressOf({ endpoint, accessKey, secretKey }: S3Server) {
