@@ -138,7 +138,7 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
     expect(records).toMatchObject(names.map(claim => ({ claim, state: 'captured', snapshot: { kept: { namespace: 'holdfast' } } })));
   });
 
-  test('reads a claim that no driver can snapshot while a pod uses it, and says so', async () => {
+  test('reads a claim that no driver can snapshot while a pod uses it, and says so; by its hooks the pod is quiet meanwhile, for a time', async () => {
     await makeNamespace(world().objects, 'live');
     await createClaim(cluster(), { namespace: 'live', name: 'data' });
     const pod = { namespace: 'live', name: 'uses', claims: { '/data': 'data' } };
@@ -152,6 +152,40 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
     });
     expect(record.snapshot).toBeUndefined();
     expect(`${await world().stored(record, 'data/file')}`).toBe('content\n');
+
+    // With hooks, while the pod is quiet: what they do is in the set.
+    const hooks = (quiesce: string, thaw: string) => {
+      const annotations = { 'backup.holdfast.dev/quiesce': quiesce, 'backup.holdfast.dev/thaw': thaw };
+      return world().objects.merge(pods, 'live', 'uses', { metadata: { annotations } }, never);
+    };
+    const ran = async () => (await exec(cluster(), pod, ['sh', '-c', 'cat /tmp/hooks; rm /tmp/hooks'])).stdout;
+    const thaw = 'rm -f /data/quiet; echo thaw >> /tmp/hooks';
+    await hooks('echo yes > /data/quiet; echo quiesce >> /tmp/hooks', thaw);
+    const quiet = await world().capture('live', both);
+    const [captured] = quiet.records;
+    const said = 'read while its pods were quiet, without a snapshot: its annotation asks for it';
+    expect(quiet).toMatchObject({ records: [{ state: 'captured', reason: said, data: { source: 'live', files: 2 } }], problems: [] });
+    if (captured !== undefined) expect(`${await world().stored(captured, 'data/quiet')}`).toBe('yes\n');
+    expect(await ran()).toBe('quiesce\nthaw\n');
+
+    // No longer than a snapshot may take; the rest is read, and the set says so.
+    const { records, problems } = await world().capture('live', both, { settings: { snapshotTimeoutMs: 100 } });
+    expect(records).toMatchObject([
+      { state: 'captured', reason: expect.stringContaining('quiet for the first 0.1 s'), data: { source: 'live' } },
+    ]);
+    const thawedEarly = {
+      item: 'pods live/uses',
+      code: 'VOLUME_HOOK_FAILED',
+      message: expect.stringMatching(/^thawed after 0.1 s, before/),
+    };
+    expect(problems).toEqual([thawedEarly]);
+    expect(await ran()).toBe('quiesce\nthaw\n');
+
+    await hooks('echo not now >&2; exit 3', thaw);
+    const failed = await world().captureOne('live', both);
+    expect(failed).toMatchObject({ state: 'failed', code: 'VOLUME_HOOK_FAILED', reason: expect.stringContaining('not now') });
+    expect(failed.data).toBeUndefined();
+    expect(await ran()).toBe('thaw\n');
   });
 
   test('leaves out what has no data or is not wanted, each with its reason', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { stringAt } from '../../src/domain/json.ts';
+import { at, stringAt } from '../../src/domain/json.ts';
 import { claims, pods, snapshotClasses, volumes } from '../../src/volumes/kinds.ts';
 import { type CsiFault, storageClass } from '../cluster/csi.ts';
 import { exec, startPod } from '../cluster/pods.ts';
@@ -80,9 +80,8 @@ describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims,
     await whole('gone', onlySnapshots);
   });
 
-  test('a class that is missing or ambiguous is named, unless the claim may be read while in use', async () => {
+  test('a class that is named and missing, or ambiguous, is named also where claims may be read while in use; where a driver has none, they are', async () => {
     await withClaims('classes', ['good', 'bad']);
-    const strict = { settings: { liveFallback: false } };
     const annotate = (claim: string, value: string | null) =>
       world().objects.merge(
         claims,
@@ -92,20 +91,28 @@ describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims,
         never,
       );
     await annotate('bad', 'nothing');
-    const missing = { code: 'SNAPSHOT_CLASS_MISSING', reason: expect.stringContaining('VolumeSnapshotClass nothing') };
-    await partly('classes', both, missing, strict);
-    expect((await world().capture('classes', both)).records).toMatchObject([
-      { claim: 'bad', state: 'captured', data: { source: 'live' } },
-      { claim: 'good', state: 'captured', data: { source: 'snapshot' } },
-    ]);
+    await partly('classes', both, { code: 'SNAPSHOT_CLASS_MISSING', reason: expect.stringContaining('VolumeSnapshotClass nothing') });
     await annotate('bad', null);
+    const first = await world().objects.read(snapshotClasses, '', storageClass, never);
+    const { name, annotations } = at(first, 'metadata') as { name: string; annotations?: object };
+    const again = { ...first, metadata: { name, ...(annotations !== undefined && { annotations }) } };
+    await world().objects.remove(snapshotClasses, '', storageClass, never);
+    try {
+      const reason = 'read while in use, without a snapshot: there is no VolumeSnapshotClass of driver csi.holdfast.test';
+      const read = ['bad', 'good'].map(claim => ({ claim, state: 'captured', reason, data: { source: 'live' } }));
+      expect(await world().capture('classes', both)).toMatchObject({ records: read, problems: [] });
+      const strict = { settings: { liveFallback: false } };
+      const failed = ['bad', 'good'].map(claim => ({ claim, state: 'failed', code: 'SNAPSHOT_CLASS_MISSING' }));
+      expect(await world().capture('classes', both, strict)).toMatchObject({ records: failed });
+    } finally {
+      await world().objects.create(snapshotClasses, again, never);
+    }
     await annotate('good', storageClass);
-    const second = await world().objects.read(snapshotClasses, '', storageClass, never);
-    const annotations = { 'snapshot.storage.kubernetes.io/is-default-class': 'true' };
-    await world().objects.create(snapshotClasses, { ...second, metadata: { name: 'another', annotations } }, never);
+    const byDefault = { 'snapshot.storage.kubernetes.io/is-default-class': 'true' };
+    await world().objects.create(snapshotClasses, { ...again, metadata: { name: 'another', annotations: byDefault } }, never);
     try {
       const ambiguous = { code: 'SNAPSHOT_CLASS_MISSING', reason: expect.stringContaining(`another, ${storageClass}`) };
-      await partly('classes', onlySnapshots, ambiguous, strict);
+      await partly('classes', onlySnapshots, ambiguous);
     } finally {
       await world().objects.remove(snapshotClasses, '', 'another', never);
     }

@@ -2,13 +2,14 @@ import type { LimitFunction } from 'p-limit';
 import type { ItemProblem } from '../../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../../domain/errors.ts';
 import type { JsonObject } from '../../domain/json.ts';
-import type { VolumeRecord, VolumeSnapshotRecord } from '../../domain/volume.ts';
+import type { VolumeDataRecord, VolumeRecord, VolumeSnapshotRecord } from '../../domain/volume.ts';
 import type { CapturedVolumes, VolumeWish } from './capture.ts';
 import { discardSnapshot, handOver, keepSnapshot } from './handover.ts';
 import type { Unit } from './hook-plan.ts';
-import { quiesce } from './hooks.ts';
+import { type Quiet, quiesce } from './hooks.ts';
 import { keepNewest } from './keep.ts';
-import { type MoveContext, moveLive, moveSnapshot } from './move.ts';
+import { liveRefusal, type MoveContext, moveLive, moveSnapshot } from './move.ts';
+import { cutShort, whileQuiet } from './quiet-read.ts';
 import type { WantedClaim } from './select.ts';
 import { chooseSnapshotClass } from './snapshot-class.ts';
 import { createSnapshot, type SnapshotFacts, type SnapshotName, untilSnapshot } from './snapshots.ts';
@@ -22,77 +23,146 @@ export interface ClaimContext extends MoveContext {
   readonly move: LimitFunction;
 }
 
-/** How a claim is to be captured: by a snapshot of this class, or, for this reason, without one. */
-type Way = { readonly snapshotClass: string } | { readonly without: HoldfastError; readonly wanted: boolean };
+/** How a claim is to be captured: by a snapshot of this class; for this reason without one, from the claim itself; or, for this reason, not. */
+type Way = { readonly snapshotClass: string } | { readonly live: HoldfastError } | { readonly fault: HoldfastError };
 
-/** What came of the snapshot of one claim. */
-type Taken = SnapshotName | HoldfastError;
+/** What was read of one claim while it was in use. */
+interface Read {
+  readonly data: VolumeDataRecord;
+  readonly reason: string;
+}
 
-/** Captures claims that belong to one moment; their pods are quiet only until the storage has taken the snapshots. */
+/** What came of one claim between the hooks. */
+type Taken = SnapshotName | Read | HoldfastError;
+
+/** What went wrong with hooks. */
+interface Told {
+  readonly problems: ItemProblem[];
+  readonly passedOver: string[];
+}
+
+/** Captures claims that belong to one moment; their pods are quiet only until the storage has taken the snapshots, and what has none is read. */
 export async function captureUnit(
   context: ClaimContext,
   unit: Unit,
   { atOnce, onDone }: { readonly atOnce: LimitFunction; readonly onDone: (claim: string) => void },
 ): Promise<CapturedVolumes> {
   const ways = new Map(unit.claims.map(claim => [claim, wayOf(context, claim)]));
-  const problems: ItemProblem[] = [];
-  const passedOver: string[] = [];
-  const taken = await atOnce(() => takeAll(context, unit, ways, { problems, passedOver }));
+  const told: Told = { problems: [], passedOver: [] };
+  const taken = await takeAll(context, unit, ways, { atOnce, told });
   const records = await Promise.all(
     unit.claims.map(async claim => {
-      const record = admitting(await finish(context, claim, ways.get(claim), taken.get(claim)), passedOver);
+      const record = admitting(await finish(context, claim, ways.get(claim), taken.get(claim)), told.passedOver);
       onDone(`${claim.facts.namespace}/${claim.facts.claim}`);
       return record;
     }),
   );
-  return { records, problems };
+  return { records, problems: told.problems };
 }
 
-/** A snapshot that was taken although a hook failed says so. */
+/** What was taken or read although a hook failed says so. */
 function admitting(record: VolumeRecord, passedOver: readonly string[]): VolumeRecord {
-  if (record.snapshot === undefined || passedOver.length === 0) return record;
-  const taken = `taken although a hook failed: ${passedOver.join('; ')}`;
+  if ((record.snapshot === undefined && record.data === undefined) || passedOver.length === 0) return record;
+  const taken = `${record.snapshot === undefined ? 'read' : 'taken'} although a hook failed: ${passedOver.join('; ')}`;
   return { ...record, reason: record.reason === '' ? taken : `${record.reason}; ${taken}` };
 }
 
-function wayOf({ drivers, settings, snapshotClasses }: ClaimContext, claim: WantedClaim): Way {
-  const without = (error: HoldfastError, wanted = false): Way => ({ without: error, wanted });
-  if (claim.method === 'live') return without(new HoldfastError('VOLUME_UNSUPPORTED', 'its annotation asks for it'), true);
+function wayOf(context: ClaimContext, claim: WantedClaim): Way {
+  const { drivers, settings, snapshotClasses } = context;
+  const without = (error: HoldfastError): Way => {
+    if (claim.method !== 'live' && !settings.liveFallback) return { fault: error };
+    const refusal = liveRefusal(context, claim);
+    return refusal === undefined ? { live: error } : { fault: unreadable(error, refusal) };
+  };
+  const unsupported = (message: string): Way => without(new HoldfastError('VOLUME_UNSUPPORTED', message));
+  if (claim.method === 'live') return unsupported('its annotation asks for it');
   const driver = drivers.get(claim.volume);
-  if (driver === undefined) return without(new HoldfastError('VOLUME_UNSUPPORTED', `its volume ${claim.volume} is of no CSI driver`));
+  if (driver === undefined) return unsupported(`its volume ${claim.volume} is of no CSI driver`);
   try {
     const configured = settings.snapshotClasses;
-    return { snapshotClass: chooseSnapshotClass({ driver, wanted: claim.snapshotClass, configured, classes: snapshotClasses }) };
+    const snapshotClass = chooseSnapshotClass({ driver, wanted: claim.snapshotClass, configured, classes: snapshotClasses });
+    if (snapshotClass !== undefined) return { snapshotClass };
+    return without(new HoldfastError('SNAPSHOT_CLASS_MISSING', `there is no VolumeSnapshotClass of driver ${driver}`));
   } catch (thrown) {
-    return without(asHoldfastError(thrown));
+    // Somebody meant a snapshot, and has to say which: another way would hide that.
+    return { fault: asHoldfastError(thrown) };
   }
 }
 
-/** All snapshots of a unit at once, between its hooks. A claim without an entry is captured without one. */
+function unreadable(without: HoldfastError, why: HoldfastError): HoldfastError {
+  return new HoldfastError(why.code, `no snapshot: ${without.message}; and it could not be read while in use: ${why.message}`);
+}
+
+/** All that a unit has between its hooks: its snapshots at once, then what is read of it. A claim without an entry is captured without hooks. */
 async function takeAll(
   context: ClaimContext,
   { claims, hooks }: Unit,
   ways: ReadonlyMap<WantedClaim, Way | undefined>,
-  { problems, passedOver }: { readonly problems: ItemProblem[]; readonly passedOver: string[] },
+  { atOnce, told }: { readonly atOnce: LimitFunction; readonly told: Told },
 ): Promise<ReadonlyMap<WantedClaim, Taken>> {
+  const { signal, runtime, settings } = context;
   const taken = new Map<WantedClaim, Taken>();
-  const snapped = claims.flatMap(claim => {
+  const snapped: { claim: WantedClaim; snapshotClass: string }[] = [];
+  const live: { claim: WantedClaim; why: HoldfastError }[] = [];
+  for (const claim of claims) {
     const way = ways.get(claim);
-    return way !== undefined && 'snapshotClass' in way ? [{ claim, snapshotClass: way.snapshotClass }] : [];
-  });
-  if (snapped.length === 0 || context.signal.aborted) return taken;
-  try {
+    if (way !== undefined && 'snapshotClass' in way) snapped.push({ claim, snapshotClass: way.snapshotClass });
+    if (way !== undefined && 'live' in way && hooks.length > 0) live.push({ claim, why: way.live });
+  }
+  if (snapped.length + live.length === 0 || signal.aborted) return taken;
+  const begin = async (): Promise<Quiet> => {
     const quiet = await quiesce(hooks, context);
-    passedOver.push(...quiet.passedOver);
+    told.passedOver.push(...quiet.passedOver);
     try {
       await Promise.all(snapped.map(async ({ claim, snapshotClass }) => taken.set(claim, await take(context, claim, snapshotClass))));
-    } finally {
-      problems.push(...(await quiet.thaw()));
+    } catch (thrown) {
+      await quiet.thaw();
+      throw thrown;
     }
+    if (live.length === 0) told.problems.push(...(await quiet.thaw()));
+    return quiet;
+  };
+  const all = async (): Promise<void> => {
+    const quiet = await atOnce(begin);
+    if (live.length === 0) return;
+    const quietMs = settings.snapshotTimeoutMs;
+    let whole = true;
+    const readAll = (isQuiet: () => boolean) =>
+      Promise.all(
+        live.map(async ({ claim, why }) => {
+          taken.set(claim, await readQuietly(context, claim, why, { isQuiet, quietMs }));
+          whole &&= isQuiet();
+        }),
+      );
+    told.problems.push(...(await whileQuiet(quiet, { runtime, signal, quietMs }, readAll)));
+    if (!whole && !signal.aborted) told.problems.push(...cutShort(hooks, quietMs));
+  };
+  try {
+    // Nothing is frozen while it waits for others to be read.
+    await (live.length === 0 ? all() : context.move(all));
   } catch (thrown) {
-    for (const { claim } of snapped) taken.set(claim, asHoldfastError(thrown));
+    for (const { claim } of [...snapped, ...live]) taken.set(claim, asHoldfastError(thrown));
   }
   return taken;
+}
+
+async function readQuietly(
+  context: ClaimContext,
+  claim: WantedClaim,
+  why: HoldfastError,
+  { isQuiet, quietMs }: { readonly isQuiet: () => boolean; readonly quietMs: number },
+): Promise<Taken> {
+  try {
+    const data = await moveLive(context, claim);
+    if (isQuiet()) return { data, reason: `read while its pods were quiet, without a snapshot: ${why.message}` };
+    return { data, reason: `${readInUse(why)}; its pods were quiet for the first ${quietMs / 1000} s of it` };
+  } catch (thrown) {
+    return unreadable(why, asHoldfastError(thrown));
+  }
+}
+
+function readInUse(why: HoldfastError): string {
+  return `read while in use, without a snapshot: ${why.message}`;
 }
 
 async function take(context: ClaimContext, claim: WantedClaim, snapshotClass: string): Promise<Taken> {
@@ -108,14 +178,17 @@ async function take(context: ClaimContext, claim: WantedClaim, snapshotClass: st
 }
 
 async function finish(context: ClaimContext, claim: WantedClaim, way: Way | undefined, taken: Taken | undefined): Promise<VolumeRecord> {
+  const snapshot = taken !== undefined && 'namespace' in taken ? taken : undefined;
   try {
     context.signal.throwIfAborted();
     if (taken instanceof HoldfastError) throw taken;
-    if (taken !== undefined) return await fromSnapshot(context, claim, taken);
-    if (way === undefined || 'snapshotClass' in way) throw new HoldfastError('INTERNAL', 'a claim was left without a way to capture it');
-    return await fromClaim(context, claim, way);
+    if (snapshot !== undefined) return await fromSnapshot(context, claim, snapshot);
+    if (taken !== undefined && 'data' in taken) return { ...claim.facts, state: 'captured', ...taken };
+    if (way !== undefined && 'fault' in way) throw way.fault;
+    if (way !== undefined && 'live' in way) return await fromClaim(context, claim, way.live);
+    throw new HoldfastError('INTERNAL', 'a claim was left without a way to capture it');
   } catch (thrown) {
-    if (taken !== undefined && !(taken instanceof HoldfastError)) await discardSnapshot(context, taken);
+    if (snapshot !== undefined) await discardSnapshot(context, snapshot);
     return failed(claim, thrown);
   }
 }
@@ -125,20 +198,14 @@ function failed(claim: WantedClaim, thrown: unknown): VolumeRecord {
   return { ...claim.facts, state: 'failed', code, reason: message };
 }
 
-/** Without a snapshot: from the claim itself, where that is wanted or allowed. */
-async function fromClaim(
-  context: ClaimContext,
-  claim: WantedClaim,
-  { without, wanted }: Extract<Way, { without: unknown }>,
-): Promise<VolumeRecord> {
-  if (!wanted && !context.settings.liveFallback) throw without;
+/** Without a snapshot, and without hooks: from the claim itself. */
+async function fromClaim(context: ClaimContext, claim: WantedClaim, why: HoldfastError): Promise<VolumeRecord> {
   try {
     const data = await context.move(() => moveLive(context, claim));
-    return { ...claim.facts, state: 'captured', reason: `read while in use, without a snapshot: ${without.message}`, data };
+    return { ...claim.facts, state: 'captured', reason: readInUse(why), data };
   } catch (thrown) {
     context.signal.throwIfAborted();
-    const error = asHoldfastError(thrown);
-    throw new HoldfastError(error.code, `no snapshot: ${without.message}; and it could not be read while in use: ${error.message}`);
+    throw unreadable(why, asHoldfastError(thrown));
   }
 }
 

@@ -40,15 +40,25 @@ export async function moveSnapshot(context: MoveContext, claim: WantedClaim, sna
   }
 }
 
+/** Why the claim cannot be read while it is in use; undefined where it can. */
+export function liveRefusal(context: Pick<MoveContext, 'podsByClaim'>, claim: WantedClaim): HoldfastError | undefined {
+  const user = placedUser(context, claim);
+  if (user === undefined || !claim.accessModes.includes('ReadWriteOncePod')) return undefined;
+  const pod = `pods ${claim.facts.namespace}/${stringAt(user, 'metadata', 'name')}`;
+  return new HoldfastError('VOLUME_UNSUPPORTED', `it is ReadWriteOncePod and in use by ${pod}: nobody else can read it`);
+}
+
+function placedUser({ podsByClaim }: Pick<MoveContext, 'podsByClaim'>, { facts }: WantedClaim): JsonObject | undefined {
+  const users = podsByClaim.get(`${facts.namespace}/${facts.claim}`) ?? [];
+  return users.find(pod => stringAt(pod, 'spec', 'nodeName') !== undefined);
+}
+
 /** Reads the claim itself while it is in use. VOLUME_UNSUPPORTED where only the pod that uses it may. */
 export async function moveLive(context: MoveContext, claim: WantedClaim): Promise<VolumeDataRecord> {
   const { namespace, claim: name } = claim.facts;
-  const users = context.podsByClaim.get(`${namespace}/${name}`) ?? [];
-  const [user] = users.filter(pod => stringAt(pod, 'spec', 'nodeName') !== undefined);
-  if (user !== undefined && claim.accessModes.includes('ReadWriteOncePod')) {
-    const pod = `pods ${namespace}/${stringAt(user, 'metadata', 'name')}`;
-    throw new HoldfastError('VOLUME_UNSUPPORTED', `it is ReadWriteOncePod and in use by ${pod}: nobody else can read it`);
-  }
+  const refusal = liveRefusal(context, claim);
+  if (refusal !== undefined) throw refusal;
+  const user = placedUser(context, claim);
   const anywhere = claim.accessModes.some(mode => mode === 'ReadWriteMany' || mode === 'ReadOnlyMany');
   const node = anywhere ? undefined : stringAt(user, 'spec', 'nodeName');
   return await runMover(context, claim, {

@@ -20,8 +20,11 @@ describe('the VolumeSnapshotClass of a claim', () => {
     expect(choose([snapshotClass('plain', 'ebs'), snapshotClass('other', 'nfs', true)])).toBe('plain');
   });
 
+  it('is none where the driver has none', () => {
+    expect(choose([snapshotClass('other', 'nfs', true)])).toBeUndefined();
+  });
+
   it.each([
-    ['there is none of the driver', [snapshotClass('other', 'nfs', true)], {}, 'there is no VolumeSnapshotClass of driver ebs'],
     [
       'several are default',
       [snapshotClass('b', 'ebs', true), snapshotClass('a', 'ebs', true)],

@@ -17,9 +17,10 @@ export interface ClassChoice {
 
 /**
  * The VolumeSnapshotClass for a claim: what its annotation says, else what is configured for its driver, else the driver's default class, else
- * its only one. SNAPSHOT_CLASS_MISSING names what there is, also where several could be meant: guessing could put snapshots into the wrong pool.
+ * its only one; undefined where the driver has none. SNAPSHOT_CLASS_MISSING where one is named that cannot be meant, or several could be, with what
+ * there is: guessing could put snapshots into the wrong pool.
  */
-export function chooseSnapshotClass({ driver, wanted, configured, classes }: ClassChoice): string {
+export function chooseSnapshotClass({ driver, wanted, configured, classes }: ClassChoice): string | undefined {
   const ofDriver = classes.filter(one => stringAt(one, 'driver') === driver);
   const named = wanted ?? configured[driver];
   if (named !== undefined) {
@@ -34,7 +35,7 @@ export function chooseSnapshotClass({ driver, wanted, configured, classes }: Cla
   const defaults = ofDriver.filter(one => stringAt(one, 'metadata', 'annotations', defaultAnnotation) === 'true');
   const candidates = defaults.length > 0 ? defaults : ofDriver;
   const [only] = candidates;
-  if (only === undefined) throw missing(`there is no VolumeSnapshotClass of driver ${driver}`);
+  if (only === undefined) return undefined;
   if (candidates.length === 1) return nameOf(only);
   const names = candidates.map(nameOf).sort().join(', ');
   throw missing(
