@@ -1,15 +1,9 @@
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { apiJson } from '../cluster/api-request.ts';
 import type { Access } from '../cluster/kubeconfig.ts';
-import { tempDir } from '../cluster/temp-dir.ts';
-
-const run = promisify(execFile);
+import { selfSigned } from './self-signed.ts';
 
 export interface ExtensionOptions {
   /** `metrics.example.com` */
@@ -29,17 +23,8 @@ export interface ExtensionOptions {
  */
 export async function startExtensionServer(access: Access, options: ExtensionOptions): Promise<{ stop(): Promise<void> }> {
   const { group, resource } = options;
-  const dir = await tempDir('extension');
   const host = `${resource}.default.svc`;
-  await run(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', 'key.pem', '-out', 'cert.pem'],
-      ...['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`],
-    ],
-    { cwd: dir },
-  );
-  const [cert, key] = await Promise.all(['cert.pem', 'key.pem'].map(name => readFile(join(dir, name))));
+  const { cert, key } = await selfSigned(host);
   const server = createServer({ cert, key }, (request, response) => {
     const [path = '', query = ''] = (request.url ?? '').split('?');
     const body = bodyOf(options, path);
@@ -58,7 +43,7 @@ export async function startExtensionServer(access: Access, options: ExtensionOpt
   });
   const spec = {
     ...{ group, version: 'v1', groupPriorityMinimum: 100, versionPriority: 100 },
-    ...{ caBundle: cert!.toString('base64'), service: { namespace: 'default', name: resource, port } },
+    ...{ caBundle: cert.toString('base64'), service: { namespace: 'default', name: resource, port } },
   };
   await apiJson(access, registrations, { method: 'POST', body: { metadata: { name }, spec } });
   return {

@@ -6,6 +6,7 @@ import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { configMap, makeRepository, secret, type TestObject, type TestRepository, writeSet } from '../contract/repository-fixture.ts';
+import { startAdmissionWebhook } from '../helpers/admission-webhook.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
 
 let cluster: TestCluster;
@@ -181,6 +182,52 @@ describe('what the cluster refuses', () => {
     expect((await configMapsOf('picky')).sort()).toEqual(['settings-0', 'settings-2', 'settings-3']);
   });
 
+  it('ends a restore with 3 where a webhook denies an object, and with 0 once it lets it in', async () => {
+    const id = await newSet('20261122T033000Z-test-hook', objects('hooked'));
+    await makeNamespace('hooked');
+    let strict = true;
+    const webhook = await startAdmissionWebhook(cluster, {
+      ...{ name: 'picky.holdfast.test', namespace: 'hooked' },
+      denies: name => (strict && name === 'settings-2' ? 'this one is not welcome' : undefined),
+    });
+    try {
+      await waitFor('the webhook in force', () => denies('hooked', 'settings-2'), { timeoutMs: 60_000 });
+      const ran = await run(`restore create ${id} --yes -o json`);
+      expect(ran.exit, ran.stderr).toBe(3);
+      expect(summary(ran)).toMatchObject({ phase: 'PartiallyFailed', totals: { create: 3, fail: 1 } });
+      expect(summary(ran)['problems']).toEqual([
+        {
+          ...{ severity: 'failed', item: 'configmaps hooked/settings-2', code: 'CLUSTER_REJECTED' },
+          message: expect.stringMatching(/admission webhook "picky\.holdfast\.test" denied the request: this one is not welcome/),
+        },
+      ]);
+      expect((await configMapsOf('hooked')).sort()).toEqual(['settings-0', 'settings-1', 'settings-3']);
+      expect(webhook.asked()).toBeGreaterThanOrEqual(4);
+      strict = false;
+      const again = await run(`restore create ${id} --yes -o json`);
+      expect(again.exit, again.stderr).toBe(0);
+      expect(summary(again)).toMatchObject({ phase: 'Completed', totals: { create: 1, fail: 0 } });
+    } finally {
+      await webhook.stop();
+    }
+  });
+
+  it('ends a restore with 3 where the target does not serve a kind, told once for all its objects', async () => {
+    const strange = (name: string): TestObject => ({
+      ref: { group: 'nowhere.example.com', version: 'v1', resource: 'gadgets', namespace: 'partly', name },
+      json: JSON.stringify({ apiVersion: 'nowhere.example.com/v1', kind: 'Gadget', metadata: { name, namespace: 'partly', uid: name } }),
+    });
+    const id = await newSet('20261122T034500Z-test-kind', [configMap('settings', 'partly'), strange('one'), strange('two')]);
+    const ran = await run(`restore create ${id} --yes -o json`);
+    expect(ran.exit, ran.stderr).toBe(3);
+    expect(summary(ran)).toMatchObject({ phase: 'PartiallyFailed', totals: { fail: 2 } });
+    const told = summary(ran)['problems'] as { severity: string }[];
+    expect(told.filter(({ severity }) => severity === 'failed')).toMatchObject([
+      { item: 'gadgets.nowhere.example.com', code: 'CLUSTER_NOT_FOUND' },
+    ]);
+    expect(await configMapsOf('partly')).toEqual(['settings']);
+  });
+
   it('ends a restore with 1 where nothing comes back', async () => {
     const id = await newSet('20261122T040000Z-test-none', objects('closed'));
     await makeNamespace('closed');
@@ -190,6 +237,38 @@ describe('what the cluster refuses', () => {
     expect(summary(ran)).toMatchObject({ phase: 'Failed', totals: { create: 0, fail: 4 } });
     expect(summary(ran)).not.toHaveProperty('stoppedBy');
     expect(await configMapsOf('closed')).toEqual([]);
+  });
+});
+
+/** Does an admission webhook say no, whatever became of those that cannot be reached yet? */
+async function denies(namespace: string, name: string): Promise<boolean> {
+  const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } };
+  const answer = await apiRequest(cluster, `/api/v1/namespaces/${namespace}/configmaps?dryRun=All`, { method: 'POST', body });
+  return answer.status >= 400 && JSON.stringify(answer).includes('denied the request');
+}
+
+describe('an API group that does not answer', () => {
+  it('ends a backup with 3 and its name, and with 0 where it is left out', async () => {
+    const registrations = '/apis/apiregistration.k8s.io/v1/apiservices';
+    const spec = {
+      ...{ group: 'silent.example', version: 'v1beta1', groupPriorityMinimum: 100, versionPriority: 100, insecureSkipTLSVerify: true },
+      service: { namespace: 'default', name: 'nobody' },
+    };
+    await create(registrations, { metadata: { name: 'v1beta1.silent.example' }, spec });
+    try {
+      const known = async () => (await run('backup create -o json')).stdout.includes('DISCOVERY_INCOMPLETE');
+      await waitFor('the aggregator knows that nobody answers', known, { timeoutMs: 60_000 });
+      const ran = await run('backup create -o json');
+      expect(ran.exit, ran.stderr).toBe(3);
+      expect(summary(ran)).toMatchObject({
+        phase: 'PartiallyFailed',
+        problems: [{ item: 'silent.example/v1beta1', code: 'DISCOVERY_INCOMPLETE' }],
+      });
+      const without = await run('backup create --exclude-kinds *.silent.example -o json');
+      expect(without.exit, without.stderr).toBe(0);
+    } finally {
+      await apiRequest(cluster, `${registrations}/v1beta1.silent.example`, { method: 'DELETE' });
+    }
   });
 });
 

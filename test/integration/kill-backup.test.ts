@@ -1,11 +1,12 @@
-import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
-import { holdfast, mainFile } from '../helpers/command.ts';
+import { holdfast } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
+import { killAfter, killWhen } from '../helpers/kill.ts';
 
 const configmaps = {
   group: '',
@@ -27,17 +28,11 @@ describe('kill -9 of the real process during a backup', () => {
     work = await tempDir('kill');
     flags = ['--location', join(work, 'repository'), '--keys-dir', join(work, 'keys')];
     const api = await connect(cluster);
-    const data = { text: 'x'.repeat(4000) };
-    for (let i = 0; i < 600; i += 30) {
-      await Promise.all(
-        Array.from({ length: 30 }, (_, n) =>
-          api.create(
-            configmaps,
-            'default',
-            JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `c-${i + n}` }, data }),
-          ),
-        ),
-      );
+    // Which no compression makes smaller: several files of 8 MiB.
+    for (let i = 0; i < 40; i++) {
+      const data = { text: randomBytes(720_000).toString('base64') };
+      const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `c-${i}` }, data };
+      await api.create(configmaps, 'default', JSON.stringify(object));
     }
     await api.close();
     await holdfast(['keys', 'generate', '--out', join(work, 'keys')]);
@@ -47,8 +42,31 @@ describe('kill -9 of the real process during a backup', () => {
     await cluster?.destroy();
   });
 
+  const visible = async (): Promise<unknown[]> => JSON.parse((await holdfast(['backup', 'get', ...flags, '-o', 'json'])).stdout).backups;
+
+  it('leaves files without a manifest when some of them are stored, and no visible set', async () => {
+    const backups = join(work, 'repository', 'backups');
+    const filesOf = async (id: string) => (await readdir(join(backups, id))).filter(name => !name.startsWith('.'));
+    const known = new Set(await readdir(backups).catch(() => []));
+    const begun = async () => (await readdir(backups).catch(() => [])).find(id => !known.has(id));
+    const killed = await killWhen(async () => {
+      const id = await begun();
+      return id !== undefined && (await filesOf(id)).length > 0;
+    }, ['backup', 'create', ...flags, '--kubeconfig', cluster.kubeconfig]);
+    expect(killed).toBe(true);
+    const id = (await begun())!;
+    const files = await filesOf(id);
+    expect(files.length).toBeGreaterThan(0);
+    expect(files).not.toContain('manifest.json');
+    expect(await visible()).toEqual([]);
+    const described = await holdfast(['backup', 'describe', id, ...flags]);
+    expect(described.exit).toBe(10);
+    const verified = await holdfast(['verify', 'all', ...flags, '-o', 'json']);
+    expect(verified.exit, verified.stderr).toBe(0);
+    expect(JSON.parse(verified.stdout.trimEnd().split('\n').at(-1)!)).toMatchObject({ ok: true, sets: [{ id, state: 'incomplete' }] });
+  });
+
   it('leaves no visible set, whenever it comes, and the next backup is complete', async () => {
-    const visible = async (): Promise<unknown[]> => JSON.parse((await holdfast(['backup', 'get', ...flags, '-o', 'json'])).stdout).backups;
     const seen: number[] = [];
     for (const delay of [150, 350, 500, 650, 800, 1000]) {
       const before = (await visible()).length;
@@ -65,13 +83,4 @@ describe('kill -9 of the real process during a backup', () => {
     expect(verified.exit, verified.stderr + verified.stdout).toBe(0);
     expect((await readdir(join(work, 'repository', 'backups'))).length).toBeGreaterThan(0);
   });
-
-  /** True where the process was killed before it had ended by itself. */
-  async function killAfter(ms: number, args: readonly string[]): Promise<boolean> {
-    const child = spawn(process.execPath, [mainFile, ...args], { stdio: 'ignore' });
-    const timer = setTimeout(() => child.kill('SIGKILL'), ms);
-    const signal = await new Promise<string | null>(resolve => child.once('exit', (_code, by) => resolve(by)));
-    clearTimeout(timer);
-    return signal === 'SIGKILL';
-  }
 });

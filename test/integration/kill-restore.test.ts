@@ -1,13 +1,15 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringAt } from '../../src/domain/json.ts';
 import { objectsIn } from '../../src/domain/live-record.ts';
+import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
-import { holdfast, mainFile } from '../helpers/command.ts';
+import { holdfast } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
+import { killAfter, killWhen } from '../helpers/kill.ts';
 
 describe('kill -9 of the real process during a restore', () => {
   let source: TestCluster;
@@ -35,9 +37,14 @@ describe('kill -9 of the real process during a restore', () => {
 
   it('loses nothing: the same command run again completes it, and run once more writes nothing', async () => {
     const create = ['restore', 'create', 'latest', ...flags, '--yes'];
-    let kills = 0;
-    for (const delay of [900, 1400, 2000, 2800, 3600]) kills += Number(await killAfter(delay, create));
-    expect(kills, 'at least the earliest kill came before the end').toBeGreaterThan(0);
+    const status = async (path: string) => (await apiRequest(target, path)).status;
+    const killed = await killWhen(async () => (await status('/api/v1/namespaces/agent-platform/configmaps/mcp-servers')) === 200, create);
+    expect(killed).toBe(true);
+    // Served a moment after their definition is; they come last, so that it was killed in the middle.
+    const workflows = '/apis/argoproj.io/v1alpha1/workflows';
+    await waitFor('workflows served', async () => (await status(workflows)) === 200, { timeoutMs: 60_000 });
+    expect((await apiJson<{ items: unknown[] }>(target, workflows)).items).toEqual([]);
+    for (const delay of [900, 2000, 3600]) await killAfter(delay, create);
     const again = await holdfast(create);
     expect(again.exit, again.stderr).toBe(0);
     const valid = await holdfast(['validate', 'latest', ...flags, '--no-platform', '-o', 'name']);
@@ -48,15 +55,6 @@ describe('kill -9 of the real process during a restore', () => {
     expect(idle.exit, idle.stderr).toBe(0);
     expect(await revisions()).toEqual(before);
   });
-
-  /** True where the process was killed before it had ended by itself. */
-  async function killAfter(ms: number, args: readonly string[]): Promise<boolean> {
-    const child = spawn(process.execPath, [mainFile, ...args], { stdio: 'ignore' });
-    const timer = setTimeout(() => child.kill('SIGKILL'), ms);
-    const signal = await new Promise<string | null>(resolve => child.once('exit', (_code, by) => resolve(by)));
-    clearTimeout(timer);
-    return signal === 'SIGKILL';
-  }
 
   /** Resource version of every object that a person may have made, by kind and name; controllers' own are left out. */
   async function revisions(): Promise<Map<string, string>> {
