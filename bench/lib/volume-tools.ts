@@ -25,9 +25,9 @@ export interface ToolOptions {
 
 const password = 'benchmark';
 
-/** The mover as it is shipped: Holdfast compiled, and the restic that it starts. */
+/** The mover as it is shipped: Holdfast compiled, and the image’s restic. */
 export async function moverTool({ prefix, bucket, dir, signal }: ToolOptions): Promise<VolumeTool> {
-  const restic = await binary('restic');
+  const restic = await binary('mover-restic');
   const secretsDir = join(dir, 'secrets');
   const files = { password, accessKeyId: bucket.accessKeyId, secretAccessKey: bucket.secretAccessKey };
   await mkdir(secretsDir, { recursive: true });
@@ -52,7 +52,7 @@ export async function moverTool({ prefix, bucket, dir, signal }: ToolOptions): P
   };
 }
 
-/** restic by itself: as it comes, or with the options that a mover gives it. */
+/** restic as it is released, by itself: as it comes, or with the options that a mover gives it. */
 export async function resticTool({ prefix, bucket, dir, signal }: ToolOptions, tuned: boolean): Promise<VolumeTool> {
   const restic = await binary('restic');
   const { connections, compression, packSize, readConcurrency } = defaultTuning;

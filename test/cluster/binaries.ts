@@ -4,12 +4,15 @@ import { access, constants, mkdir, readdir, readFile, rename, rm } from 'node:fs
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { type Amendment, amendedModule } from './amended-module.ts';
 import { startGuarded } from './guarded-process.ts';
 import { withLock } from './lock.ts';
 import { markUsed } from './prune-cache.ts';
+import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 const tools = join(import.meta.dirname, 'tools');
+const deployDir = join(import.meta.dirname, '../../deploy');
 
 /** Must follow `k8s.io/kubernetes` in the go.mod of tools/kubernetes, tools/node and tools/kubectl: the servers do not know their own version unless the linker stamps it. */
 const kubernetesVersion = 'v1.37.2';
@@ -22,6 +25,7 @@ interface Program {
   readonly module: string;
   readonly main: string;
   readonly linkerFlags?: readonly string[];
+  readonly amendment?: Amendment;
   /** What `--version` of an installed program must contain for it to be used instead of a build. */
   readonly accept?: RegExp;
 }
@@ -53,6 +57,16 @@ const programs = {
   minio: { module: 'minio', main: 'github.com/minio/minio' },
   versitygw: { module: 'versitygw', main: 'github.com/versity/versitygw/cmd/versitygw' },
   restic: { module: 'restic', main: 'github.com/restic/restic/cmd/restic' },
+  // That of the image, as deploy/Dockerfile builds it.
+  'mover-restic': {
+    module: 'restic',
+    main: 'github.com/restic/restic/cmd/restic',
+    amendment: {
+      module: 'github.com/restic/restic',
+      file: join(deployDir, 'restic', 'key_parameters.go'),
+      folder: 'internal/repository',
+    },
+  },
   age: { module: 'age', main: 'filippo.io/age/cmd/age' },
   'age-keygen': { module: 'age', main: 'filippo.io/age/cmd/age-keygen' },
   kopia: { module: 'kopia', main: 'github.com/kopia/kopia' },
@@ -108,6 +122,7 @@ async function cacheKey(program: Program, flags: readonly string[]): Promise<str
   const folder = join(tools, program.module);
   const sources = (await readdir(folder)).filter(file => file.endsWith('.go')).sort();
   for (const file of ['go.mod', 'go.sum', ...sources]) hash.update(await readFile(join(folder, file)));
+  if (program.amendment) hash.update(await readFile(program.amendment.file));
   return hash
     .update(JSON.stringify([program.main, flags, await goVersion()]))
     .digest('hex')
@@ -133,17 +148,20 @@ async function build(name: BinaryName, program: Program, flags: readonly string[
   const started = Date.now();
   const seconds = () => Math.round((Date.now() - started) / 1000);
   const temporary = `${target}.${randomUUID()}`;
+  const work = await tempDir('go');
   onProgress?.(`${name}: building ${program.main}`);
   const beat = setInterval(() => onProgress?.(`${name}: still building, ${seconds()} s`), 30_000);
-  const go = await startGuarded({
-    name: `go build ${name}`,
-    command: 'go',
-    args: ['build', ...flags, '-o', temporary, program.main],
-    cwd: join(tools, program.module),
-    env: goEnvironment(),
-    logFile: `${temporary}.log`,
-  });
   try {
+    const pins = join(tools, program.module);
+    const environment = { ...process.env, ...goEnvironment() };
+    const go = await startGuarded({
+      name: `go build ${name}`,
+      command: 'go',
+      args: ['build', ...flags, '-o', temporary, program.main],
+      cwd: program.amendment ? await amendedModule(pins, program.amendment, work, environment) : pins,
+      env: goEnvironment(),
+      logFile: `${temporary}.log`,
+    });
     const code = await go.exited;
     if (code !== 0) throw new Error(`building ${name} (${program.main}) failed with exit code ${code}:\n${await go.logTail(30)}`);
     await rename(temporary, target);
@@ -152,6 +170,7 @@ async function build(name: BinaryName, program: Program, flags: readonly string[
     clearInterval(beat);
     await rm(`${temporary}.log`, { force: true });
     await rm(temporary, { force: true });
+    await rm(work, { recursive: true, force: true });
   }
 }
 

@@ -25,7 +25,7 @@ export interface BuiltImage extends WrittenImage {
  * Kept in the cache under a key of everything that goes in.
  */
 export async function holdfastImage(onProgress?: Progress): Promise<BuiltImage> {
-  const restic = await binary('restic', onProgress);
+  const restic = await binary('mover-restic', onProgress);
   const file = join(cacheDir(), 'images', `holdfast-${await keyOf(restic)}.tar`);
   await mkdir(join(cacheDir(), 'images'), { recursive: true });
   await withLock(`${file}.lock`, async () => {

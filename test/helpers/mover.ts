@@ -60,7 +60,7 @@ export async function testMover({ store, empty }: { store?: MoverStore; empty?: 
   const temporaryDir = join(dir, 'tmp');
   const resultFile = join(dir, 'termination-log');
   const password = empty?.password ?? randomBytes(32).toString('hex');
-  const restic = await binary('restic');
+  const restic = await binary('mover-restic');
   for (const folder of [secretsDir, temporaryDir]) await mkdir(folder);
   await writeFile(join(secretsDir, moverSecrets.password), password);
   if (store?.accessKeyId !== undefined) await writeFile(join(secretsDir, moverSecrets.accessKeyId), store.accessKeyId);
