@@ -85,6 +85,16 @@ describe('deploy/kubernetes', () => {
     expect(images).toMatchObject([{ name: 'holdfast', newTag: version }]);
   });
 
+  it('lets everything into the build of the image that its Dockerfile copies', async () => {
+    const lines = (file: string) => readFile(join(projectDir, file), 'utf8').then(text => text.split('\n'));
+    const copies = (await lines('deploy/Dockerfile')).filter(line => line.startsWith('COPY ') && !line.includes('--from='));
+    const sources = copies.flatMap(line => line.split(' ').slice(1, -1));
+    const allowed = (await lines('.dockerignore')).filter(line => line.startsWith('!')).map(line => line.slice(1));
+    const within = (inner: string, outer: string) => inner === outer || inner.startsWith(`${outer}/`);
+    expect(sources).toContain('deploy/restic/key_parameters.go');
+    expect(sources.filter(source => !allowed.some(one => within(source, one) || within(one, source)))).toEqual([]);
+  });
+
   it('gives a service that stops the time that it takes', async () => {
     const { shutdownGraceMs } = await serviceConfig(await config());
     expect((await deployment()).spec.terminationGracePeriodSeconds * 1_000).toBeGreaterThan(shutdownGraceMs + 10_000);
