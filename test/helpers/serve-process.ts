@@ -60,7 +60,7 @@ service:
   authorization:
     mode: roles
     roles: {viewer: {groups: [watchers]}, operator: {users: [alice]}, restorer: {users: [alice]}}
-  leaderElection: ${options.patient === true ? '{leaseDuration: 15s, renewDeadline: 10s, retryPeriod: 2s}' : '{leaseDuration: 3s, renewDeadline: 2s, retryPeriod: 500ms}'}
+  leaderElection: ${options.patient === true ? '{leaseDuration: 15s, renewDeadline: 10s, retryPeriod: 2s}' : '{leaseDuration: 10s, renewDeadline: 8s, retryPeriod: 500ms}'}
   catalogRefresh: 1s
 ${options.more ?? ''}`,
   );

@@ -8,9 +8,6 @@ import { connect } from '../helpers/journey.ts';
 import { firesOf, type StopPoint, stopPoints } from '../helpers/leader-program.ts';
 import { kindOf } from '../helpers/restore.ts';
 
-/** Beyond what the rules take: a machine with little to spare. */
-const slackMs = 5_000;
-
 const leases = kindOf('leases.coordination.k8s.io/v1 Lease');
 const configmaps = kindOf('configmaps/v1 ConfigMap');
 
@@ -60,19 +57,24 @@ describe('two replicas that take a set for every minute', { timeout: 400_000 }, 
     await expectOneSetEach();
   };
 
-  // Three at a time: they wait for leases to run out, and take backups meanwhile. What has no concurrent neighbour looks at a clock, wants an
-  // undisturbed leader, or takes away what the others need.
+  // Three at a time: they wait for leases to run out, and take backups meanwhile. What has no concurrent neighbour wants an undisturbed leader,
+  // or takes away what the others need.
   it.concurrent.each(stopPoints.slice(0, 3))('after SIGSTOP past the lease in the middle of a backup (%s), then SIGCONT', stopped);
 
-  it('after SIGKILL of the leader the other takes over within the lease duration and a little', async () => {
+  it('after SIGKILL of the leader the other takes over when the lease has run out, and not before', async () => {
     await using election = await open(300);
-    const { expectOneSetEach, goesOn, pair } = election;
+    const { expectOneSetEach, goesOn, lease, pair } = election;
     const { first, second } = await pair();
     await goesOn();
-    const killedAt = performance.now();
-    first.signal('SIGKILL');
-    await second.said('leads', patienceMs, 0);
-    expect(performance.now() - killedAt).toBeLessThan(timings.leaseDurationMs + 2 * timings.retryPeriodMs + slackMs);
+    const before = (await lease.read())!.record;
+    const [leader, other] = before.holderIdentity === 'first' ? [first, second] : [second, first];
+    const from = other.events.length;
+    leader.signal('SIGKILL');
+    await other.said('leads', patienceMs, from);
+    const { record } = (await lease.read())!;
+    expect(record.holderIdentity).toBe(other.identity);
+    // By the lease itself: how soon is a matter of the machine.
+    expect(Date.parse(record.acquireTime) - Date.parse(before.renewTime)).toBeGreaterThanOrEqual(timings.leaseDurationMs);
     await goesOn();
     await expectOneSetEach();
   });
@@ -88,7 +90,7 @@ describe('two replicas that take a set for every minute', { timeout: 400_000 }, 
     await expectOneSetEach();
   });
 
-  it('after SIGTERM of the leader the other takes over at once: the lease is given back', async () => {
+  it('after SIGTERM of the leader the other need not wait: the lease is given back', async () => {
     await using election = await open(300);
     const { expectOneSetEach, goesOn, lease, pair } = election;
     const { first, second } = await pair();
@@ -96,11 +98,9 @@ describe('two replicas that take a set for every minute', { timeout: 400_000 }, 
     first.signal('SIGTERM');
     expect(await first.exited).toBe(0);
     const { record } = (await lease.read())!;
-    const exitedAt = performance.now();
-    await second.said('leads', patienceMs, 0);
-    // Either nobody held it, or the second did already.
+    // Either nobody holds it, or the second does already.
     expect(['', 'second']).toContain(record.holderIdentity);
-    expect(performance.now() - exitedAt).toBeLessThan(timings.leaseDurationMs);
+    await second.said('leads', patienceMs, 0);
     await goesOn();
     await expectOneSetEach();
   });

@@ -6,6 +6,7 @@ import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast, ok } from '../helpers/command.ts';
+import { halfADayAway } from '../helpers/schedules.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 
 interface Operation {
@@ -54,7 +55,7 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
     ok(await holdfast(['init', '--location', join(dir, 'repository'), '--keys-dir', join(dir, 'keys')]));
     service = await startServe({
       ...{ dir, name: 'away', kubeconfig: gate.kubeconfig, location: join(dir, 'repository'), keysDir: join(dir, 'keys') },
-      more: 'policies: {nightly: {objectives: {rpo: 26h}, tiers: {daily: {schedule: "0 2 * * *", keep: 3d}}}}\n',
+      more: `policies: {nightly: {objectives: {rpo: 26h}, tiers: {daily: {schedule: "${halfADayAway()}", keep: 3d}}}}\n`,
     });
     await service.said('leading');
     await waitFor('a first set is there', async () => (await sets()).length > 0, patience);
@@ -123,8 +124,8 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
   it('takes a run again, once, that was under way when the API server went', async () => {
     gate.hold(({ url }) => url.startsWith('/api/v1/configmaps'));
     const text = await readFile(service.configFile, 'utf8');
-    // Its first set is taken at once; that the next one comes due meanwhile must not be a matter of the hour.
-    const policies = 'policies: {yearly: {tiers: {once: {schedule: "@yearly", keep: 2y}}}}';
+    // Its first set is taken at once.
+    const policies = `policies: {other: {tiers: {once: {schedule: "${halfADayAway()}", keep: 3d}}}}`;
     await writeFile(service.configFile, text.replace(/^policies: .*$/m, policies));
     service.signal('SIGHUP');
     await waitFor('the run is in its middle', async () => gate.held > 0, patience);
@@ -134,7 +135,7 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
     gate.open();
     await cluster.startApiServer();
     await waitFor('it leads again', async () => timesLeading() > before, patience);
-    const ofRun = async () => (await operations()).filter(({ parameters }) => parameters.fires?.some(({ policy }) => policy === 'yearly'));
+    const ofRun = async () => (await operations()).filter(({ parameters }) => parameters.fires?.some(({ policy }) => policy === 'other'));
     await waitFor('the run is done', async () => (await ofRun()).some(({ phase }) => phase === 'Completed'), patience);
     const [done, interrupted, ...others] = (await ofRun()).toSorted((a, b) => (a.phase < b.phase ? -1 : 1));
     expect([done!.phase, interrupted!.phase, others]).toEqual(['Completed', 'Interrupted', []]);

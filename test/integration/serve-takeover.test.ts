@@ -6,6 +6,7 @@ import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast, ok } from '../helpers/command.ts';
+import { halfADayAway } from '../helpers/schedules.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 
 interface Operation {
@@ -14,7 +15,7 @@ interface Operation {
   readonly parameters: { readonly fires?: readonly { readonly at: string }[] };
 }
 
-const policies = 'policies: {nightly: {tiers: {daily: {schedule: "0 2 * * *", keep: 3d}}}}\n';
+const policies = `policies: {nightly: {tiers: {daily: {schedule: "${halfADayAway()}", keep: 3d}}}}\n`;
 const patience = { timeoutMs: 90_000, intervalMs: 50 };
 
 /** The run is the first of its policy, due as soon as somebody leads. */
@@ -71,7 +72,7 @@ describe('a leader in the middle of a scheduled backup, beside another replica',
       'both operations have ended',
       async () => {
         const all = await operations(second);
-        return all.every(({ phase }) => phase !== 'Running' && phase !== 'Pending') && all;
+        return all.every(({ phase }) => phase !== 'Running' && phase !== 'Pending') && all.toSorted((a, b) => (a.phase < b.phase ? -1 : 1));
       },
       patience,
     );

@@ -9,6 +9,7 @@ import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast, ok } from '../helpers/command.ts';
 import { type HttpReceiver, startHttpReceiver } from '../helpers/http-receiver.ts';
+import { everyHourSoonAgo } from '../helpers/schedules.ts';
 import { type Served, startServe } from '../helpers/serve-process.ts';
 import { type SmtpReceiver, startSmtpReceiver } from '../helpers/smtp-receiver.ts';
 
@@ -26,6 +27,7 @@ interface WrittenEvent {
 
 const key = 'key-of-the-webhook-0123456789';
 const hourMs = 3_600_000;
+const schedule = everyHourSoonAgo();
 const patience = { timeoutMs: 90_000, intervalMs: 50 };
 
 /** One service after the other, each with its clock further ahead, on one repository and one cluster. */
@@ -42,7 +44,7 @@ describe('what a service tells those who watch it', () => {
   const serve = async (name: string, aheadMs: number): Promise<Served> => {
     service = await startServe({
       ...{ dir, name, aheadMs, kubeconfig: gate.kubeconfig, location: join(dir, 'repository'), keysDir: join(dir, 'keys') },
-      more: `policies: {agents: {objectives: {rpo: 10h}, tiers: {often: {schedule: "0 * * * *", keep: 7d}}}}
+      more: `policies: {agents: {objectives: {rpo: 10h}, tiers: {often: {schedule: "${schedule}", keep: 7d}}}}
 notifications:
   webhooks: [{url: "${hook.url}", secretFile: ${join(dir, 'hook.key')}}]
   email: [{host: 127.0.0.1, port: ${smtp.port}, from: holdfast@example.org, to: [on-call@example.org], tls: none}]

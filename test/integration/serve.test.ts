@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { verifyLedger } from '../../src/repository/ledger-verify.ts';
 import { openRepository } from '../../src/repository/repository.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
@@ -12,6 +12,7 @@ import { applyPlatform } from '../fixtures/platform/apply.ts';
 import { documentedCommands, runDocumented } from '../helpers/api-commands.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast } from '../helpers/command.ts';
+import { having } from '../helpers/having.ts';
 import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
 
 interface Operation {
@@ -21,6 +22,8 @@ interface Operation {
   readonly summary?: Record<string, unknown>;
   readonly error?: { readonly code: string; readonly message: string };
 }
+
+const { describe } = having('curl', 'jq');
 
 /** The sample platform under a service; later its cluster is gone, and another service brings it back through HTTP alone. */
 describe('the service', () => {
@@ -163,8 +166,7 @@ describe('the service', () => {
       service.signal('SIGHUP');
       await service.said('the changed configuration is invalid; the one of before stays in force');
       expect((await service.get<{ items: { name: string }[] }>('policies')).items.map(({ name }) => name)).toEqual(['platform']);
-      const policies =
-        'policies: {agents: {selection: {includeNamespaces: [agent-platform]}, tiers: {hourly: {schedule: "0 * * * *", keep: 7d}}}}';
+      const policies = `policies: {agents: {selection: {includeNamespaces: [agent-platform]}, tiers: {hourly: {schedule: "0 * * * *", suspend: true, keep: 7d}}}}`;
       await writeFile(service.configFile, `${text}${policies}\n`);
       service.signal('SIGHUP');
       await waitFor(
@@ -173,7 +175,7 @@ describe('the service', () => {
           const { items } = await service.get<{ items: { name: string }[] }>('policies');
           return items.some(({ name }) => name === 'agents') || undefined;
         },
-        { timeoutMs: 20_000 },
+        { timeoutMs: 60_000 },
       );
       await writeFile(service.configFile, text);
       service.signal('SIGHUP');
@@ -216,7 +218,7 @@ describe('the service', () => {
       target = await startCluster({ name: 'serve-target', unsafeNoFsync: true });
       gate = await startClusterGate(target, dir);
       service = await serve('target', gate, 'policies: {}\n', true);
-      await service.said('leading');
+      await service.said('leading', 90_000);
     });
     afterAll(async () => {
       await gate?.close();
@@ -247,7 +249,7 @@ describe('the service', () => {
     it('takes a restore up again whose process was killed', async () => {
       service.signal('SIGTERM');
       expect(await service.exited).toBe(0);
-      service = await serve('target-killed', gate, 'policies: {}\n');
+      service = await serve('target-killed', gate, 'policies: {}\n', true);
       await service.said('leading');
       // The Secret came back with everything else.
       const asked = {
@@ -264,8 +266,8 @@ describe('the service', () => {
       const written = await restored();
       expect(written.size).toBe(1);
       gate.open();
-      service = await serve('target-again', gate, 'policies: {}\n');
-      await service.said('leading');
+      service = await serve('target-again', gate, 'policies: {}\n', true);
+      await service.said('leading', 90_000);
       expect(await ended(service, operation.id)).toMatchObject({ phase: 'Completed', summary: { problems: [] } });
       const all = await restored();
       expect([...all.keys()].sort()).toEqual(before[0]!.filter(name => name !== clusters));
