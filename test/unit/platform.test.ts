@@ -11,6 +11,12 @@ describe('generated objects', () => {
     expect([...platformObjects(700, 4)]).not.toEqual(first);
   });
 
+  test.each([1, 2, 500, 501, 20_000])('are exactly %i where so many are asked for', objects => {
+    let made = 0;
+    for (const _ of platformObjects(objects)) made += 1;
+    expect(made).toBe(objects);
+  });
+
   test('have no name twice, and the namespaces of all of them come first', () => {
     const objects = [...platformObjects(2_000)];
     const bodies = objects.map(object => JSON.parse(object.body) as { kind: string; metadata: { name: string; namespace?: string } });
