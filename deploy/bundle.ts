@@ -2,6 +2,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { keepPackages } from './kept-packages.ts';
+import { leaner } from './leaner.ts';
 
 const projectDir = resolve(import.meta.dirname, '..');
 /** They read files that lie beside them, so they stay packages. */
@@ -35,6 +36,7 @@ export async function bundle(outdir: string): Promise<void> {
     minifySyntax: true,
     legalComments: 'none',
     external: keptPackages,
+    plugins: [leaner],
     logLevel: 'warning',
     // Packages of the older kind ask for Node's own modules by `require`.
     banner: { js: "import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);" },

@@ -1,7 +1,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { type FastifyInstance, fastify } from 'fastify';
-import { createJsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { createJsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { namespacesHeader, namespacesPattern } from './auth/guard.ts';
 import type { Endpoint } from './endpoint.ts';
 import { apiPrefix, type endpoints } from './endpoints.ts';
@@ -9,6 +9,7 @@ import { healthRoutes } from './health.ts';
 import { idempotencyPattern } from './idempotency.ts';
 import { allEndpoints } from './methods.ts';
 import { routeOf } from './mount.ts';
+import { zodCompilers } from './zod-compilers.ts';
 
 /** Everything from this server, nothing inline, in no frame. */
 const docsPolicy =
@@ -52,9 +53,7 @@ interface Document {
 
 /** Answers GET of /openapi.json and of everything below /docs, and nothing else. */
 export async function createDescription(): Promise<FastifyInstance> {
-  const app = fastify();
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
+  const app = fastify({ schemaController: zodCompilers });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -1,5 +1,4 @@
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions, fastify, LogController } from 'fastify';
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Runtime } from '../domain/runtime.ts';
 import { answerProblems, connectionProblem, frameworkProblem } from './answer-problem.ts';
 import type { Authenticator } from './auth/authenticator.ts';
@@ -30,6 +29,7 @@ import { versionRoutes } from './routes/version.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 import type { Service } from './service.ts';
 import type { TlsMaterial } from './tls.ts';
+import { zodCompilers } from './zod-compilers.ts';
 
 export interface ApiOptions {
   readonly service: Service;
@@ -84,12 +84,6 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   };
 }
 
-/** Fastify’s types know only the compilers that it would load itself. */
-const zodCompilers = {
-  buildValidator: () => validatorCompiler,
-  buildSerializer: () => serializerCompiler,
-} as unknown as NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>;
-
 function newServer(options: ApiOptions, limits: ApiLimits): FastifyInstance {
   const { runtime, log, tls, trustedProxies } = options;
   const connection = {
@@ -115,8 +109,7 @@ function newServer(options: ApiOptions, limits: ApiLimits): FastifyInstance {
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: frameworkProblem,
     clientErrorHandler: connectionProblem,
-    // Fastify would load its own, for JSON Schema, which no route has.
-    schemaController: { compilersFactory: zodCompilers },
+    schemaController: zodCompilers,
   };
   const secure = { ...connection, ...tls?.options, handshakeTimeout: 10_000 };
   // The types know two kinds of server; nothing here needs to tell them apart.

@@ -8,6 +8,7 @@ import { programVersion } from '../config/version.ts';
 import { watchConfig } from '../config/watch.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import type { Fence } from '../domain/fence.ts';
+import { isEnded } from '../domain/operation.ts';
 import type { ResourceKind } from '../domain/resource.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { createOperations } from '../operations/operations.ts';
@@ -20,14 +21,14 @@ import { watchCluster } from '../service/cluster-watch.ts';
 import { createEventBus } from '../service/event-bus.ts';
 import { createService } from '../service/service.ts';
 import { leadTerm } from '../service/term.ts';
-import { watchRepository } from '../service/watch.ts';
+import { type Look, watchRepository } from '../service/watch.ts';
 import type { ServiceRules, Term, World } from '../service/world.ts';
 import { fencedStore } from '../storage/fenced-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { createAuthenticator, createAuthorizer } from './access.ts';
 import { openCluster, openRetriedStore, systemRuntime } from './adapters.ts';
 import { openKeys } from './keys.ts';
-import { collector, giveMemoryBack } from './memory.ts';
+import { collector } from './memory.ts';
 import { openObservation } from './observation.ts';
 import { openVolumes } from './volumes.ts';
 
@@ -36,8 +37,6 @@ const mostOperations = 4;
 const storeDelayMs = 5_000;
 /** What the ledger is still to be told when nothing is answered any more. */
 const lastEntriesMs = 3_000;
-/** By then the catalog is read and the first plan of retention made. */
-const startedAfterMs = 15_000;
 
 export interface ServeOptions {
   readonly config: Config;
@@ -81,6 +80,7 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     ...{ repository, runtime, most: mostOperations, fence: () => term?.fence },
     settle: (request, within) => settleBackup(world, request, within),
   });
+  const collect = collector(runtime, closing.signal);
   const world: World = {
     ...{ version: programVersion(), runtime, log, repository, cluster, operations, keys },
     catalog: openLiveCatalog(repository, { trusted: keys.trusted, onNotice: onWarning }),
@@ -88,13 +88,23 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     events: createEventBus(),
     sealIndex: first.settings.sealIndex === true,
     identityDir: atStart.identityDir,
-    forget: collector(runtime, closing.signal),
+    forget: collect,
     rules: () => inForce.rules,
     volumes: volumes.on({ cluster, store, repositoryId: repository.info.id }),
     volumeMetrics: observation.volumes,
     term: () => term,
   };
-  const watch = watchRepository(world, { signal: closing.signal, onLook: observation.onLook, clusterId: () => clusterId });
+  let isFirstLook = true;
+  const onLook = (look: Look): void => {
+    observation.onLook(look);
+    // What the catalog was read from is garbage now.
+    if (isFirstLook && look.objectives !== undefined) collect();
+    isFirstLook &&= look.objectives === undefined;
+  };
+  const watch = watchRepository(world, { signal: closing.signal, onLook, clusterId: () => clusterId });
+  operations.subscribe((type, { phase }) => {
+    if (type === 'changed' && isEnded(phase)) collect();
+  });
   const clusterWatch = watchCluster(world, closing.signal);
   const readiness = () => [...watch.readiness(), ...clusterWatch.readiness()];
   const service = createService(world, { readiness, objectives: watch.objectives });
@@ -115,7 +125,6 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   const metrics = await observation.serveMetrics();
   log.info({ api: api.url, metrics: metrics.url, location: store.url, server: cluster.server }, 'serving');
   onReady?.({ api: api.url, metrics: metrics.url });
-  void runtime.sleep(startedAfterMs, closing.signal).then(giveMemoryBack, () => {});
 
   const reloading = watchConfig({
     ...{ current: first, load: reload, runtime, signal: closing.signal },
@@ -150,6 +159,8 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     try {
       const onScheduler = (made: Scheduler) => {
         scheduler = made;
+        // The term has begun: what was left is finished, the first plan of retention made.
+        collect();
       };
       await leadTerm(world, mine, {
         clusterId: await knowCluster(),

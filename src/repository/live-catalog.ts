@@ -125,7 +125,8 @@ export function openLiveCatalog(repository: Repository, options: LiveCatalogOpti
     for (const id of listed) {
       const there = before.get(id);
       const now = news.has(id) ? sameOr(there, news.get(id)) : there;
-      if (now !== undefined) found.set(id, now);
+      // Under its own text: that of the listing would be kept besides.
+      if (now !== undefined) found.set(now.summary.id, now);
     }
     for (const id of forgotten) found.delete(id);
     if (found.size === known.size && [...found].every(([id, set]) => known.get(id) === set)) return false;
