@@ -65,6 +65,28 @@ describe('sets', () => {
   ])('that last until the next are fine: %s', tiers => expect(said(tiers)).toEqual([]));
 });
 
+describe('snapshots', () => {
+  const told = (tier: string, keepSnapshots = 3, more = '') =>
+    checkSchedules({ volumes: { keepSnapshots } }, policiesFrom(PolicyMap.parse(parse(`p: {tiers: {t: ${tier}${more}}}`))), rules).map(
+      ({ severity, path, message }) => `${severity} ${path.join('.')} ${message}`,
+    );
+  const parts = 'parts: [resources, volumeSnapshots]';
+
+  it('that go before their sets are warned of, where no tier moves their data', () => {
+    const warning = 'warning policies.p.tiers.t.keep of 4d outlasts the newest 3 snapshots of a claim (volumes.keepSnapshots)';
+    expect(told(`{schedule: "@daily", keep: 4d, ${parts}}`)).toEqual([expect.stringContaining(warning)]);
+    expect(told(`{schedule: "@daily", keep: 30d, ${parts}}`, 29)).toHaveLength(1);
+    const monthly = ', m: {schedule: "@monthly", keep: 12mo, parts: [resources, volumeData]}';
+    expect(told(`{schedule: "@daily", keep: 30d, ${parts}}`, 3, monthly)).toEqual([]);
+  });
+
+  it.each([
+    `{schedule: "@daily", keep: 3d, ${parts}}`,
+    '{schedule: "@daily", keep: 30d, parts: [resources, volumeSnapshots, volumeData]}',
+    '{schedule: "@daily", keep: 30d, parts: [resources]}',
+  ])('that last as long, or are not all that there is, are fine: %s', tier => expect(told(tier)).toEqual([]));
+});
+
 describe('objectives', () => {
   it('that no run can meet are warned of', () => {
     expect(said('t: {schedule: "@daily", keep: 30d, objectives: {rpo: 12h}}')).toEqual([

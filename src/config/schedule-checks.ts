@@ -1,5 +1,5 @@
 import { formatDuration } from '../domain/duration.ts';
-import { isScheduled, type Period, type Policy, type ScheduledTier, type Tier } from '../domain/policy.ts';
+import { isScheduled, type Period, type Policy, type ScheduledTier, type Tier, volumesAmong } from '../domain/policy.ts';
 import type { Finding } from './problems.ts';
 import type { Settings } from './schema.ts';
 import { formatPeriod } from './values.ts';
@@ -20,13 +20,15 @@ export function checkSchedules(settings: Settings, policies: readonly Policy[], 
   const retention = settings.service?.retention?.schedule;
   return [
     ...(retention === undefined ? [] : readSchedule(rules, retention, ['service', 'retention', 'schedule']).findings),
-    ...policies.flatMap(policy => checkPolicy(policy, rules)),
+    ...policies.flatMap(policy => checkPolicy(policy, settings.volumes?.keepSnapshots, rules)),
   ];
 }
 
-function checkPolicy(policy: Policy, rules: ScheduleRules): Finding[] {
+function checkPolicy(policy: Policy, keepSnapshots: number | undefined, rules: ScheduleRules): Finding[] {
   const findings: Finding[] = [];
   const gaps: number[] = [];
+  // Where another tier moves data, snapshots are meant for recent sets.
+  const moved = policy.tiers.some(tier => isScheduled(tier) && volumesAmong(tier.scope.parts).data);
   for (const tier of policy.tiers) {
     const path = ['policies', policy.name, 'tiers', tier.name];
     const interval = isScheduled(tier) ? readSchedule(rules, tier.schedule, [...path, 'schedule']) : undefined;
@@ -36,6 +38,7 @@ function checkPolicy(policy: Policy, rules: ScheduleRules): Finding[] {
     findings.push(...keptTooShort(tier, gap, path));
     if (isScheduled(tier)) {
       gaps.push(gap);
+      if (!moved) findings.push(...outlivesSnapshots(tier, gap, keepSnapshots, path));
       findings.push(...promisedTooMuch(tier.objectives.rpoMs, gap, [...path, 'objectives', 'rpo']), ...startsTooLate(tier, gap, path));
     }
   }
@@ -49,6 +52,13 @@ function keptTooShort({ keep, name }: Tier, gap: number, path: readonly string[]
   if (keep.count * longest[keep.unit] >= gap) return [];
   const message = `of ${formatPeriod(keep)} is shorter than the time between two of its sets, ${spoken(gap)}: there would be times without any`;
   return [{ path: [...path, 'keep'], message, severity: 'error', hint: `keep sets of ${name} for ${spoken(gap)} at least` }];
+}
+
+/** Sets of such a tier have the data of volumes only while the cluster has their snapshots. */
+function outlivesSnapshots({ keep, scope }: ScheduledTier, gap: number, most: number | undefined, path: readonly string[]): Finding[] {
+  if (!volumesAmong(scope.parts).snapshots || most === undefined || keep.count * longest[keep.unit] <= most * gap) return [];
+  const message = `of ${formatPeriod(keep)} outlasts the newest ${most} snapshots of a claim (volumes.keepSnapshots): its older sets have nothing of volumes, and no tier asks for volumeData`;
+  return [{ path: [...path, 'keep'], message, severity: 'warning' }];
 }
 
 function promisedTooMuch(rpoMs: number | undefined, gap: number, path: readonly string[]): Finding[] {

@@ -27,7 +27,7 @@ export function volumeErrors(exit: ExitCodes) {
       status: 422,
       exit: exit.partial,
       retryable: true,
-      hint: 'correct the hook in the pod’s annotations or volumes.hooks; the volume was thawed, and no snapshot of it was taken',
+      hint: 'correct the hook in the pod’s annotations or volumes.hooks; what may still be frozen is named, and is thawed by the next backup or holdfast volumes orphans --yes',
     },
     VOLUME_UNSUPPORTED: {
       status: 422,
@@ -59,7 +59,7 @@ export function volumeErrors(exit: ExitCodes) {
       status: 403,
       exit: exit.wrongKey,
       retryable: false,
-      hint: 'the Secret with the password of the claim’s repository was altered: delete it, and restore it from password.age with an identity',
+      hint: 'the Secret with the password of the claim’s repository was altered: delete it, so that restores take password.age with an identity, and the next backup begins another repository beside this one',
     },
     VOLUME_DATA_DAMAGED: {
       status: 422,

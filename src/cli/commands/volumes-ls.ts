@@ -25,13 +25,16 @@ export const volumesLs: CommandSpec = {
   run: async call => {
     const app = await call.app();
     const { manifest } = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest' });
-    const { volumeTable } = await import('../render/volumes.ts');
+    const { snapshotsAlone, volumeTable } = await import('../render/volumes.ts');
     const { volumes } = manifest;
     await present(call, {
       document: { backup: manifest.id, volumes },
       lines: () => volumeTable(volumes, call.style, call.options.headers),
       names: () => volumes.map(({ namespace, claim }) => `${namespace}/${claim}`),
     });
+    const alone = snapshotsAlone(volumes);
+    if (alone !== undefined && call.format === 'table')
+      advise(call, `${alone} of its claim (volumes.keepSnapshots); restore plan says whether it does.`);
     if (volumes.length === 0) advise(call, `${manifest.id} says nothing of volumes.`);
     return exitCodes.ok;
   },

@@ -11,7 +11,17 @@ export function volumeFact(volumes: readonly VolumeRecord[]): [string, string][]
   const data = volumes.flatMap(volume => volume.data ?? []);
   const sum = (field: 'bytes' | 'addedBytes') => data.reduce((total, one) => total + one[field], 0);
   const moved = data.length === 0 ? '' : `; ${size(sum('bytes'))} read, ${size(sum('addedBytes'))} of it new`;
-  return [['Volumes', `${counted(captured, 'claim')} captured${failed === 0 ? '' : `, ${failed} failed`}${moved}`]];
+  const alone = snapshotsAlone(volumes);
+  return [
+    ['Volumes', `${counted(captured, 'claim')} captured${failed === 0 ? '' : `, ${failed} failed`}${moved}`],
+    ...(alone === undefined ? [] : [['', alone] satisfies [string, string]]),
+  ];
+}
+
+/** A set says what was so when it was taken: of snapshots, the cluster keeps only the newest. */
+export function snapshotsAlone(volumes: readonly VolumeRecord[]): string | undefined {
+  const alone = volumes.filter(({ snapshot, data }) => snapshot?.kept !== undefined && data === undefined).length;
+  return alone === 0 ? undefined : `${counted(alone, 'claim')} by a snapshot alone, which the cluster has while it is one of the newest`;
 }
 
 /** What a set has of each of these claims. */
