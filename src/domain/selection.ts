@@ -70,3 +70,21 @@ export function compileSelection(selection: Selection): Selector {
     },
   };
 }
+
+/** Does it leave nothing out? */
+export function isWholeCluster(selection: Selection): boolean {
+  const { includeNamespaces, excludeNamespaces, includeKinds, excludeKinds, labelSelector, includeNames, clusterScoped } = selection;
+  const unrestricted = [includeNamespaces, excludeNamespaces, includeKinds, excludeKinds, includeNames].every(list => list.length === 0);
+  return unrestricted && labelSelector === '' && clusterScoped !== 'never';
+}
+
+/** Whatever the order of their lists. */
+export function sameSelection(a: Selection, b: Selection): boolean {
+  const canonical = (selection: Selection): string =>
+    JSON.stringify(
+      Object.entries(selection)
+        .map(([key, value]) => [key, Array.isArray(value) ? value.toSorted() : value])
+        .toSorted(),
+    );
+  return canonical(a) === canonical(b);
+}

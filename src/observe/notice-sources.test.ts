@@ -111,6 +111,16 @@ const status = (changes: Partial<ObjectiveStatus>): ObjectiveStatus => ({
 });
 
 describe('objectives', () => {
+  it('that are missed name the backup that would end it: of a policy that of its first tier', () => {
+    const seen = objectiveObservations([
+      status({ state: 'breached' }),
+      status({ tier: 'daily' }),
+      status({ tier: 'monthly', state: 'at-risk' }),
+    ]);
+    const hints = seen.flatMap(one => (one.type === 'holds' ? [one.occurrence.hint] : []));
+    expect(hints.map(hint => /--tier (\w+)/.exec(hint)?.[1])).toEqual(['daily', 'monthly']);
+  });
+
   it('are told when they are at risk, when they are breached, and when they are met again', () => {
     const steps = (['met', 'at-risk', 'breached', 'breached', 'met'] as const).map(state => objectiveObservations([status({ state })]));
     expect(told(...steps, [], [], [], [], [], [])).toEqual([

@@ -97,7 +97,7 @@ function retentionObservations({ phase, result }: Operation): readonly Observati
 
 /** All statuses at once: what is not among them any more is over. */
 export function objectiveObservations(statuses: readonly ObjectiveStatus[]): readonly Observation[] {
-  const seen = statuses.flatMap(status => [...objectiveOf(status), ...overdueOf(status)]);
+  const seen = statuses.flatMap(status => [...objectiveOf(status, tierToTake(statuses, status)), ...overdueOf(status)]);
   const keys = seen.map(({ key }) => key);
   const backups = statuses.flatMap(({ policy, tier }) => (tier === undefined ? [] : [backupKey({ policy, tier })]));
   const what = 'it is not configured any more';
@@ -111,7 +111,12 @@ export function objectiveObservations(statuses: readonly ObjectiveStatus[]): rea
 
 type KeyedObservation = Exclude<Observation, { readonly type: 'only' }>;
 
-function objectiveOf({ policy, tier, state, message, nextRun }: ObjectiveStatus): KeyedObservation[] {
+/** Whose backup ends a breach: of a policy that of its first tier. */
+function tierToTake(statuses: readonly ObjectiveStatus[], { policy, tier }: ObjectiveStatus): string {
+  return tier ?? statuses.find(one => one.policy === policy && one.tier !== undefined)?.tier ?? policy;
+}
+
+function objectiveOf({ policy, tier, state, message, nextRun }: ObjectiveStatus, toTake: string): KeyedObservation[] {
   const key = ['objective', policy, ...(tier === undefined ? [] : [tier])].join('/');
   const about = { policy, ...(tier !== undefined && { tier }) };
   switch (state) {
@@ -122,7 +127,7 @@ function objectiveOf({ policy, tier, state, message, nextRun }: ObjectiveStatus)
     case 'at-risk':
     case 'breached': {
       const next = nextRun === undefined ? 'no run is planned' : `the next run is planned for ${nextRun}`;
-      const hint = 'take a backup now (holdfast backup create), and see from the last operations why none came in time';
+      const hint = `take a backup now (holdfast backup create --server <url> --tier ${toTake}), and see from the last operations why none came in time`;
       const event = state === 'breached' ? ('objective.breached' as const) : ('objective.at-risk' as const);
       const what = state === 'breached' ? 'an objective is breached' : 'an objective is at risk';
       return [{ type: 'holds', key, occurrence: { event, ...about, what, why: `${message}; ${next}`, hint } }];
@@ -149,7 +154,7 @@ export function missedObservation({ fire, deadline, attempts }: MissedFire): Obs
   const occurrence: Occurrence = {
     ...{ event: 'schedule.missed', policy, tier, what: `the run of ${at} was given up` },
     why: `it had to start by ${deadline}; ${tried}`,
-    hint: 'nothing makes up for it by itself: take a backup with holdfast backup create, or wait for the next run',
+    hint: `nothing makes up for it by itself: take a backup with holdfast backup create --server <url> --tier ${tier}, or wait for the next run`,
   };
   return { type: 'happened', key: `missed/${policy}/${tier}`, occurrence };
 }

@@ -36,6 +36,8 @@ const headerSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
+const part = z.string().transform(text => text as Part);
+
 const lineSchema = z.object({
   keyId: z.string(),
   id: z.string().regex(setIdPattern),
@@ -43,7 +45,8 @@ const lineSchema = z.object({
   phase: z.enum(['Completed', 'PartiallyFailed']),
   tier: z.string(),
   fires: z.array(z.object({ policy: z.string(), tier: z.string(), at: time })),
-  notProtected: z.array(z.string().transform(part => part as Part)),
+  asked: z.array(part).exactOptional(),
+  notProtected: z.array(part),
   finishedAt: time,
   objects: count,
   bytes: count,

@@ -30,7 +30,9 @@ export interface ReadableSet extends SetBasics {
   readonly tier: string;
   /** The scheduled runs that it is the result of. */
   readonly fires: readonly Fire[];
-  /** Parts that its tier asks for and that it has not. */
+  /** Parts that it was to have; absent where nothing but resources was asked for. */
+  readonly asked?: readonly Part[];
+  /** Those of them that it has not. */
   readonly notProtected: readonly Part[];
   readonly finishedAt: string;
   readonly objects: number;
@@ -118,6 +120,7 @@ function readableSet(manifest: Manifest): ReadableSet {
     phase: manifest.phase,
     tier: manifest.tier,
     fires: manifest.fires ?? [],
+    ...(manifest.parts !== undefined && { asked: manifest.parts.map(({ part }) => part) }),
     notProtected: (manifest.parts ?? []).flatMap(({ part, state }) => (state === 'not-protected' ? [part] : [])),
     finishedAt: manifest.finishedAt,
     objects: manifest.objects,

@@ -24,6 +24,7 @@ export function createSetPool(): (set: SignedSummary) => SignedSummary {
       consistency: text(set.consistency),
       cluster: value(set.cluster),
       selection: value(set.selection),
+      ...(set.asked !== undefined && { asked: value(set.asked) }),
       notProtected: value(set.notProtected),
       fires:
         set.fires.length === 0

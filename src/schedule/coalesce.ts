@@ -1,5 +1,5 @@
 import { type Fire, type PeriodUnit, type Policy, parts, type ScheduledTier, type Scope } from '../domain/policy.ts';
-import type { Selection } from '../domain/selection.ts';
+import { isWholeCluster, type Selection, sameSelection } from '../domain/selection.ts';
 import type { TierState } from './tier-state.ts';
 
 /** A fire is taken ahead of its time by at most this part of its tier’s interval: an hourly tier is not shifted by half an hour. */
@@ -85,27 +85,11 @@ function isWhole({ tier }: Member): boolean {
   return isWholeCluster(tier.scope.selection);
 }
 
-function isWholeCluster(selection: Selection): boolean {
-  const { includeNamespaces, excludeNamespaces, includeKinds, excludeKinds, labelSelector, includeNames, clusterScoped } = selection;
-  const unrestricted = [includeNamespaces, excludeNamespaces, includeKinds, excludeKinds, includeNames].every(list => list.length === 0);
-  return unrestricted && labelSelector === '' && clusterScoped !== 'never';
-}
-
 /** One selection that takes what either takes; undefined where neither of the two is it. */
 function wider(a: Selection, b: Selection): Selection | undefined {
   if (isWholeCluster(a)) return a;
   if (isWholeCluster(b)) return b;
   return sameSelection(a, b) ? a : undefined;
-}
-
-function sameSelection(a: Selection, b: Selection): boolean {
-  const canonical = (selection: Selection): string =>
-    JSON.stringify(
-      Object.entries(selection)
-        .map(([key, value]) => [key, Array.isArray(value) ? value.toSorted() : value])
-        .toSorted(),
-    );
-  return canonical(a) === canonical(b);
 }
 
 /** Of two that are kept equally long the one that comes later in the policy. */

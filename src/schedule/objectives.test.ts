@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alteredSet, fireOf, observedSet } from '../../test/helpers/observed-sets.ts';
-import { day, hour, minute, policy, tier } from '../../test/helpers/policies.ts';
-import { isScheduled, type Policy } from '../domain/policy.ts';
-import type { SetSummary } from '../repository/catalog.ts';
+import { day, hour, minute, namespaces, policy, tier } from '../../test/helpers/policies.ts';
+import { isScheduled, type Part, type Policy } from '../domain/policy.ts';
+import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
 import { nextFire, parseSchedule } from './cron.ts';
 import { span, verdict } from './objective-words.ts';
 import { type ObjectiveState, type ObjectiveStatus, type ObjectivesInput, objectiveStatuses } from './objectives.ts';
@@ -79,6 +79,30 @@ describe('objectives', () => {
       state: 'breached',
       message: expect.stringContaining('no complete set'),
     });
+  });
+
+  it('count a set that somebody asked for where it has all that a tier asks for, so that it ends a breach', () => {
+    const late = '2026-11-25T12:00:00Z';
+    const parts: Part[] = ['resources', 'volumeData'];
+    const asked = (changes: Partial<ReadableSet>) =>
+      observedSet('2026-11-25T11:00:00Z', { tier: 'manual', fires: [], asked: parts, ...changes });
+    const states = (set: ReadableSet, only: Policy = policy([daily], { objectives })) =>
+      statuses(late, [weekly, monday, set], { policies: [only] }).map(({ lastComplete }) => lastComplete?.set === set.id);
+    expect(whole(late, [weekly, monday]).state).toBe('breached');
+    expect(whole(late, [weekly, monday, asked({})])).toMatchObject({ state: 'met', lastComplete: { set: asked({}).id }, rpoNowMs: hour });
+    expect(states(asked({}))).toEqual([true, true]);
+    expect(states(asked({ phase: 'PartiallyFailed' }))).toEqual([false, false]);
+    expect(states(asked({ asked: ['resources'] }))).toEqual([false, false]);
+    const { asked: _none, ...unknown } = asked({});
+    expect(states(unknown)).toEqual([false, false]);
+    expect(states(asked({ selection: namespaces('agents') }))).toEqual([false, false]);
+    // A tier of a few namespaces: the same ones do, and so does the whole cluster.
+    const some = policy([tier('daily', '0 2 * * *', { scope: { selection: namespaces('b', 'a'), parts: ['resources'] } })], { objectives });
+    expect(states(asked({ selection: namespaces('a', 'b') }), some)).toEqual([true, true]);
+    expect(states(unknown, some)).toEqual([true, true]);
+    expect(states(asked({ selection: namespaces('a') }), some)).toEqual([false, false]);
+    // What it was to have and has not is not protected, as with any set.
+    expect(whole(late, [weekly, monday, asked({ notProtected: ['volumeData'] })]).notProtected).toEqual(['volumeData']);
   });
 
   it('compare the last measured restore', () => {

@@ -1,4 +1,5 @@
-import { isScheduled, type Objectives, type Part, type Policy, type ScheduledTier } from '../domain/policy.ts';
+import { isScheduled, type Objectives, type Part, type Policy, type ScheduledTier, type Scope } from '../domain/policy.ts';
+import { isWholeCluster, sameSelection } from '../domain/selection.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
 import { nextFire, parseSchedule, previousFire } from './cron.ts';
 import { clockSlackMs } from './history.ts';
@@ -43,7 +44,7 @@ export interface ObjectiveStatus {
   readonly state: ObjectiveState;
   /** In one sentence, for people. */
   readonly message: string;
-  /** The newest complete set, and when it was started. */
+  /** The newest complete set, scheduled or not, and when it was started. */
   readonly lastComplete?: { readonly set: string; readonly at: string };
   /** What would be lost now, milliseconds. */
   readonly rpoNowMs?: number;
@@ -59,7 +60,7 @@ export interface ObjectiveStatus {
 
 /**
  * Each policy as a whole, followed by its tiers that have a schedule. Only Completed sets count, and of these neither those of another cluster
- * nor those that are dated more than ten minutes in the future. Pure: the order of the lists does not matter. CONFIG_INVALID for a schedule or
+ * nor those that are dated more than ten minutes in the future; of those on demand the ones that have all that the tier asks for. Pure: the order of the lists does not matter. CONFIG_INVALID for a schedule or
  * a time zone that makes no sense.
  */
 export function objectiveStatuses(input: ObjectivesInput): ObjectiveStatus[] {
@@ -70,7 +71,9 @@ export function objectiveStatuses(input: ObjectivesInput): ObjectiveStatus[] {
   );
   return input.policies.flatMap(policy => {
     const tiers = policy.tiers.filter(isScheduled).map(tier => lookAt(policy, tier, sets, input));
-    const ofPolicy = sets.filter(set => set.fires.some(fire => fire.policy === policy.name));
+    const ofPolicy = sets.filter(
+      set => set.fires.some(fire => fire.policy === policy.name) || tiers.some(({ tier }) => standsFor(set, tier.scope)),
+    );
     const asked = new Set(tiers.flatMap(({ tier }) => tier.scope.parts));
     const has = (part: Part) => tiers.some(({ tier, missing }) => tier.scope.parts.includes(part) && !missing.includes(part));
     const whole: Subject = {
@@ -92,6 +95,15 @@ export function isOfCluster(uid: string, cluster = ''): boolean {
   return uid === '' || cluster === '' || uid === cluster;
 }
 
+/**
+ * Would a set that nobody scheduled do in place of one of a tier? It was to have all that the tier asks for: the tier’s own selection, or the
+ * whole cluster, and each of its parts.
+ */
+function standsFor({ fires, selection, asked = ['resources'] }: ReadableSet, scope: Scope): boolean {
+  if (fires.length > 0 || !scope.parts.every(part => asked.includes(part))) return false;
+  return isWholeCluster(selection) || sameSelection(selection, scope.selection);
+}
+
 /** A tier and what was found of it. Times are milliseconds since 1970. */
 interface TierLook {
   readonly tier: ScheduledTier;
@@ -105,7 +117,7 @@ interface TierLook {
 
 function lookAt(policy: Policy, tier: ScheduledTier, all: readonly ReadableSet[], input: ObjectivesInput): TierLook {
   const sets = all.filter(set => set.fires.some(fire => fire.policy === policy.name && fire.tier === tier.name));
-  const newest = newestComplete(sets);
+  const newest = newestComplete([...sets, ...all.filter(set => standsFor(set, tier.scope))]);
   const missing = newest === undefined ? tier.scope.parts : tier.scope.parts.filter(part => newest.notProtected.includes(part));
   if (policy.suspend || tier.suspend) return { tier, newest, missing, overdue: undefined, expected: undefined, planned: undefined };
   const planned = input.nextRun(policy.name, tier.name)?.getTime();
