@@ -56,7 +56,6 @@ team:
       expect.objectContaining({
         timeZone: 'Asia/Tokyo',
         scope: { selection: { ...everything, excludeKinds: ['secrets'] }, parts: ['resources'] },
-        startingDeadlineMs: 21_600_000,
         jitterMs: 0,
         suspend: false,
       }),

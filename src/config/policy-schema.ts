@@ -33,7 +33,9 @@ const runFields = {
   selection: SelectionSettings.describe('Which objects; the selection of the policy unless told.'),
   objectives: objectives.describe('Objectives that the sets of this tier alone must meet.'),
   suspend: flag.describe('Take no sets by the clock for now.'),
-  startingDeadline: duration.describe('A run that could not start this long after its time is given up; 6h unless told.'),
+  startingDeadline: duration.describe(
+    'A run that could not start this long after its time is given up; unless told 6h, or half of the time until the next run where that is two days or more.',
+  ),
   jitter: durationOrNone.describe('A run starts up to this much later than its time, always by the same amount; 0s unless told.'),
 };
 
@@ -93,8 +95,6 @@ export const PolicyMap = z.record(key, policySettings, 'must be a map of policie
 export type PolicyMap = z.infer<typeof PolicyMap>;
 type TierSettings = z.infer<typeof tierSettings>;
 
-const hour = 3_600_000;
-
 /** The policies that the settings mean, with every default filled in. */
 export function policiesFrom(written: PolicyMap): readonly Policy[] {
   return Object.entries(written).map(([name, policy]) => ({
@@ -121,7 +121,7 @@ function tierFrom(name: string, tier: TierSettings): Tier {
     timeZone: tier.timeZone ?? 'UTC',
     scope: scopeFrom(tier),
     suspend: tier.suspend ?? false,
-    startingDeadlineMs: tier.startingDeadline ?? 6 * hour,
+    ...(tier.startingDeadline !== undefined && { startingDeadlineMs: tier.startingDeadline }),
     jitterMs: tier.jitter ?? 0,
     objectives: objectivesFrom(tier.objectives),
   };

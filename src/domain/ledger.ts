@@ -19,6 +19,7 @@ export const ledgerActions = [
   'key.changed',
   'request.refused',
   'service.started',
+  'schedule.missed',
   'operation.cancelled',
   'operation.interrupted',
 ] as const;

@@ -58,8 +58,8 @@ export interface ScheduledTier extends TierBasics {
   readonly timeZone: string;
   readonly scope: Scope;
   readonly suspend: boolean;
-  /** A run that could not start this long after its time is given up, milliseconds. */
-  readonly startingDeadlineMs: number;
+  /** A run that could not start this long after its time is given up, milliseconds; absent where the interval says it. */
+  readonly startingDeadlineMs?: number;
   /** A run starts up to this much later than its time, milliseconds; the same amount every time. */
   readonly jitterMs: number;
   readonly objectives: Objectives;

@@ -68,6 +68,28 @@ describe('after downtime', () => {
     expect(wake(late)).toBe('2026-11-24T02:00:00');
   });
 
+  it('unless told, may be late by six hours, and by half of the interval where it comes seldom', () => {
+    const deadlineOf = (schedule: string, timeZone = 'UTC'): string => {
+      const { startingDeadlineMs: _told, ...untold } = tier('any', schedule, { timeZone });
+      const [missed] = at('2026-11-28T12:00', policy([untold]), {}).missed;
+      return missed?.deadline ?? 'open';
+    };
+    expect(deadlineOf('0 * * * *')).toBe('open');
+    expect(deadlineOf('0 2 * * *')).toBe(utc('2026-11-28T08:00'));
+    expect(deadlineOf('0 2 * * thu')).toBe('open');
+    expect(deadlineOf('0 2 * * tue')).toBe(utc('2026-11-27T14:00'));
+    expect(deadlineOf('0 2 1 * *')).toBe(utc('2026-11-16T02:00'));
+    expect(deadlineOf('0 2 25 * *')).toBe('open');
+  });
+
+  it('that comes seldom and was missed by a day of downtime is caught up once, with what is open besides', () => {
+    const { startingDeadlineMs: _told, ...monthly } = tier('monthly', '0 2 1 * *', { keep: { count: 12, unit: 'month' } });
+    const past = { handled: [fire('daily', '2026-10-30T02:00'), fire('monthly', '2026-10-01T02:00')] };
+    expect(started(at('2026-11-02T04:00', policy([daily, monthly]), past))).toEqual(['monthly@2026-11-01T02:00 daily@2026-11-02T02:00']);
+    const caughtUp = { handled: [fire('daily', '2026-11-02T02:00'), fire('monthly', '2026-11-01T02:00')] };
+    expect(at('2026-11-02T04:00', policy([daily, monthly]), caughtUp)).toMatchObject({ runs: [], missed: [] });
+  });
+
   it('a fire that was reported is not reported again', () => {
     const past = { givenUp: [fire('daily', '2026-11-23T02:00')] };
     expect(at('2026-11-23T14:01', policy([daily]), past)).toMatchObject({ runs: [], missed: [] });

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alteredSet, fireOf, observedSet } from '../../test/helpers/observed-sets.ts';
-import { day, hour, minute, policy, tier } from '../../test/helpers/policies.ts';
+import { day, hour, minute, namespaces, policy, tier } from '../../test/helpers/policies.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import { nextFire, parseSchedule } from './cron.ts';
 import { recoveryTime, worse } from './objective-state.ts';
@@ -54,12 +54,12 @@ describe('what counts', () => {
     );
   });
 
-  it('is no set of another cluster, of a wrong clock, of another policy, without a run, partly failed or altered', () => {
+  it('is no set of another cluster, of a wrong clock, of another policy, on demand of less than a tier takes, partly failed or altered', () => {
     const useless: SetSummary[] = [
       observedSet('2026-11-23T02:00:00Z', { cluster: { uid: 'c2', version: '', server: '' } }),
       observedSet('2026-11-23T14:11:00Z'),
       observedSet('2026-11-23T03:00:00Z', { fires: [fireOf('2026-11-23T02:00:00Z', 'daily', 'other')] }),
-      observedSet('2026-11-23T04:00:00Z', { fires: [] }),
+      observedSet('2026-11-23T04:00:00Z', { fires: [], selection: namespaces('agents') }),
       observedSet('2026-11-23T05:00:00Z', { phase: 'PartiallyFailed' }),
       alteredSet('2026-11-23T06:00:00Z'),
     ];

@@ -6,6 +6,10 @@ import { jitterOf } from './jitter.ts';
 /** How long after its first failure a fire is tried again, after its second, …; the last one for all that follow. */
 export const retryDelaysMs: readonly number[] = [5, 10, 20, 40, 60].map(minutes => minutes * 60_000);
 
+const frequentDeadlineMs = 6 * 3_600_000;
+/** Runs that are at least so far apart may be late by half of that. */
+const seldomMs = 48 * 3_600_000;
+
 /** A fire that has come and that nothing stands for yet. Times are milliseconds since 1970. */
 export interface PendingFire {
   readonly at: number;
@@ -46,7 +50,9 @@ export function tierState(policy: Policy, tier: ScheduledTier, isFirst: boolean,
       pending: {
         at,
         readyAt: Math.max(at + jitter, retryAt(history.failure(policy.name, tier.name, at), at + jitter, now)),
-        deadline: initial ? Number.POSITIVE_INFINITY : at + jitter + tier.startingDeadlineMs,
+        deadline: initial
+          ? Number.POSITIVE_INFINITY
+          : at + jitter + (tier.startingDeadlineMs ?? defaultDeadlineMs(schedule, tier.timeZone, at)),
         attempts: history.failure(policy.name, tier.name, at)?.attempts ?? 0,
       },
     }),
@@ -58,6 +64,12 @@ export function tierState(policy: Policy, tier: ScheduledTier, isFirst: boolean,
       },
     }),
   };
+}
+
+/** What comes seldom is worth being late for: otherwise a day without the service would cost a month its set. */
+function defaultDeadlineMs(schedule: Schedule, timeZone: string, at: number): number {
+  const interval = (nextFire(schedule, timeZone, new Date(at))?.getTime() ?? Number.POSITIVE_INFINITY) - at;
+  return interval >= seldomMs ? interval / 2 : frequentDeadlineMs;
 }
 
 function newestUnhandled(policy: string, tier: ScheduledTier, schedule: Schedule, { history, now }: Moment): number | undefined {

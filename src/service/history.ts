@@ -18,6 +18,7 @@ export async function scheduleHistory(world: World, signal: AbortSignal): Promis
       failed.flatMap(({ request, result }) => (result === undefined ? [] : [{ request, finishedAt: result.finishedAt }])),
     ),
     running: world.operations.active().flatMap(({ request, result }) => (result === undefined ? runningTiers(request) : [])),
+    // The scheduler remembers its own, and people are told once: the ledger knows.
     givenUp: [],
     complete: new Set(sets.filter(set => set.phase === 'Completed').flatMap(set => set.fires.map(fire => fire.policy))),
   };

@@ -8,6 +8,7 @@ import { runScheduler, type Scheduler } from '../schedule/scheduler.ts';
 import { scheduledBackup } from './backup-jobs.ts';
 import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
+import { tellOfMissed } from './missed.ts';
 import { persistently } from './persistently.ts';
 import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
@@ -67,7 +68,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
       return scheduleHistory(world, within);
     },
     start: run => start(world, run),
-    onMissed: hooks.onMissed,
+    onMissed: missed => void tellOfMissed(world, missed, { signal, onMissed: hooks.onMissed }),
     onError: error => world.log.error({ err: error }, 'the scheduler has trouble, and goes on'),
     ...{ clusterId: hooks.clusterId, runtime: world.runtime, signal, fence: term.fence },
   });

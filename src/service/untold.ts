@@ -6,10 +6,10 @@ import { isDamage } from '../repository/damage.ts';
 import { readManifest } from '../repository/read-manifest.ts';
 import { clockSlackMs } from '../schedule/history.ts';
 import { isOfCluster } from '../schedule/objectives.ts';
+import { entriesSince } from './ledger-since.ts';
 import { record, type World } from './world.ts';
 
 const actor: Actor = { name: 'holdfast', via: 'service' };
-const pageEntries = 100;
 
 /**
  * Tells the ledger of the cluster's sets since then that it does not name: their writer ended between making them visible and telling, or told
@@ -56,19 +56,14 @@ async function countsOf({ repository, keys, log }: World, id: string, signal: Ab
   }
 }
 
-/** Back to the first page on which everything is older: clocks of writers differ. Undefined where an entry on the way is missing or altered. */
-async function namedSince({ ledger, log }: World, since: Date, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+/** Undefined where an entry on the way is missing or altered. */
+async function namedSince(world: World, since: Date, signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
   const named = new Set<string>();
   try {
-    for (let before: number | undefined; before !== 1; ) {
-      const page = await ledger.read({ limit: pageEntries, ...(before !== undefined && { before }) }, { signal });
-      for (const { subject } of page) named.add(subject);
-      if (page.length < pageEntries || page.every(({ at }) => Date.parse(at) < since.getTime())) break;
-      before = page.at(-1)!.seq;
-    }
+    for await (const { subject } of entriesSince(world, since, signal)) named.add(subject);
   } catch (thrown) {
     if (!isDamage(thrown)) throw thrown;
-    log.error({ err: thrown }, 'which sets the ledger was told of cannot be read');
+    world.log.error({ err: thrown }, 'which sets the ledger was told of cannot be read');
     return undefined;
   }
   return named;

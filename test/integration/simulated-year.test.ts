@@ -140,8 +140,10 @@ describe('a year of the default policy', () => {
     const { request } = await life.service.operations.start(asked, caller, { signal: AbortSignal.timeout(10_000) });
     await until('2026-03-10T12:10:00Z');
     upgrade = String((await life.world.operations.get(request.id))?.result?.summary['set']);
-    // Begun again when it is too late for the run of the night.
+    // Begun again when it is too late for the daily run of the night, and not for the monthly.
     await down('2026-04-30T20:00:00Z', '2026-05-01T12:00:00Z');
+    // And once more, while the run of the night is still the newest that was given up.
+    await down('2026-05-01T16:00:00Z', '2026-05-01T18:00:00Z');
     await until('2026-06-01T12:00:00Z');
     await life.service.retention.release(released, 'the audit is over', caller, AbortSignal.timeout(10_000));
     await away('storeAway', '2026-06-10T01:30:00Z', '2026-06-10T05:00:00Z');
@@ -164,12 +166,12 @@ describe('a year of the default policy', () => {
     expect(names).toEqual(expectedFires().sort());
   });
 
-  it('has told of each run that was given up, once', () => {
-    const really = missed.map(({ fire }) => nameOf(fire)).filter(name => !name.startsWith('2026-10-'));
-    expect(really).toEqual(['2025-12-28T02:00 weekly', '2026-05-01T02:00 daily', '2026-05-01T02:00 monthly', '2026-06-20T02:00 daily']);
-    // By the clock that was four weeks ahead.
-    expect(missed.map(({ fire }) => nameOf(fire))).toEqual(expect.arrayContaining(['2026-10-11T02:00 weekly', '2026-10-01T02:00 monthly']));
-    expect(missed).toHaveLength(6);
+  it('has told of each run that was given up, once, whatever restarted meanwhile, and the ledger too', () => {
+    expect(missed.map(({ fire }) => nameOf(fire))).toEqual(['2026-05-01T02:00 daily', '2026-06-20T02:00 daily']);
+    expect(told.filter(({ action }) => action === 'schedule.missed').map(({ subject, details }) => [subject, details['at']])).toEqual([
+      ['platform/daily', '2026-06-20T02:00:00.000Z'],
+      ['platform/daily', '2026-05-01T02:00:00.000Z'],
+    ]);
   });
 
   it('keeps what the tiers promise, what is held and what was asked for, and nothing else', () => {
@@ -216,14 +218,18 @@ function nameOf({ tier, at }: Fire): string {
   return `${new Date(at).toISOString().slice(0, 16)} ${tier}`;
 }
 
-/** By days alone: daily, weekly on Sundays, monthly on the first, and the very first set. */
+/** By days alone: daily, weekly on Sundays, monthly on the first, and the very first set; of a day that was missed what comes seldom is made up for. */
 function expectedFires(): string[] {
   const gone = ['2025-12-25', '2025-12-26', '2025-12-27', '2025-12-28', '2026-05-01', '2026-06-20'];
   const fires = ['2025-10-29T10:00 daily'];
   for (let day = Date.parse('2025-10-30T02:00:00Z'); day < end.getTime(); day += dayMs) {
     const at = new Date(day);
-    if (gone.includes(at.toISOString().slice(0, 10))) continue;
-    const tiers = ['daily', ...(at.getUTCDay() === 0 ? ['weekly'] : []), ...(at.getUTCDate() === 1 ? ['monthly'] : [])];
+    const isGone = gone.includes(at.toISOString().slice(0, 10));
+    const tiers = [
+      ...(isGone ? [] : ['daily']),
+      ...(at.getUTCDay() === 0 ? ['weekly'] : []),
+      ...(at.getUTCDate() === 1 ? ['monthly'] : []),
+    ];
     fires.push(...tiers.map(tier => nameOf({ policy: 'platform', tier, at: at.toISOString() })));
   }
   return fires;

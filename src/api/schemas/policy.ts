@@ -13,7 +13,7 @@ const scheduledTier = z.object({
   timeZone: z.string(),
   scope: z.object({ selection, parts: z.array(z.enum(parts)), locations: z.array(z.string()).exactOptional() }),
   suspend: z.boolean(),
-  startingDeadlineMs: count,
+  startingDeadlineMs: count.exactOptional().describe('absent: 6 h, or half of the time until the next run where that is two days or more'),
   jitterMs: count,
   objectives,
 });
