@@ -8,6 +8,8 @@ export interface UpkeepItem {
   readonly forgotten: number;
   /** The part that was read and found whole: `3/12`. */
   readonly checked?: string;
+  /** The part that should have been read, and was not or is damaged: the next upkeep reads it again. */
+  readonly unread?: string;
   /** `left`: its password is not here. */
   readonly state: 'done' | 'left' | 'failed';
   readonly reason: string;
@@ -19,6 +21,14 @@ export interface UpkeepOutcome {
   readonly items: readonly UpkeepItem[];
   readonly repositories: number;
   readonly notices: readonly string[];
+}
+
+/** What the upkeep before has left to this one. */
+export interface UpkeepBefore {
+  /** When it began. */
+  readonly at: Date;
+  /** Parts that it could not read or found damaged, by repository. */
+  readonly unread: ReadonlyMap<string, string>;
 }
 
 /** An object around volumes that carries our labels. */

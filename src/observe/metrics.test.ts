@@ -7,7 +7,15 @@ const standing: Standing = {
   clusterReachable: true,
   ledgerEntries: 12,
   policies: [{ policy: 'platform', rpo: 3600, rpoObjective: 93_600, rtoObjective: 3600, notProtected: ['volumeData'] }],
-  tiers: [{ policy: 'platform', tier: 'daily', lastSuccess: 1_790_000_000, nextRun: 1_790_080_000, overdue: false }],
+  tiers: [
+    {
+      policy: 'platform',
+      tier: 'daily',
+      newest: { at: 1_790_000_000, objects: 100, bytes: 9_000 },
+      nextRun: 1_790_080_000,
+      overdue: false,
+    },
+  ],
   sets: [
     { tier: 'daily', phase: 'Completed', count: 30, bytes: 3_000 },
     { tier: 'daily', phase: 'PartiallyFailed', count: 1, bytes: 50 },
@@ -46,27 +54,38 @@ describe('metrics', () => {
     expect(values.get('holdfast_operations_running{kind="restore"}')).toBe(0);
     expect(values.get('holdfast_leader')).toBe(1);
 
+    expect(values.get('holdfast_backup_objects{policy="platform",tier="daily"}')).toBe(100);
+    expect(values.get('holdfast_backup_bytes{policy="platform",tier="daily"}')).toBe(9_000);
+
+    metrics.volumes.captured(
+      { policy: 'platform', tier: 'daily' },
+      { claims: 3, snapshotted: 1, moved: 1, notProtected: 1, failed: 1, bytes: 1, addedBytes: 1 },
+    );
+    expect((await scrape(metrics)).get('holdfast_volume_claims{policy="platform",tier="daily",state="failed"}')).toBe(1);
     now = { ...standing, policies: [], tiers: [], leading: false };
     const later = await scrape(metrics);
     expect(later.has('holdfast_rpo_seconds{policy="platform"}')).toBe(false);
+    expect([...later.keys()].filter(name => name.includes('tier="daily"') && !/^holdfast_(sets|store_bytes)/.test(name))).toEqual([]);
     expect(later.get('holdfast_leader')).toBe(0);
   });
 
   it('count what ended', async () => {
     const metrics = createMetrics(() => standing);
-    metrics.backupEnded({ policy: 'platform', tier: 'daily', phase: 'Completed', seconds: 4, objects: 100, bytes: 9_000, problems: 2 });
-    metrics.backupEnded({ policy: 'platform', tier: 'daily', phase: 'Failed', seconds: 4, objects: 0, bytes: 0, problems: 0 });
-    metrics.operationEnded('backup', 'Completed', 4);
-    metrics.operationEnded('restore', 'Completed', 40);
-    metrics.operationEnded('verify', 'Failed', 1);
+    metrics.backupEnded({ policy: 'platform', tier: 'daily', phase: 'Completed', seconds: 4, objects: 100, problems: 2 });
+    metrics.backupEnded({ policy: 'platform', tier: 'daily', phase: 'Failed', seconds: 4, objects: 0, problems: 0 });
+    metrics.operationEnded({ kind: 'backup', phase: 'Completed', seconds: 4 });
+    metrics.operationEnded({ kind: 'restore', phase: 'Completed', seconds: 40 });
+    metrics.operationEnded({ kind: 'restore', phase: 'Completed', seconds: 1, dryRun: true });
+    metrics.operationEnded({ kind: 'verify', phase: 'Failed', seconds: 1, code: 'VERIFY_FAILED' });
+    // The store was away: nobody has seen damage.
+    metrics.operationEnded({ kind: 'verify', phase: 'Failed', seconds: 1, code: 'STORE_UNREACHABLE' });
     metrics.scheduleMissed('platform', 'daily');
     metrics.requestAnswered({ method: 'GET', route: '/api/v1/backups', status: 200, seconds: 0.02 });
     expect((await scrape(metrics)).has('holdfast_verify_last_success_timestamp_seconds')).toBe(false);
-    metrics.operationEnded('verify', 'Completed', 1);
+    metrics.operationEnded({ kind: 'verify', phase: 'Completed', seconds: 1 });
     const values = await scrape(metrics);
     expect(values.get('holdfast_verify_last_success_timestamp_seconds')).toBeGreaterThan(1_700_000_000);
     expect(values.get('holdfast_backup_duration_seconds_count{policy="platform",tier="daily"}')).toBe(1);
-    expect(values.get('holdfast_backup_objects{policy="platform",tier="daily"}')).toBe(100);
     expect(values.get('holdfast_backup_items_total{result="failed"}')).toBe(2);
     expect(values.get('holdfast_operations_total{kind="backup",phase="Completed"}')).toBe(1);
     expect(values.get('holdfast_operations_total{kind="retention",phase="Interrupted"}')).toBe(0);

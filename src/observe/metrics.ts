@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../domain/errors.ts';
 import { type OperationKind, type OperationPhase, operationKinds, operationPhases } from '../domain/operation.ts';
 import type { Part } from '../domain/policy.ts';
 import { createVolumeMetrics, type VolumeMetrics } from './volume-metrics.ts';
@@ -20,8 +21,8 @@ export interface Standing {
   readonly tiers: readonly {
     readonly policy: string;
     readonly tier: string;
-    /** Unix time of the newest complete set. */
-    readonly lastSuccess?: number;
+    /** The newest complete set: when it was begun (Unix time), its objects, and bytes of their JSON. */
+    readonly newest?: { readonly at: number; readonly objects: number; readonly bytes: number };
     /** Unix time. */
     readonly nextRun?: number;
     readonly overdue: boolean;
@@ -36,9 +37,18 @@ export interface BackupMeasure {
   readonly phase: OperationPhase;
   readonly seconds: number;
   readonly objects: number;
-  readonly bytes: number;
   /** Items that could not be captured. */
   readonly problems: number;
+}
+
+export interface OperationMeasure {
+  readonly kind: OperationKind;
+  readonly phase: OperationPhase;
+  readonly seconds: number;
+  /** Why it did not complete. */
+  readonly code?: ErrorCode;
+  /** It was only to say what it would do. */
+  readonly dryRun?: boolean;
 }
 
 /** What is measured. Labels have few values, so that the series stay few. */
@@ -46,7 +56,7 @@ export interface Metrics {
   readonly contentType: string;
   metrics(): Promise<string>;
   backupEnded(measure: BackupMeasure): void;
-  operationEnded(kind: OperationKind, phase: OperationPhase, seconds: number): void;
+  operationEnded(measure: OperationMeasure): void;
   scheduleMissed(policy: string, tier: string): void;
   readonly volumes: VolumeMetrics;
   /** Latency in seconds; `route` as the API describes it. */
@@ -61,14 +71,15 @@ export function createMetrics(standing: () => Standing): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  now(registry, standing);
+  // What is filled at the scrape is collected in the order of registration: the gauges of volumes come after those that fill them.
+  let volumes: VolumeMetrics | undefined;
+  now(registry, standing, { keepOnly: tiers => volumes?.keepOnly(tiers) });
+  volumes = createVolumeMetrics(registry);
 
   const duration = new Histogram({
     ...{ name: 'holdfast_backup_duration_seconds', help: 'How long backups took.', registers },
     ...{ labelNames: ['policy', 'tier'], buckets: jobSeconds },
   });
-  const objects = gauge(registry, 'holdfast_backup_objects', 'Objects in the newest set of a tier.', ['policy', 'tier']);
-  const bytes = gauge(registry, 'holdfast_backup_bytes', 'Bytes of JSON of the newest set of a tier.', ['policy', 'tier']);
   const items = new Counter({
     ...{ name: 'holdfast_backup_items_total', help: 'Objects captured, and kinds or objects that could not be.', registers },
     labelNames: ['result'],
@@ -111,18 +122,17 @@ export function createMetrics(standing: () => Standing): Metrics {
       const { policy, tier } = measure;
       if (measure.phase !== 'Completed' && measure.phase !== 'PartiallyFailed') return;
       duration.observe({ policy, tier }, measure.seconds);
-      objects.set({ policy, tier }, measure.objects);
-      bytes.set({ policy, tier }, measure.bytes);
       items.inc({ result: 'captured' }, measure.objects);
       items.inc({ result: 'failed' }, measure.problems);
     },
-    operationEnded: (kind, phase, seconds) => {
+    operationEnded: ({ kind, phase, seconds, code, dryRun = false }) => {
       ended.inc({ kind, phase });
-      if (kind === 'restore' && phase === 'Completed') restores.observe(seconds);
+      if (kind === 'restore' && phase === 'Completed' && !dryRun) restores.observe(seconds);
       if (kind === 'verify' && phase === 'Completed') verified.setToCurrentTime();
-      if (kind === 'verify' && phase === 'Failed') damaged.inc();
+      // One that could not look has found nothing.
+      if (kind === 'verify' && code === 'VERIFY_FAILED') damaged.inc();
     },
-    volumes: createVolumeMetrics(registry),
+    volumes,
     scheduleMissed: (policy, tier) => missed.inc({ policy, tier }),
     requestAnswered: ({ method, route, status, seconds }) => {
       requests.inc({ method, route, status: String(status) });
@@ -132,7 +142,7 @@ export function createMetrics(standing: () => Standing): Metrics {
 }
 
 /** Gauges that are filled at the scrape. */
-function now(registry: Registry, standing: () => Standing): void {
+function now(registry: Registry, standing: () => Standing, volumes: Pick<VolumeMetrics, 'keepOnly'>): void {
   const perPolicy = (name: string, help: string) => gauge(registry, name, help, ['policy']);
   const perTier = (name: string, help: string) => gauge(registry, name, help, ['policy', 'tier']);
   const rpo = perPolicy('holdfast_rpo_seconds', 'Age of the newest complete set: what would be lost now.');
@@ -141,6 +151,8 @@ function now(registry: Registry, standing: () => Standing): void {
   const rtoObjective = perPolicy('holdfast_rto_objective_seconds', 'How long a restore may take at most.');
   const gaps = gauge(registry, 'holdfast_not_protected', '1 for each part that a policy asks for and no set has.', ['policy', 'part']);
   const success = perTier('holdfast_backup_last_success_timestamp_seconds', 'When the newest complete set was begun.');
+  const objects = perTier('holdfast_backup_objects', 'Objects in the newest complete set of a tier.');
+  const bytes = perTier('holdfast_backup_bytes', 'Bytes of JSON of the newest complete set of a tier.');
   const next = perTier('holdfast_schedule_next_timestamp_seconds', 'When a tier is due next.');
   const overdue = perTier('holdfast_schedule_overdue', '1 while a run has no set an hour after its time.');
   const sets = gauge(registry, 'holdfast_sets', 'Sets in the repository.', ['tier', 'phase']);
@@ -150,7 +162,7 @@ function now(registry: Registry, standing: () => Standing): void {
   const reachable = gauge(registry, 'holdfast_store_reachable', '1 while the location answers.');
   const clusterReachable = gauge(registry, 'holdfast_cluster_reachable', '1 while the API server answers.');
   const ledger = gauge(registry, 'holdfast_ledger_entries', 'Entries of the ledger.');
-  const all = [rpo, rpoObjective, rto, rtoObjective, gaps, success, next, overdue, sets, stored, running];
+  const all = [rpo, rpoObjective, rto, rtoObjective, gaps, success, objects, bytes, next, overdue, sets, stored, running];
 
   const fill = (): void => {
     const at = standing();
@@ -164,13 +176,16 @@ function now(registry: Registry, standing: () => Standing): void {
       for (const part of notProtected) gaps.set({ policy, part }, 1);
     }
     for (const { policy, tier, ...values } of at.tiers) {
-      set(success, { policy, tier }, values.lastSuccess);
+      set(success, { policy, tier }, values.newest?.at);
+      set(objects, { policy, tier }, values.newest?.objects);
+      set(bytes, { policy, tier }, values.newest?.bytes);
       set(next, { policy, tier }, values.nextRun);
       overdue.set({ policy, tier }, values.overdue ? 1 : 0);
     }
-    for (const { tier, phase, count, bytes } of at.sets) {
+    volumes.keepOnly(at.tiers);
+    for (const { tier, phase, count, bytes: size } of at.sets) {
       sets.set({ tier, phase }, count);
-      stored.inc({ tier }, bytes);
+      stored.inc({ tier }, size);
     }
     for (const kind of operationKinds) running.set({ kind }, at.running[kind] ?? 0);
     leader.set(at.leading ? 1 : 0);

@@ -96,6 +96,45 @@ describe('other operations', () => {
     ]);
   });
 
+  it('retention that fails, or cannot delete a set, is told until it can', () => {
+    const error = { ...failure, message: 's1: no space left' };
+    const steps = [
+      operation('retention', 'PartiallyFailed', {}, { summary: { failed: 2 }, error }),
+      operation('retention', 'Interrupted', {}, { error }),
+      operation('retention', 'Failed', {}, { error }),
+      operation('retention', 'Completed'),
+    ].map(operationObservations);
+    expect(steps[0]).toMatchObject([{ occurrence: { what: '2 sets could not be deleted', why: 's1: no space left', hint: 'free space' } }]);
+    expect(told(...steps)).toEqual(['retention.failed began', 'retention.failed recovered']);
+  });
+
+  it('damage of a volume’s repository is told for itself, until an upkeep finds it whole or gone, and other trouble of repositories once', () => {
+    const item = (of: string, code?: string) => ({
+      ...{ repository: `volumes/a/${of}/`, forgotten: 0, reason: code === undefined ? '' : 'bad' },
+      ...(code === undefined ? { state: 'done' } : { state: 'failed', code }),
+    });
+    const upkeep = (...items: readonly object[]) =>
+      operationObservations(
+        operation('retention', 'PartiallyFailed', {}, { summary: { failed: 0, upkeep: { items, repositories: 3, notices: [] } } }),
+      );
+    const [one, two] = ['one', 'two'].map(name => item(name, 'VOLUME_DATA_DAMAGED'));
+    const away = item('three', 'STORE_UNREACHABLE');
+    const unseen = operationObservations(
+      operation('retention', 'Completed', {}, { summary: { upkeep: { items: [], repositories: 0, notices: ['it is away'] } } }),
+    );
+    expect(upkeep(one!).find(({ type }) => type === 'holds')).toMatchObject({
+      occurrence: { event: 'volumes.damaged', subject: 'volumes/a/one/', why: 'bad', hint: expect.stringContaining('restic repair') },
+    });
+    expect(told(upkeep(one!, two!), upkeep(one!, two!, away), unseen, upkeep(item('one'), item('two', 'MOVER_FAILED')), upkeep())).toEqual([
+      'volumes.damaged began',
+      'volumes.damaged began',
+      'volumes.upkeep-failed began',
+      'volumes.damaged recovered',
+      'volumes.damaged recovered',
+      'volumes.upkeep-failed recovered',
+    ]);
+  });
+
   it('retention that may not delete is told until it may', () => {
     const blocked = operation('retention', 'PartiallyFailed', {}, { summary: { blocked: '9 of 12 sets would go' } });
     expect(told(operationObservations(blocked), operationObservations(operation('retention', 'Completed')))).toEqual([

@@ -1,6 +1,7 @@
-import { type HoldfastError, isCode } from '../domain/errors.ts';
-import { isEnded, type Operation } from '../domain/operation.ts';
+import { errorTable, type HoldfastError, isCode } from '../domain/errors.ts';
+import { isEnded, type Operation, type OperationPhase, type OperationResult } from '../domain/operation.ts';
 import type { Fire } from '../domain/policy.ts';
+import type { UpkeepItem, UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import type { MissedFire } from '../schedule/due.ts';
 import type { ObjectiveStatus } from '../schedule/objectives.ts';
 import type { Occurrence } from './notice.ts';
@@ -87,12 +88,57 @@ function verifyObservations({ request, phase, result }: Operation): readonly Obs
 }
 
 function retentionObservations({ phase, result }: Operation): readonly Observation[] {
+  const upkeep = result?.summary['upkeep'] as UpkeepOutcome | undefined;
+  return phase === 'Interrupted'
+    ? []
+    : [...deletionObservations(phase, result), ...(upkeep === undefined ? [] : upkeepObservations(upkeep))];
+}
+
+function deletionObservations(phase: OperationPhase, result: OperationResult | undefined): readonly Observation[] {
   const blocked = textOf(result?.summary['blocked']);
-  if (blocked === undefined) return phase === 'Completed' ? [{ type: 'over', key: 'retention', what: 'retention runs again' }] : [];
-  const hint = 'look at holdfast retention plan; if it is right, run retention with --yes';
+  if (blocked !== undefined) {
+    const hint = 'look at holdfast retention plan; if it is right, run retention with --yes';
+    const occurrence = { event: 'retention.blocked' as const, what: 'retention deleted nothing', why: blocked, hint };
+    return [{ type: 'holds', key: 'retention', occurrence }];
+  }
+  const failed = Number(result?.summary['failed'] ?? 0);
+  const { message: why = '', hint = '' } = result?.error ?? {};
+  if (phase === 'Failed' || failed > 0) {
+    const what = failed === 0 ? 'retention failed' : failed === 1 ? 'a set could not be deleted' : `${failed} sets could not be deleted`;
+    return [{ type: 'holds', key: 'retention-failed', occurrence: { event: 'retention.failed', what, why, hint } }];
+  }
+  const what = 'retention runs again';
+  return ['retention', 'retention-failed'].map(key => ({ type: 'over', key, what }));
+}
+
+/** What is damaged is looked at again by each upkeep, so that one that finds nothing there any more has found it mended, or gone. */
+function upkeepObservations({ items, repositories }: UpkeepOutcome): readonly Observation[] {
+  // Nothing could be looked at.
+  if (repositories === 0) return [];
+  const isDamaged = ({ code }: UpkeepItem): boolean => code === 'VOLUME_DATA_DAMAGED';
+  const notDone = items.filter(({ state }) => state !== 'done').map(({ repository }) => `damage/${repository}`);
+  const damage = items.filter(isDamaged).map(({ repository, reason }): KeyedObservation => {
+    const { hint } = errorTable.VOLUME_DATA_DAMAGED;
+    const occurrence = { event: 'volumes.damaged' as const, subject: repository, what: `${repository} is damaged`, why: reason, hint };
+    return { type: 'holds', key: `damage/${repository}`, occurrence };
+  });
   return [
-    { type: 'holds', key: 'retention', occurrence: { event: 'retention.blocked', what: 'retention deleted nothing', why: blocked, hint } },
+    ...damage,
+    { type: 'only', prefix: 'damage/', keys: notDone, what: 'what was damaged is whole again, or gone' },
+    failedUpkeep(items.filter(item => item.state === 'failed' && !isDamaged(item))),
   ];
+}
+
+function failedUpkeep(failed: readonly UpkeepItem[]): KeyedObservation {
+  const [first] = failed;
+  if (first === undefined) return { type: 'over', key: 'upkeep', what: 'all repositories of volumes can be worked in again' };
+  const what = failed.length === 1 ? `${first.repository} could not be worked in` : `${failed.length} repositories could not be worked in`;
+  const hint = 'see the log of the operation: GET /api/v1/operations?kind=retention';
+  return {
+    type: 'holds',
+    key: 'upkeep',
+    occurrence: { event: 'volumes.upkeep-failed', what, why: `${first.repository}: ${first.reason}`, hint },
+  };
 }
 
 /** All statuses at once: what is not among them any more is over. */

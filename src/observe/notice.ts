@@ -41,6 +41,18 @@ export const noticeKinds = {
     ...{ ...condition, settleMs: 0, group: 'failure', severity: 'warning' },
     meaning: 'more sets would be deleted than one run may delete',
   },
+  'retention.failed': {
+    ...{ ...condition, settleMs: 0, group: 'failure', severity: 'error' },
+    meaning: 'retention could not be run, or a set could not be deleted',
+  },
+  'volumes.damaged': {
+    ...{ ...condition, settleMs: 0, group: 'failure', severity: 'error' },
+    meaning: 'a check found damage in the repository of a volume',
+  },
+  'volumes.upkeep-failed': {
+    ...{ ...condition, settleMs: 0, group: 'failure', severity: 'warning' },
+    meaning: 'repositories of volumes could not be worked in',
+  },
   'config.invalid': {
     ...{ ...condition, settleMs: 0, group: 'failure', severity: 'warning' },
     meaning: 'the changed configuration is refused; the one of before stays in force',

@@ -11,6 +11,8 @@ export type VolumeDoing = 'backup' | 'restore' | 'upkeep';
 export interface VolumeMetrics {
   /** A set of the tier has come into being. */
   captured(tier: { readonly policy: string; readonly tier: string }, counts: VolumeCounts): void;
+  /** Tiers that are configured: of others nothing is told any more. */
+  keepOnly(tiers: readonly { readonly policy: string; readonly tier: string }[]): void;
   failed(doing: VolumeDoing, code: ErrorCode, count: number): void;
   moverBegan(action: MoverAction): void;
   moverEnded(measure: MoverMeasure): void;
@@ -22,6 +24,7 @@ export interface VolumeMetrics {
 
 const moverSeconds = [1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600];
 const actions: readonly MoverAction[] = ['backup', 'restore', 'forget', 'check', 'bind'];
+const claimStates = ['captured', 'not-protected', 'failed'] as const;
 const upkeepStates = ['done', 'left', 'failed'] as const satisfies readonly UpkeepItem['state'][];
 
 export function createVolumeMetrics(registry: Registry): VolumeMetrics {
@@ -57,7 +60,10 @@ export function createVolumeMetrics(registry: Registry): VolumeMetrics {
     running.set({ action }, 0);
     for (const result of moverOutcomes) ended.inc({ action, result }, 0);
   }
+  const told = new Map<string, { readonly policy: string; readonly tier: string }>();
+  const keyOf = ({ policy, tier }: { readonly policy: string; readonly tier: string }): string => `${policy}/${tier}`;
   const standDown = (): void => {
+    told.clear();
     for (const one of [claims, snapshots, bytes, upkept]) one.reset();
     // They would say 1970, and that nothing is left over, before anybody has looked.
     for (const one of [upkeepAt, orphans]) one.remove();
@@ -66,7 +72,17 @@ export function createVolumeMetrics(registry: Registry): VolumeMetrics {
 
   return {
     standDown,
+    keepOnly: tiers => {
+      const known = new Set(tiers.map(keyOf));
+      for (const [key, { policy, tier }] of told) {
+        if (known.has(key)) continue;
+        told.delete(key);
+        for (const state of claimStates) claims.remove({ policy, tier, state });
+        for (const one of [snapshots, bytes]) one.remove({ policy, tier });
+      }
+    },
     captured: (tier, counts) => {
+      told.set(keyOf(tier), tier);
       claims.set({ ...tier, state: 'captured' }, counts.claims - counts.notProtected - counts.failed);
       claims.set({ ...tier, state: 'not-protected' }, counts.notProtected);
       claims.set({ ...tier, state: 'failed' }, counts.failed);

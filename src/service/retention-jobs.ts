@@ -54,7 +54,8 @@ export function retentionJob(
 }
 
 function resultOf({ plan, items, notices }: RetentionOutcome, upkeep: UpkeepOutcome | undefined): WorkResult {
-  const volumes = upkeep?.items ?? [];
+  // What failed is not to be cut off: the next upkeep takes it up by this record.
+  const volumes = (upkeep?.items ?? []).toSorted((a, b) => Number(b.state === 'failed') - Number(a.state === 'failed'));
   const count = (result: string) => items.filter(item => item.result === result).length;
   const failed = items.filter(item => item.result === 'failed');
   const summary = {

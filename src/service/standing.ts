@@ -35,13 +35,19 @@ export function standingOf(
         ? []
         : {
             ...{ policy, tier, overdue: overdueSince !== undefined },
-            ...(lastComplete !== undefined && { lastSuccess: unix(lastComplete.at) }),
+            ...newestOf(world, lastComplete),
             ...(nextRun !== undefined && { nextRun: unix(nextRun) }),
           },
     ),
     sets: countSets(world),
     running: countRunning(world),
   };
+}
+
+function newestOf({ catalog }: Pick<World, 'catalog'>, last: ObjectiveStatus['lastComplete']): Pick<Standing['tiers'][number], 'newest'> {
+  const set = last === undefined ? undefined : catalog.get(last.set);
+  if (set === undefined || set.phase === 'Unreadable') return {};
+  return { newest: { at: unix(set.startedAt), objects: set.objects, bytes: set.bytes } };
 }
 
 function countSets({ catalog }: Pick<World, 'catalog'>): Standing['sets'] {

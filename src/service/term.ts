@@ -6,6 +6,7 @@ import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import type { MissedFire } from '../schedule/due.ts';
 import { runScheduler, type Scheduler } from '../schedule/scheduler.ts';
 import { scheduledBackup } from './backup-jobs.ts';
+import { lastRetention } from './done-before.ts';
 import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
 import { tellOfMissed } from './missed.ts';
@@ -98,6 +99,10 @@ async function carryOut(world: World, job: Prepared) {
 /** Retention by its schedule, and records of operations that are old. */
 async function keepHouse(world: World, signal: AbortSignal): Promise<void> {
   let from = world.runtime.now();
+  // What was due while nobody led is made up for, once.
+  await persistently(world, signal, 'when retention was last run cannot be read', async () => {
+    from = (await lastRetention(world, signal)) ?? from;
+  });
   while (!signal.aborted) {
     const due = nextFire(parseSchedule(world.rules().retentionSchedule), 'UTC', from);
     const now = world.runtime.now();

@@ -10,6 +10,7 @@ import type { Work } from '../operations/job.ts';
 import { recordOf, restoreClaim } from '../restore/volumes/restore-claim.ts';
 import { findOrphans, orphanAgeMs } from '../volumes/orphans.ts';
 import { runUpkeep } from '../volumes/upkeep.ts';
+import { upkeepBefore } from './done-before.ts';
 import { describeIdentity, identityFromRecord, jobWith, withIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
 import { findSet, openContents } from './restore-jobs.ts';
@@ -86,7 +87,8 @@ export async function keepVolumesUp(
     for await (const _ of repository.store.listNames('volumes/', { signal })) {
       const open = volumesIn(term);
       const { trusted } = world.keys;
-      const outcome = await runUpkeep({ ...open, repository, trusted, identities: [], runtime: world.runtime, signal, progress });
+      const before = await upkeepBefore(world, signal);
+      const outcome = await runUpkeep({ ...open, repository, trusted, identities: [], before, runtime: world.runtime, signal, progress });
       if (outcome.items.length > 0) {
         const { items, repositories } = outcome;
         await record(world, { action: 'volumes.upkeep', actor, subject: 'volumes', details: { repositories, items: items.slice(0, 200) } });

@@ -1,14 +1,13 @@
 import type { Readiness } from '../api/service.ts';
 import { asHoldfastError } from '../domain/errors.ts';
 import { isScheduled, type Policy } from '../domain/policy.ts';
-import { everything } from '../domain/selection.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import { type MeasuredRestore, type ObjectiveStatus, objectiveStatuses } from '../schedule/objectives.ts';
+import { measuredRestores } from './measured-restores.ts';
 import type { World } from './world.ts';
 
 /** A catalog that could not be read for this many refreshes is not to be relied on. */
 const missedRefreshes = 3;
-const restoresLookedAt = 20;
 /** A look at all sets comes again after so many times as it took, and no later than after ten looks at what is recent: very many sets cost a look a second. */
 const restAfterLook = 200;
 const mostRefreshes = 10;
@@ -107,18 +106,4 @@ function nextRunOf(policies: readonly Policy[], policy: string, name: string, no
   const tier = policies.find(one => one.name === policy)?.tiers.find(one => one.name === name);
   if (tier === undefined || !isScheduled(tier) || tier.suspend) return undefined;
   return nextFire(parseSchedule(tier.schedule), tier.timeZone, now);
-}
-
-/** What restores took, as their records tell; those of a set on demand are nobody's. */
-async function measuredRestores(world: World, signal: AbortSignal): Promise<MeasuredRestore[]> {
-  const ended = await world.operations.list({ kind: 'restore', phase: 'Completed', limit: restoresLookedAt }, signal);
-  return ended.flatMap(({ request, result }) => {
-    const set = world.catalog.get(request.subject);
-    const durationMs = result?.summary['durationMs'];
-    const options = request.parameters['options'] as { selection?: unknown } | undefined;
-    // A part of a platform comes back sooner than all of it.
-    if (JSON.stringify(options?.selection) !== JSON.stringify(everything)) return [];
-    if (result === undefined || set === undefined || set.phase === 'Unreadable' || typeof durationMs !== 'number') return [];
-    return set.fires.map(({ policy, tier }) => ({ policy, tier, at: result.finishedAt, durationMs }));
-  });
 }

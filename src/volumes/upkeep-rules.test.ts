@@ -51,6 +51,22 @@ describe('the check of a repository', () => {
     }
   });
 
+  it('is made up for, once, when the upkeep before was long ago, as with retention once a week or after downtime', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.integer({ min: 0, max: 40 * 24 }), fc.integer({ min: 0, max: 700 }), (key, hours, day) => {
+        const at = new Date(now.getTime() + day * dayMs);
+        const before = new Date(at.getTime() - hours * 3_600_000);
+        const between = Array.from({ length: Math.floor(at.getTime() / dayMs) - Math.floor(before.getTime() / dayMs) }, (_, i) =>
+          dueCheck(key, new Date(at.getTime() - i * dayMs)),
+        ).filter(part => part !== undefined);
+        expect(dueCheck(key, at, before)).toBe(between[0]);
+        if (hours >= 7 * 24) expect(dueCheck(key, at, before)).toMatch(/\/12$/);
+        // A wrong clock keeps no repository from being read.
+        expect(dueCheck(key, at, new Date(at.getTime() + hours * 3_600_000 + 1))).toBe(dueCheck(key, at));
+      }),
+    );
+  });
+
   it('reads every part in turn', () => {
     const parts = days(7 * checkParts).flatMap(day => dueCheck('volumes/agents/workspace/', day) ?? []);
     expect(new Set(parts).size).toBe(checkParts);

@@ -33,13 +33,16 @@ export function forgettable(present: readonly StoredSnapshot[], named: NamedSnap
 }
 
 /**
- * The part of a repository's data that a check reads on the day of `now`, as `--read-data-subset` takes it; undefined on the six other days of
- * its week. Day and part come from the calendar and the repository's key alone, so that nothing has to be remembered.
+ * The part of a repository's data that a check is to read, as `--read-data-subset` takes it: each repository has a day of its week for it, and
+ * it is due when that day is today, or has come since the upkeep before, however long that is ago. Undefined where none is due. Day and part
+ * come from the calendar and the repository's key alone.
  */
-export function dueCheck(key: string, now: Date): string | undefined {
+export function dueCheck(key: string, now: Date, before?: Date): string | undefined {
   const digest = createHash('sha256').update(key).digest();
-  const day = Math.floor(now.getTime() / dayMs);
-  if ((day + digest.readUInt32BE(0)) % 7 !== 0) return undefined;
-  const week = Math.floor(day / 7);
-  return `${((week + digest.readUInt32BE(4)) % checkParts) + 1}/${checkParts}`;
+  const today = Math.floor(now.getTime() / dayMs);
+  // Days since which it was seen to; a time in the future was written by a clock that was wrong.
+  const seen = before === undefined || before > now ? today - 1 : Math.floor(before.getTime() / dayMs);
+  const day = today - ((today + digest.readUInt32BE(0)) % 7);
+  if (day <= seen) return undefined;
+  return `${((Math.floor(day / 7) + digest.readUInt32BE(4)) % checkParts) + 1}/${checkParts}`;
 }

@@ -3,7 +3,7 @@ import type { Identity } from '../domain/identity.ts';
 import type { MoverRequest } from '../domain/mover.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
-import type { UpkeepItem, UpkeepOutcome } from '../domain/volume-upkeep.ts';
+import type { UpkeepBefore, UpkeepItem, UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import { setFolders } from '../repository/catalog.ts';
 import { claimOfVolumeKey, volumesPrefix } from '../repository/layout.ts';
 import { readManifest } from '../repository/read-manifest.ts';
@@ -21,6 +21,8 @@ export interface UpkeepInput {
   readonly settings: Pick<VolumeSettings, 'namespace' | 'tuning' | 'parallel'>;
   /** For repositories that another cluster made. */
   readonly identities: readonly Identity[];
+  /** Where it is not known, what is due today is read. */
+  readonly before?: UpkeepBefore | undefined;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
   readonly progress: Progress;
@@ -31,7 +33,7 @@ export interface UpkeepInput {
  * each repository is worked in by one at a time. A repository that fails is an item of the outcome, and the others go on.
  */
 export async function runUpkeep(input: UpkeepInput): Promise<UpkeepOutcome> {
-  const { repository, runtime, signal, progress } = input;
+  const { repository, runtime, signal, progress, before } = input;
   const keys = await Array.fromAsync(volumeKeys(repository.store, signal));
   if (keys.length === 0) return { items: [], repositories: 0, notices: [] };
   // Listed before the sets are read: what a set that is written meanwhile names is younger than what may go.
@@ -41,7 +43,8 @@ export async function runUpkeep(input: UpkeepInput): Promise<UpkeepOutcome> {
   const now = runtime.now();
   const work = keys.flatMap(key => {
     const forget = forgettable(present.get(key) ?? [], named, now);
-    const subset = (present.get(key)?.length ?? 0) > forget.length ? dueCheck(key, now) : undefined;
+    const subset =
+      (present.get(key)?.length ?? 0) > forget.length ? (before?.unread.get(key) ?? dueCheck(key, now, before?.at)) : undefined;
     return forget.length === 0 && subset === undefined ? [] : [{ key, forget, subset }];
   });
   const items: UpkeepItem[] = [];
@@ -112,7 +115,7 @@ async function keepUp(input: UpkeepInput, key: string, forget: readonly string[]
   } catch (thrown) {
     signal.throwIfAborted();
     const { code, message } = asHoldfastError(thrown);
-    return { repository: key, forgotten, state: 'failed', reason: message, code };
+    return { repository: key, forgotten, state: 'failed', reason: message, code, ...(subset !== undefined && { unread: subset }) };
   }
 }
 

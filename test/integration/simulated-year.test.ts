@@ -49,6 +49,7 @@ describe('a year of the default policy', () => {
   let held: string;
   let released: string;
   let upgrade: string;
+  let caughtUp: readonly string[];
 
   const begin = async () => {
     life = await beginLife({
@@ -131,6 +132,9 @@ describe('a year of the default policy', () => {
   async function year(): Promise<void> {
     // Down for days, and begun again while the run of the night can still be caught up.
     await down('2025-12-24T12:00:00Z', '2025-12-29T05:00:00Z');
+    await until('2025-12-29T05:10:00Z');
+    const retention = await life.world.operations.list({ kind: 'retention', limit: 3 });
+    caughtUp = retention.map(({ startedAt = '' }) => startedAt.slice(0, 13));
     await until('2026-01-10T12:00:00Z');
     held = await hold('2026-01-07');
     released = await hold('2026-01-08');
@@ -172,6 +176,10 @@ describe('a year of the default policy', () => {
       ['platform/daily', '2026-06-20T02:00:00.000Z'],
       ['platform/daily', '2026-05-01T02:00:00.000Z'],
     ]);
+  });
+
+  it('has made up, once, for the retention that was due while it was down', () => {
+    expect(caughtUp).toEqual(['2025-12-29T05', '2025-12-24T04', '2025-12-23T04']);
   });
 
   it('keeps what the tiers promise, what is held and what was asked for, and nothing else', () => {

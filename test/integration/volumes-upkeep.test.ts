@@ -5,7 +5,7 @@ import { HoldfastError } from '../../src/domain/errors.ts';
 import type { MoverRequest } from '../../src/domain/mover.ts';
 import { noProgress } from '../../src/domain/runtime.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
-import type { UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
+import type { UpkeepBefore, UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
 import { manifestKey } from '../../src/repository/layout.ts';
 import { encodeManifest } from '../../src/repository/manifest.ts';
 import { moverFailureCodes } from '../../src/volumes/mover-pod.ts';
@@ -41,10 +41,10 @@ describe('upkeep of volume data', () => {
     await location?.remove();
   });
 
-  function upkeep(now: Date): Promise<UpkeepOutcome> {
+  function upkeep(now: Date, before?: UpkeepBefore): Promise<UpkeepOutcome> {
     asked = [];
     return runUpkeep({
-      ...{ repository: location.repository, trusted: [location.signingPublicKey], identities: [] },
+      ...{ repository: location.repository, trusted: [location.signingPublicKey], identities: [], before },
       settings: { namespace: 'holdfast', tuning: testTuning, parallel: 1 },
       repositories: { forBackup: () => Promise.reject(new Error('none')), open: async of => ({ key: of, password: mover.password }) },
       movers: {
@@ -119,7 +119,18 @@ describe('upkeep of volume data', () => {
     expect(asked).toEqual([]);
   });
 
-  it('tells a damaged pack', async () => {
+  it('reads what was due since the upkeep before, and again what that could not read', async () => {
+    const quiet = await quietDay(2);
+    const day = (count: number) => new Date(quiet.getTime() - count * dayMs);
+    const { items } = await upkeep(quiet, { at: day(7), unread: new Map() });
+    expect(items).toMatchObject([{ repository: key, checked: expect.stringMatching(/\/12$/), state: 'done' }]);
+    expect((await upkeep(quiet, { at: day(0), unread: new Map() })).items).toEqual([]);
+    const again = await upkeep(quiet, { at: day(0), unread: new Map([[key, '5/12']]) });
+    expect(again.items).toMatchObject([{ repository: key, checked: '5/12' }]);
+    expect(asked).toMatchObject([{ action: 'check', subset: '5/12' }]);
+  });
+
+  it('tells a damaged pack, and what it could not find whole', async () => {
     const packs = join(location.dir, key, 'data');
     const [folder = ''] = (await readdir(packs, { recursive: true })).filter(name => name.includes('/'));
     const pack = join(packs, folder);
@@ -129,5 +140,7 @@ describe('upkeep of volume data', () => {
     await chmod(pack, 0o600);
     await writeFile(pack, bytes);
     expect(await mover.run({ ...mover.common(), action: 'check', subset: '1/1' })).toMatchObject({ ok: false, code: 'repository-damaged' });
+    const { items } = await upkeep(await quietDay(2), { at: new Date(0), unread: new Map([[key, '1/1']]) });
+    expect(items).toMatchObject([{ repository: key, state: 'failed', code: 'VOLUME_DATA_DAMAGED', unread: '1/1' }]);
   });
 });

@@ -32,12 +32,12 @@ async function scraped(): Promise<Metric[]> {
   const metrics = createMetrics(() => ({
     ...{ leading: true, storeReachable: true, clusterReachable: true, ledgerEntries: 1, running: {} },
     policies: [{ policy: 'p', rpo: 1, rpoObjective: 1, rto: 1, rtoObjective: 1, notProtected: ['volumeData'] }],
-    tiers: [{ ...tier, lastSuccess: 1, nextRun: 1, overdue: false }],
+    tiers: [{ ...tier, newest: { at: 1, objects: 1, bytes: 1 }, nextRun: 1, overdue: false }],
     sets: [{ tier: 't', phase: 'Completed', count: 1, bytes: 1 }],
   }));
-  metrics.backupEnded({ ...tier, phase: 'Completed', seconds: 1, objects: 1, bytes: 1, problems: 0 });
-  metrics.operationEnded('restore', 'Completed', 1);
-  metrics.operationEnded('verify', 'Completed', 1);
+  metrics.backupEnded({ ...tier, phase: 'Completed', seconds: 1, objects: 1, problems: 0 });
+  metrics.operationEnded({ kind: 'restore', phase: 'Completed', seconds: 1 });
+  metrics.operationEnded({ kind: 'verify', phase: 'Completed', seconds: 1 });
   metrics.scheduleMissed('p', 't');
   const item = { repository: 'volumes/a/b/', forgotten: 1, state: 'done', reason: '' } as const;
   metrics.volumes.captured(tier, { claims: 3, snapshotted: 1, moved: 1, notProtected: 1, failed: 1, bytes: 1, addedBytes: 1 });
