@@ -14,9 +14,11 @@ export interface ApiLimits {
   readonly slowHandlerMs: number;
   /** Connections at a time, event streams included. */
   readonly connections: number;
-  /** Requests a minute of one user, or of one address that sends no valid token. */
+  /** Requests a minute of one user, whatever the address. */
   readonly requestsPerMinute: number;
   readonly requestsPerSecond: number;
+  /** Requests a minute of one address without a token that is known; so many are looked at at a time, too. */
+  readonly failuresPerMinute: number;
   /** Event streams at a time. Measured: 30 KiB each, 90 KiB behind TLS. */
   readonly streams: number;
   readonly streamsPerUser: number;
@@ -39,6 +41,7 @@ export const defaultLimits: ApiLimits = {
   connections: 4_096,
   requestsPerMinute: 1_200,
   requestsPerSecond: 200,
+  failuresPerMinute: 120,
   streams: 2_000,
   streamsPerUser: 200,
   streamMs: 15 * 60_000,

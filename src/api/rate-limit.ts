@@ -4,8 +4,8 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { ApiLimits } from './limits.ts';
 
 /**
- * Limits what one user may ask, whatever the address, a minute and a second; who is nobody is counted by address. RATE_LIMITED with
- * Retry-After beyond that.
+ * Limits what one user may ask, whatever the address, a minute and a second; comes after authentication, before which auth/strangers.ts counts by
+ * address. RATE_LIMITED with Retry-After beyond that.
  */
 export async function limitRates(app: FastifyInstance, limits: Pick<ApiLimits, 'requestsPerMinute' | 'requestsPerSecond'>) {
   const { requestsPerMinute, requestsPerSecond } = limits;
@@ -24,6 +24,6 @@ export async function limitRates(app: FastifyInstance, limits: Pick<ApiLimits, '
   };
 }
 
-function keyOf({ principal, ip }: FastifyRequest): string {
-  return principal === null ? `address ${ip}` : `user ${principal.name}`;
+function keyOf({ principal }: FastifyRequest): string {
+  return principal?.name ?? '';
 }

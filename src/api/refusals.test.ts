@@ -1,19 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import { manualTime } from '../../test/helpers/manual-time.ts';
 import { createRefusals } from './refusals.ts';
 import type { Refusal } from './service.ts';
 
 function ledger() {
   const told: Refusal[] = [];
-  let at = Date.parse('2026-11-23T00:00:00Z');
-  const refusals = createRefusals(refusal => told.push(refusal), { now: () => new Date(at) });
+  const time = manualTime();
+  const refusals = createRefusals(refusal => told.push(refusal), time);
   const tell = (name: string, request = 'GET /') => refusals.tell({ name, via: 'api' }, request, 'REQUEST_FORBIDDEN', 'no role');
-  return { told, refusals, tell, pass: (ms: number) => (at += ms) };
+  return { told, refusals, tell, pass: time.advance, sleeping: time.sleeping };
 }
+const sum = (told: readonly Refusal[]) => told.reduce((all, { count }) => all + count, 0);
 
 describe('refusals', () => {
-  it('are told at once, and repetitions as a count with the next after a minute', () => {
+  it('are told at once, and repetitions as a count when the minute is over, whether or not another one comes', async () => {
     const { told, tell, pass } = ledger();
-    for (let i = 0; i < 5; i++) tell('eve');
+    for (let i = 0; i < 10_000; i++) tell('eve');
     tell('eve', 'POST /');
     tell('bob');
     expect(told.map(({ actor, count }) => [actor.name, count])).toEqual([
@@ -21,17 +23,27 @@ describe('refusals', () => {
       ['eve', 1],
       ['bob', 1],
     ]);
-    pass(60_000);
+    await pass(60_000);
+    expect(told.slice(3)).toMatchObject([{ actor: { name: 'eve' }, request: 'GET /', count: 9_999 }]);
     tell('eve');
-    expect(told.at(-1)).toMatchObject({ actor: { name: 'eve' }, count: 5 });
+    tell('eve');
+    await pass(60_000);
+    expect(told.slice(4)).toMatchObject([{ count: 1 }, { count: 1 }]);
   });
 
-  it('of ever new names cannot fill the ledger, and none is forgotten', () => {
-    const { told, tell, refusals } = ledger();
+  it('of ever new names cannot fill the ledger, and none is forgotten', async () => {
+    const { told, tell, pass } = ledger();
     for (let i = 0; i < 5_000; i++) tell(`name-${i}`);
     expect(told).toHaveLength(100);
-    refusals.flush();
-    expect(told.reduce((sum, { count }) => sum + count, 0)).toBe(5_000);
+    await pass(60_000);
     expect(told.at(-1)).toMatchObject({ actor: { name: 'several' }, count: 4_900 });
+    expect(sum(told)).toBe(5_000);
+  });
+
+  it('are told to the last when the service ends, and nothing waits any more', () => {
+    const { told, tell, refusals, sleeping } = ledger();
+    for (let i = 0; i < 5; i++) tell('eve');
+    refusals.close();
+    expect([sum(told), sleeping()]).toEqual([5, []]);
   });
 });

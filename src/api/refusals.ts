@@ -4,12 +4,12 @@ import type { Refusal } from './service.ts';
 
 /**
  * Passes refusals on to the ledger, which must not grow with every repetition: the first of its kind at once, further ones of the same minute
- * as a count with the next.
+ * as a count when that is over, or with the next.
  */
 export interface Refusals {
   tell(actor: Actor, request: string, code: Refusal['code'], reason: string): void;
-  /** Passes on what is only counted yet. */
-  flush(): void;
+  /** Passes on what is only counted yet; nothing is counted any more. */
+  close(): void;
 }
 
 const quietMs = 60_000;
@@ -23,7 +23,9 @@ interface Repeated {
   uncounted: number;
 }
 
-export function createRefusals(report: (refusal: Refusal) => void, { now }: Pick<Runtime, 'now'>): Refusals {
+export function createRefusals(report: (refusal: Refusal) => void, { now, sleep }: Pick<Runtime, 'now' | 'sleep'>): Refusals {
+  const closed = new AbortController();
+  let isWaiting = false;
   const repeated = new Map<string, Repeated>();
   const beyond: Repeated = {
     since: 0,
@@ -34,6 +36,22 @@ export function createRefusals(report: (refusal: Refusal) => void, { now }: Pick
   const release = (entry: Repeated): void => {
     if (entry.uncounted > 0) report({ ...entry.last, count: entry.uncounted });
     entry.uncounted = 0;
+  };
+  const flush = (): void => {
+    for (const entry of repeated.values()) release(entry);
+    release(beyond);
+  };
+  /** Who has stopped trying sends no next one to count with. */
+  const flushLater = (): void => {
+    if (isWaiting || closed.signal.aborted) return;
+    isWaiting = true;
+    sleep(quietMs, closed.signal).then(
+      () => {
+        isWaiting = false;
+        flush();
+      },
+      () => {},
+    );
   };
   return {
     tell: (actor, request, code, reason) => {
@@ -47,12 +65,14 @@ export function createRefusals(report: (refusal: Refusal) => void, { now }: Pick
       const last = { actor, request, code, reason };
       if (known !== undefined && at >= known.since && at - known.since < quietMs) {
         known.uncounted += 1;
+        flushLater();
         return;
       }
       const count = (known?.uncounted ?? 0) + 1;
       repeated.delete(key);
       if (window.told >= mostPerQuiet) {
         beyond.uncounted += count;
+        flushLater();
         return;
       }
       window.told += 1;
@@ -66,9 +86,9 @@ export function createRefusals(report: (refusal: Refusal) => void, { now }: Pick
       }
       report({ ...last, count });
     },
-    flush: () => {
-      for (const entry of repeated.values()) release(entry);
-      release(beyond);
+    close: () => {
+      closed.abort();
+      flush();
     },
   };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { apiOptions, as, withApi } from '../../test/helpers/api-context.ts';
+import { apiOptions, as, knownTokens, withApi } from '../../test/helpers/api-context.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { createLogger } from '../observe/logger.ts';
+import type { Authenticator } from './auth/authenticator.ts';
 import { allEndpoints } from './methods.ts';
 import { createApiServer } from './server.ts';
 
@@ -191,7 +192,33 @@ describe('probes', () => {
 describe('limits', () => {
   const limited = withApi(() => ({ limits: { requestsPerMinute: 3 } }));
 
-  it('count requests by user, strangers by address, and say when to come back', async () => {
+  it('count strangers by address before anybody is asked about their tokens, and keep nobody out whose token is known', async () => {
+    const asked: string[] = [];
+    const authenticator: Authenticator = {
+      authenticate: (token, signal) => {
+        asked.push(token);
+        return knownTokens.authenticate(token, signal);
+      },
+    };
+    const { app, close } = await createApiServer({ ...apiOptions({ authenticator }), limits: { failuresPerMinute: 5 } });
+    const send = async (token: string, remoteAddress = '10.0.0.9') =>
+      app.inject({ url: '/api/v1/policies', remoteAddress, headers: { authorization: `Bearer ${token}` } });
+    expect((await send('token-of-viewer')).statusCode).toBe(200);
+    const flood = await Promise.all(Array.from({ length: 300 }, (_, i) => send(`random-${i}`)));
+    const count = (status: number) => flood.filter(({ statusCode }) => statusCode === status).length;
+    expect([count(401), count(429)]).toEqual([5, 295]);
+    expect(asked).toHaveLength(6);
+    const refused = await send('another');
+    expect([refused.statusCode, refused.json().code]).toEqual([429, 'RATE_LIMITED']);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await app.inject({ url: '/api/v1/policies', remoteAddress: '10.0.0.9' })).statusCode).toBe(429);
+    // From the same address, as behind a proxy, and from another one.
+    expect((await send('token-of-viewer')).statusCode).toBe(200);
+    expect((await send('another', '10.0.0.10')).statusCode).toBe(401);
+    await close();
+  });
+
+  it('count requests by user, and say when to come back', async () => {
     const statuses = [];
     for (let i = 0; i < 4; i++) statuses.push((await limited().ask('viewer', 'GET', 'policies')).status);
     expect(statuses).toEqual([200, 200, 200, 429]);

@@ -4,6 +4,7 @@ import { answerProblems, connectionProblem, frameworkProblem } from './answer-pr
 import type { Authenticator } from './auth/authenticator.ts';
 import type { Authorizer } from './auth/authorizer.ts';
 import { authenticateRequests, authorizeRequests } from './auth/guard.ts';
+import { createStrangers } from './auth/strangers.ts';
 import { apiPrefix } from './endpoints.ts';
 import { createEventHub, type EventHub } from './events/hub.ts';
 import { healthRoutes } from './health.ts';
@@ -78,7 +79,7 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
     close: async () => {
       unsubscribe();
       hub.close();
-      refusals.flush();
+      refusals.close();
       await app.close();
     },
   };
@@ -122,11 +123,13 @@ interface Parts extends Omit<ApiOptions, 'limits'> {
   readonly refusals: Refusals;
 }
 
-/** Who calls, how often, whether they may: in this order, before a body is read. */
-async function resourceRoutes(app: FastifyInstance, { service, authenticator, authorizer, refusals, limits, hub }: Parts): Promise<void> {
-  authenticateRequests(app, { authenticator, authorizer, refusals });
+/** Whether an address may try, who calls, how often, whether they may: in this order, before a body is read. */
+async function resourceRoutes(app: FastifyInstance, parts: Parts): Promise<void> {
+  const { service, authenticator, authorizer, refusals, limits, hub, runtime } = parts;
+  const strangers = createStrangers(limits.failuresPerMinute, runtime);
+  authenticateRequests(app, { authenticator, authorizer, refusals, strangers });
   app.addHook('onRequest', await limitRates(app, limits));
-  authorizeRequests(app, { authenticator, authorizer, refusals });
+  authorizeRequests(app, { authorizer });
   const api: Api = { app, service, authorizer, limits };
   backupRoutes(api);
   restoreRoutes(api);

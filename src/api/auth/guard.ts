@@ -4,8 +4,9 @@ import type { Endpoint } from '../endpoint.ts';
 import { InvalidRequest } from '../problem.ts';
 import type { Refusals } from '../refusals.ts';
 import type { Caller } from '../service.ts';
-import type { Authenticator, Principal } from './authenticator.ts';
+import type { Authenticator, Principal, Verdict } from './authenticator.ts';
 import type { Authorizer } from './authorizer.ts';
+import type { Strangers } from './strangers.ts';
 
 /** By this header a request restricts itself to namespaces: `team-a,team-b`. */
 export const namespacesHeader = 'holdfast-namespaces';
@@ -20,6 +21,7 @@ export interface GuardOptions {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly refusals: Refusals;
+  readonly strangers: Strangers;
 }
 
 /** A principal, for the requests that are made with its token. */
@@ -29,11 +31,31 @@ declare module 'fastify' {
   }
 }
 
-/** Finds out who calls, before anything else of a request is looked at. REQUEST_UNAUTHENTICATED, AUTHENTICATOR_UNAVAILABLE. */
-export function authenticateRequests(app: FastifyInstance, { authenticator, refusals }: GuardOptions): void {
+/**
+ * Finds out who calls, before anything else of a request is looked at. REQUEST_UNAUTHENTICATED, AUTHENTICATOR_UNAVAILABLE, and RATE_LIMITED with
+ * Retry-After for an address that failed too often.
+ */
+export function authenticateRequests(app: FastifyInstance, { authenticator, refusals, strangers }: GuardOptions): void {
+  const authenticate = async (token: string | undefined, { ip, signal }: FastifyRequest) => {
+    const end = strangers.attempt(ip, token);
+    let verdict: Verdict | undefined;
+    let outcome: Parameters<typeof end>[0] = 'unknown';
+    try {
+      verdict = token === undefined ? undefined : await authenticator.authenticate(token, signal);
+      outcome = verdict !== undefined && 'principal' in verdict ? 'good' : 'bad';
+      return verdict;
+    } finally {
+      end(outcome);
+    }
+  };
   app.addHook('onRequest', async (request, reply) => {
     const token = bearerToken(request);
-    const verdict = token === undefined ? undefined : await authenticator.authenticate(token, request.signal);
+    const waitMs = strangers.refused(request.ip, token);
+    if (waitMs !== undefined) {
+      reply.header('retry-after', Math.max(1, Math.ceil(waitMs / 1000)));
+      throw new HoldfastError('RATE_LIMITED', 'too many requests from this address had no token that is known here');
+    }
+    const verdict = await authenticate(token, request);
     if (verdict !== undefined && 'principal' in verdict) {
       request.principal = verdict.principal;
       return;
@@ -46,7 +68,7 @@ export function authenticateRequests(app: FastifyInstance, { authenticator, refu
 }
 
 /** Finds out what the caller may do; comes after the rate limit. REQUEST_FORBIDDEN, CLUSTER_ codes. */
-export function authorizeRequests(app: FastifyInstance, { authorizer }: GuardOptions): void {
+export function authorizeRequests(app: FastifyInstance, { authorizer }: Pick<GuardOptions, 'authorizer'>): void {
   app.addHook('onRequest', async request => {
     const { principal } = request;
     const { endpoint } = request.routeOptions.config;

@@ -44,7 +44,7 @@ export interface TokenReviewOptions {
 
 const cacheMs = 10_000;
 const mostCached = 10_000;
-/** Strangers with ever new tokens must not keep the API server busy. */
+/** Strangers with ever new tokens must not keep the API server busy; of one address no more wait than auth/strangers.ts lets through. */
 const reviewsAtOnce = 10;
 const mostWaiting = 200;
 const timeoutMs = 10_000;
