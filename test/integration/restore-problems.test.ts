@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import { HoldfastError } from '../../src/domain/errors.ts';
 import { problemLimit } from '../../src/domain/restore-plan.ts';
 import { openSet } from '../../src/repository/set-reader.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
@@ -42,5 +43,61 @@ describe('a restore with more problems than it names', () => {
     expect(outcome.problems).toHaveLength(problemLimit);
     // Among the warnings is one of the namespace, which is not in the set.
     expect(outcome.problemsOmitted).toBe(3);
+  });
+});
+
+describe('a restore of a definition and an object of it', () => {
+  const group = 'example.com';
+  const definition: TestObject = {
+    ref: { group: 'apiextensions.k8s.io', version: 'v1', resource: 'customresourcedefinitions', namespace: '', name: `gadgets.${group}` },
+    json: JSON.stringify({
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: `gadgets.${group}`, uid: 'uid-of-definition' },
+      spec: {
+        group,
+        scope: 'Cluster',
+        names: { kind: 'Gadget', plural: 'gadgets', singular: 'gadget' },
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+      },
+    }),
+  };
+  const gadget: TestObject = {
+    ref: { group, version: 'v1', resource: 'gadgets', namespace: '', name: 'one' },
+    json: JSON.stringify({ apiVersion: `${group}/v1`, kind: 'Gadget', metadata: { name: 'one', uid: 'uid-of-one' } }),
+  };
+
+  it('waits until objects of it are answered, which a busy API server does long after it says so', async () => {
+    const [cluster, made] = await Promise.all([
+      startCluster({ name: 'restore-late', controllers: false, unsafeNoFsync: true }),
+      makeRepository(),
+    ]);
+    try {
+      const { manifest } = await writeSet(made.repository, made.keys, { objects: [definition, gadget] });
+      const set = await openSet(made.repository, manifest.id, { identities: [made.keys.identity] });
+      const api = await connect(cluster);
+      let unanswered = 25;
+      const late = <Args extends readonly [{ readonly resource: string }, ...unknown[]], Answer>(
+        call: (...args: Args) => Promise<Answer>,
+      ) => {
+        return async (...args: Args): Promise<Answer> => {
+          if (args[0].resource === 'gadgets' && unanswered-- > 0) throw new HoldfastError('CLUSTER_NOT_FOUND', '404 page not found');
+          return call(...args);
+        };
+      };
+      const outcome = await restore(set, {
+        ...api,
+        list: late(api.list),
+        get: late(api.get),
+        create: late(api.create),
+        patch: late(api.patch),
+      });
+      await api.close();
+      expect(outcome.problems).toEqual([]);
+      expect(outcome).toMatchObject({ phase: 'Completed', totals: { create: 2 } });
+    } finally {
+      await cluster.destroy();
+      await made.remove();
+    }
   });
 });
