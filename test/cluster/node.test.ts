@@ -164,7 +164,7 @@ describeOnNode('a node', cluster => {
   });
 
   test('keeps its containers while its kubelet is gone, and commands reach them when it is back', async () => {
-    await startPod(cluster(), { name: 'runs-on', command: 'while :; do date +%s%N > /tmp/now; done' });
+    await startPod(cluster(), { name: 'runs-on', command: 'while :; do date +%s%N > /tmp/now; usleep 50000; done' });
     await cluster().node.stopKubelet();
     await expect(exec(cluster(), { name: 'runs-on' }, ['cat', '/tmp/now'])).rejects.toThrow();
     await cluster().node.startKubelet();
