@@ -22,20 +22,27 @@ const configMap: KubeObject = {
 /** The controller's words when it has seen what is there and begins to work. */
 const cachesFilled = 'Started workflow garbage collection';
 
+export type ArgoDefinitions = 'full' | 'minimal';
+
 /** A running workflow controller. */
 export interface Argo {
   stop(): Promise<void>;
 }
 
 export interface ArgoOptions {
+  /**
+   * Argo’s definitions with their schemas, which take an API server ten seconds of the processor, or, as Argo’s own installation has them, without.
+   * Full unless told.
+   */
+  readonly definitions?: ArgoDefinitions;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress | undefined;
 }
 
-/** Creates Argo's definitions, with their full schemas, as far as the cluster does not have them, and waits until they are served. */
-export async function installArgoDefinitions(cluster: TestCluster): Promise<void> {
+/** Creates Argo's definitions as far as the cluster does not have them, and waits until they are served. */
+async function installArgoDefinitions(cluster: TestCluster, which: ArgoDefinitions): Promise<void> {
   const module = await goModuleDir('github.com/argoproj/argo-workflows/v3');
-  await installDefinitions(cluster, await definitionsIn(join(module, 'manifests', 'base', 'crds', 'full')));
+  await installDefinitions(cluster, await definitionsIn(join(module, 'manifests', 'base', 'crds', which)));
 }
 
 /**
@@ -44,7 +51,7 @@ export async function installArgoDefinitions(cluster: TestCluster): Promise<void
  */
 export async function startArgo(cluster: TestCluster, options: ArgoOptions = {}): Promise<Argo> {
   const command = await binary('workflow-controller', options.onProgress);
-  await installArgoDefinitions(cluster);
+  await installArgoDefinitions(cluster, options.definitions ?? 'full');
   await createIfMissing(cluster, '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   await createIfMissing(cluster, `/api/v1/namespaces/${namespace}/configmaps`, configMap);
   const kubeconfig = join(cluster.dir, 'workflow-controller.kubeconfig');

@@ -36,8 +36,8 @@ export interface ClusterOptions {
   readonly name?: string;
   /** Run the kube-controller-manager; default true. */
   readonly controllers?: boolean;
-  /** Argo Workflows: its definitions, configuration and controller; default false. */
-  readonly argo?: boolean;
+  /** Argo Workflows: its definitions, configuration and controller; default false. With full schemas, unless `minimal`. */
+  readonly argo?: boolean | 'minimal';
   /** A node that runs pods, with storage that takes snapshots; default false. Throws where `nodeSupport` says that none can run. */
   readonly node?: boolean;
   /** Further flags of the API server. */
@@ -58,7 +58,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   const cluster = (await takeExistingCluster(options)) ?? (await startK3sCluster(options)) ?? (await startNativeCluster(options));
   if (!options.argo) return cluster;
   try {
-    return withArgo(cluster, await startArgo(cluster, { signal: options.signal, onProgress: options.onProgress }));
+    const definitions = options.argo === 'minimal' ? 'minimal' : 'full';
+    return withArgo(cluster, await startArgo(cluster, { definitions, signal: options.signal, onProgress: options.onProgress }));
   } catch (thrown) {
     await cluster.destroy();
     throw thrown;
