@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
+import { ownPod } from '../config/environment.ts';
 import type { Config } from '../config/load.ts';
 import { type VolumeAccess, volumeConfig } from '../config/volumes.ts';
 import { HoldfastError } from '../domain/errors.ts';
@@ -38,6 +39,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
     { settings, access },
     { createObjects },
     { createMovers },
+    { ownImage },
     { createVolumeRepositories },
     { createFrozenPods },
     { createScaledWorkloads },
@@ -47,6 +49,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
     volumeConfig(config),
     import('../volumes/objects.ts'),
     import('../volumes/movers.ts'),
+    import('../volumes/own-image.ts'),
     import('../volumes/repositories.ts'),
     import('../volumes/frozen-pods.ts'),
     import('../volumes/scaled-workloads.ts'),
@@ -54,6 +57,7 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
     import('../cluster/lease.ts'),
   ]);
   const pods = await openPods(config, runtime);
+  const pod = await ownPod(config.environment);
   const issuerFor = await accessIssuer(config, access, settings.namespace);
   const monotonic = () => performance.now();
   return {
@@ -65,7 +69,10 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
       const common = { objects, pods, settings, installation, runtime, monotonic, lease, onWarning };
       const issuer = issuerFor(objects);
       const isMade = async (key: string, signal: AbortSignal) => (await store.head(`${key}config`, { signal })) !== undefined;
-      const movers = createMovers({ ...common, isMade, access: issuer, ...(observer !== undefined && { observer }) });
+      const movers = createMovers({
+        ...{ ...common, isMade, access: issuer, ownImage: ownImage(objects, pod) },
+        ...(observer !== undefined && { observer }),
+      });
       const repositories = createVolumeRepositories({ objects, store, repositoryId, recipients, namespace, runtime });
       const frozen = createFrozenPods(common);
       return {

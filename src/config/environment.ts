@@ -25,6 +25,13 @@ export function cacheDirectory({ variables, home }: Environment): string | undef
   return existsSync(base) ? join(base, 'holdfast', 'compiled') : undefined;
 }
 
+/** The pod that this process runs in: `POD_NAME`, else its host’s name, which is the pod’s. Undefined outside of pods. */
+export async function ownPod(environment: Environment): Promise<{ readonly namespace: string; readonly name: string } | undefined> {
+  const { POD_NAME: named = '', HOSTNAME: host = '' } = environment.variables;
+  const [namespace, name] = [await ownNamespace(environment), named || host];
+  return namespace === undefined || name === '' ? undefined : { namespace, name };
+}
+
 /** The namespace of the pod that this process runs in: `POD_NAMESPACE`, else that of its service account. Undefined outside of pods. */
 export async function ownNamespace({ variables }: Environment): Promise<string | undefined> {
   const { POD_NAMESPACE: named = '' } = variables;

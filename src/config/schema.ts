@@ -116,7 +116,6 @@ export const defaults = {
   volumes: {
     capture: 'none',
     mover: {
-      image: 'holdfast',
       imagePullPolicy: 'IfNotPresent',
       resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '2Gi' } },
       timeout: '6h',

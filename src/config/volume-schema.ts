@@ -15,7 +15,7 @@ const quantities = (what: string) =>
 const mover = z
   .strictObject(
     {
-      image: text.describe('Image with Holdfast and restic.'),
+      image: text.describe('Image with Holdfast and restic; that of the pod which Holdfast runs in unless told.'),
       imagePullPolicy: oneOf(['Always', 'IfNotPresent', 'Never']).describe('When nodes pull it.'),
       resources: z
         .strictObject(

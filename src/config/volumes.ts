@@ -49,7 +49,7 @@ export async function volumeConfig({ settings, environment }: Config): Promise<V
     settings: {
       namespace: given.namespace ?? (await ownNamespace(environment)) ?? elsewhere,
       mover: {
-        image: filled(mover.image),
+        ...(mover.image !== undefined && { image: mover.image }),
         imagePullPolicy: filled(mover.imagePullPolicy),
         resources: { ...(requests !== undefined && { requests }), ...(limits !== undefined && { limits }) },
         nodeSelector: mover.nodeSelector ?? {},

@@ -3,8 +3,8 @@ import type { ResticTuning } from './mover.ts';
 
 /** The pod of a mover, as the configuration wants it. */
 export interface MoverPod {
-  /** Image with Holdfast and restic. */
-  readonly image: string;
+  /** Image with Holdfast and restic; that of the pod which the service runs in unless told. */
+  readonly image?: string;
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   /** As a container has it: `{"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}`. */
   readonly resources: { readonly requests?: Readonly<Record<string, string>>; readonly limits?: Readonly<Record<string, string>> };

@@ -13,7 +13,7 @@ export interface JobOptions {
   readonly installation?: string | undefined;
   readonly task: MoverTask;
   readonly request: MoverRequest;
-  readonly pod: MoverPod;
+  readonly pod: MoverPod & { readonly image: string };
   /** Of who runs movers, and a number of theirs: no two of the same slot are on one node. */
   readonly slot: string;
   /** Nodes that it had better not run on. */

@@ -29,6 +29,8 @@ export interface MoversOptions {
   /** A Lease of the service's namespace. */
   readonly lease: (name: string) => Lease;
   readonly settings: Pick<VolumeSettings, 'namespace' | 'mover' | 'parallel' | 'parallelPerNode'>;
+  /** For settings that name no image. */
+  readonly ownImage?: (signal: AbortSignal) => Promise<string>;
   readonly runtime: Runtime;
   readonly monotonic: () => number;
   /** Of what could not be removed, and is left to the cluster or to the next run. */
@@ -126,6 +128,7 @@ async function attempts(context: Context, task: MoverTask, run: RunOptions, slot
 
 async function attempt(context: Context, task: MoverTask, run: RunOptions, slot: Slot, avoid: readonly string[]) {
   const { objects, settings, startMs, runtime } = context;
+  const image = await imageFor(context, run.signal);
   const name = `holdfast-mover-${Buffer.from(runtime.random(5)).toString('hex')}`;
   const seconds = Math.ceil((settings.mover.timeoutMs + startMs) / 1000);
   const access = await accessFor(context, task, seconds, run.signal);
@@ -137,7 +140,7 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
     avoid,
     startMs,
     slot: `${context.process}-${slot.number}`,
-    pod: settings.mover,
+    pod: { ...settings.mover, image },
     request: task.request(access),
   };
   const secret = task.repository === undefined ? undefined : (uid: string) => moverSecret(job, uid, access);
@@ -157,6 +160,12 @@ async function attempt(context: Context, task: MoverTask, run: RunOptions, slot:
       removeMover(objects, { namespace: task.namespace, name, podEnded }, bound),
     );
   }
+}
+
+async function imageFor({ settings, ownImage }: Context, signal: AbortSignal): Promise<string> {
+  const image = settings.mover.image ?? (await ownImage?.(signal));
+  if (image === undefined) throw new HoldfastError('CONFIG_INVALID', 'volumes.mover.image names no image');
+  return image;
 }
 
 /**

@@ -13,7 +13,7 @@ import { testRuntime } from './runtime.ts';
 
 export const { signal: never } = new AbortController();
 
-export const testMover: MoverPod = {
+export const testMover: MoverPod & { readonly image: string } = {
   ...{ image: 'localhost/holdfast:test', imagePullPolicy: 'Never', nodeSelector: {}, timeoutMs: 60_000 },
   resources: { requests: { memory: '64Mi' }, limits: { memory: '512Mi' } },
 };

@@ -23,7 +23,6 @@ await writeFile(join(dir, 'audit.yaml'), auditPolicy(account));
 
 /** Rights that the API server’s log does not tell of here, and what uses them. */
 const explained: Readonly<Record<string, string>> = {
-  'ClusterRole holdfast-volumes: get pods': 'a pod that a killed run has left frozen is looked at: volumes-frozen.test.ts',
   'ClusterRole holdfast-volume-hooks: create pods/exec': 'asked for within the get that a WebSocket begins with; the log has the get',
 };
 

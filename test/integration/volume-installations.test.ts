@@ -24,7 +24,7 @@ import { withCluster } from '../cluster/with-cluster.ts';
 import { connectTo } from '../contract/cluster-api-kinds.ts';
 import { makeRepository, type TestRepository } from '../contract/repository-fixture.ts';
 import { testRuntime } from '../helpers/runtime.ts';
-import { makeNamespace, nameOf, never, testVolumeSettings } from '../helpers/volumes.ts';
+import { makeNamespace, nameOf, never, testMover, testVolumeSettings } from '../helpers/volumes.ts';
 
 const claim = { namespace: 'agents', claim: 'workspace' };
 const repository = { key: 'volumes/agents/workspace/', password: 'p' };
@@ -138,7 +138,7 @@ describe('beside another installation', () => {
         task,
         installation,
         request: task.request({} as never),
-        pod: testVolumeSettings.mover,
+        pod: testMover,
         slot: name,
         avoid: [],
         startMs: 1,
