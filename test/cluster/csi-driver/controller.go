@@ -193,11 +193,7 @@ func (c *controller) CreateSnapshot(ctx context.Context, request *csi.CreateSnap
 		return nil, status.Errorf(codes.NotFound, "volume %s: %v", request.SourceVolumeId, err)
 	}
 	taken := time.Now()
-	ready := taken.Add(readyAfter(ctx))
-	if ready.Before(taken) {
-		ready = taken.AddDate(100, 0, 0)
-	}
-	made := &snapshot{Id: id, Name: request.Name, Source: source.Id, Size: source.Capacity, shape: source.shape, Taken: taken, ReadyAt: ready}
+	made := &snapshot{Id: id, Name: request.Name, Source: source.Id, Size: source.Capacity, shape: source.shape, Taken: taken, ReadyAt: readyAt(ctx, taken)}
 	if err := c.store.createSnapshot(made); err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
@@ -206,11 +202,12 @@ func (c *controller) CreateSnapshot(ctx context.Context, request *csi.CreateSnap
 
 func describeSnapshot(known *snapshot) *csi.Snapshot {
 	return &csi.Snapshot{
-		SnapshotId:     known.Id,
-		SourceVolumeId: known.Source,
-		SizeBytes:      known.Size,
-		CreationTime:   timestamppb.New(known.Taken),
-		ReadyToUse:     !time.Now().Before(known.ReadyAt),
+		SnapshotId:      known.Id,
+		SourceVolumeId:  known.Source,
+		SizeBytes:       known.Size,
+		CreationTime:    timestamppb.New(known.Taken),
+		ReadyToUse:      !time.Now().Before(known.ReadyAt),
+		GroupSnapshotId: known.Group,
 	}
 }
 

@@ -28,7 +28,7 @@ type fault struct {
 	Match string `json:"match"`
 	// Times ends the fault after so many calls; 0 is without end.
 	Times int64 `json:"times"`
-	// ReadyAfterMs lets a snapshot become ready so long after it was taken; below 0 never. Of CreateSnapshot only.
+	// ReadyAfterMs lets a snapshot become ready so long after it was taken; below 0 never. Of CreateSnapshot and CreateVolumeGroupSnapshot only.
 	ReadyAfterMs int64 `json:"readyAfterMs"`
 }
 
@@ -61,10 +61,13 @@ func (t *faultTable) take(method string, request any) fault {
 
 type faultKey struct{}
 
-// readyAfter is how long the snapshot that the call takes shall not be ready; below 0 for ever.
-func readyAfter(ctx context.Context) time.Duration {
-	taken, _ := ctx.Value(faultKey{}).(fault)
-	return time.Duration(taken.ReadyAfterMs) * time.Millisecond
+// readyAt is when the snapshots that the call takes shall be ready; never where the fault says below 0.
+func readyAt(ctx context.Context, taken time.Time) time.Time {
+	found, _ := ctx.Value(faultKey{}).(fault)
+	if found.ReadyAfterMs < 0 {
+		return taken.AddDate(100, 0, 0)
+	}
+	return taken.Add(time.Duration(found.ReadyAfterMs) * time.Millisecond)
 }
 
 func (t *faultTable) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {

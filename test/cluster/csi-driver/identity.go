@@ -19,9 +19,12 @@ func (i *identity) GetPluginInfo(context.Context, *csi.GetPluginInfoRequest) (*c
 }
 
 func (i *identity) GetPluginCapabilities(context.Context, *csi.GetPluginCapabilitiesRequest) (*csi.GetPluginCapabilitiesResponse, error) {
-	service := &csi.PluginCapability_Service{Type: csi.PluginCapability_Service_CONTROLLER_SERVICE}
-	capability := &csi.PluginCapability{Type: &csi.PluginCapability_Service_{Service: service}}
-	return &csi.GetPluginCapabilitiesResponse{Capabilities: []*csi.PluginCapability{capability}}, nil
+	response := &csi.GetPluginCapabilitiesResponse{}
+	for _, kind := range []csi.PluginCapability_Service_Type{csi.PluginCapability_Service_CONTROLLER_SERVICE, csi.PluginCapability_Service_GROUP_CONTROLLER_SERVICE} {
+		service := &csi.PluginCapability_Service_{Service: &csi.PluginCapability_Service{Type: kind}}
+		response.Capabilities = append(response.Capabilities, &csi.PluginCapability{Type: service})
+	}
+	return response, nil
 }
 
 func (i *identity) Probe(context.Context, *csi.ProbeRequest) (*csi.ProbeResponse, error) {

@@ -33,6 +33,7 @@ func main() {
 	server := grpc.NewServer(grpc.UnaryInterceptor(faults.intercept))
 	csi.RegisterIdentityServer(server, &identity{name: *name})
 	csi.RegisterControllerServer(server, &controller{store: store})
+	csi.RegisterGroupControllerServer(server, &groupController{store: store})
 	csi.RegisterNodeServer(server, &nodeService{id: *node, store: store})
 	go serve(server, *endpoint)
 	if *control != "" {

@@ -44,8 +44,10 @@ type volume struct {
 // snapshot lies in `snapshots/<id>`, in the same way.
 type snapshot struct {
 	shape
-	Id      string    `json:"id"`
-	Name    string    `json:"name"`
+	Id   string `json:"id"`
+	Name string `json:"name"`
+	// Group is the id of the group that it was taken with, if it was.
+	Group   string    `json:"group,omitempty"`
 	Source  string    `json:"source"`
 	Size    int64     `json:"size"`
 	Taken   time.Time `json:"taken"`
@@ -64,7 +66,7 @@ func openStore(root string, capacity int64) (*store, error) {
 	if err := os.RemoveAll(s.path("making")); err != nil {
 		return nil, err
 	}
-	for _, folder := range []string{"volumes", "snapshots", "making"} {
+	for _, folder := range []string{"volumes", "snapshots", "groups", "making"} {
 		if err := os.MkdirAll(s.path(folder), 0o755); err != nil {
 			return nil, err
 		}
@@ -151,6 +153,44 @@ func (s *store) createVolume(made *volume) error {
 func (s *store) createSnapshot(made *snapshot) error {
 	return s.make("snapshots", made.Id, made, func(content string) error {
 		return s.frozen(made.Source, func(source string) error { return copyContent(source, content) })
+	})
+}
+
+// createGroup takes all snapshots while all their volumes rest; what an earlier try has left is of another moment, and taken anew.
+func (s *store) createGroup(made *group, snapshots []*snapshot) error {
+	for _, one := range snapshots {
+		if err := s.remove("snapshots", one.Id); err != nil {
+			return err
+		}
+	}
+	contents := map[string]string{}
+	err := s.allFrozen(snapshots, contents, func() error {
+		for _, one := range snapshots {
+			if err := s.make("snapshots", one.Id, one, func(content string) error { return copyContent(contents[one.Source], content) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.make("groups", made.Id, made, func(content string) error { return os.Mkdir(content, 0o755) })
+	}
+	if err != nil {
+		for _, one := range snapshots {
+			err = errors.Join(err, s.remove("snapshots", one.Id))
+		}
+	}
+	return err
+}
+
+// allFrozen brings the sources to rest one after the other, and does the work while all are.
+func (s *store) allFrozen(left []*snapshot, contents map[string]string, work func() error) error {
+	if len(left) == 0 {
+		return work()
+	}
+	return s.frozen(left[0].Source, func(content string) error {
+		contents[left[0].Source] = content
+		return s.allFrozen(left[1:], contents, work)
 	})
 }
 
