@@ -189,6 +189,17 @@ describe('probes', () => {
   });
 });
 
+describe('policies', () => {
+  it('are shown with their scopes, and without the commands of their hooks', async () => {
+    for (const path of ['policies', 'policies/platform']) {
+      const { status, body } = await api().ask('viewer', 'GET', path);
+      expect(status).toBe(200);
+      expect(JSON.stringify(body)).toContain('"parts":["resources"]');
+      expect(JSON.stringify(body)).not.toMatch(/a-secret-word|hooks/);
+    }
+  });
+});
+
 describe('limits', () => {
   const limited = withApi(() => ({ limits: { requestsPerMinute: 3 } }));
 

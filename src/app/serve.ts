@@ -65,7 +65,10 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
   const cluster = await openCluster(first, runtime);
   const repository = await openWaiting(store, runtime, signal, thrown => log.error({ err: thrown }, 'the repository cannot be opened yet'));
 
-  const volumes = await openVolumes(first, { runtime, recipients: keys.recipients, onWarning, observer: observation.volumes });
+  const volumes = await openVolumes(first, {
+    ...{ runtime, recipients: keys.recipients, onWarning, observer: observation.volumes },
+    policies: () => inForce.rules.policies,
+  });
   // Known as soon as the API server answers; until then no set is left out for being another cluster’s.
   let clusterId = '';
   const knowCluster = async () => {

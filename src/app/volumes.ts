@@ -6,6 +6,7 @@ import type { Config } from '../config/load.ts';
 import { type VolumeAccess, volumeConfig } from '../config/volumes.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { stringAt } from '../domain/json.ts';
+import { type Policy, policyHooks } from '../domain/policy.ts';
 import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { TermVolumes } from '../service/world.ts';
@@ -31,10 +32,15 @@ export interface VolumesOptions {
   readonly recipients: readonly string[];
   readonly onWarning: (text: string) => void;
   readonly observer?: MoverObserver;
+  /** As they are now; those of the configuration unless given. */
+  readonly policies?: () => readonly Policy[];
 }
 
 /** Makes all of it from the configuration; asks no server anything. CONFIG_INVALID. */
-export async function openVolumes(config: Config, { runtime, recipients, onWarning, observer }: VolumesOptions): Promise<VolumesFactory> {
+export async function openVolumes(
+  config: Config,
+  { runtime, recipients, onWarning, observer, policies = () => config.policies }: VolumesOptions,
+): Promise<VolumesFactory> {
   const [
     { settings, access },
     { createObjects },
@@ -74,12 +80,15 @@ export async function openVolumes(config: Config, { runtime, recipients, onWarni
         ...(observer !== undefined && { observer }),
       });
       const repositories = createVolumeRepositories({ objects, store, repositoryId, recipients, namespace, runtime });
-      const frozen = createFrozenPods(common);
+      const frozen = createFrozenPods({ ...common, hooks: () => [...policyHooks(policies()), ...(settings.hooks ?? [])] });
       return {
         ...{ settings, installation, objects, movers, repositories, frozen, scaled: createScaledWorkloads(common) },
         readFrom: (key, signal) => readAccess(config, issuer, key, signal),
         program: { restic: 'restic', environment: { ...config.environment.variables, HOME: config.environment.home } },
-        capture: wish => createVolumeCapture({ ...common, movers, repositories, frozen }, wish),
+        capture: (wish, hooks = []) => {
+          const all = { ...settings, hooks: [...hooks, ...(settings.hooks ?? [])] };
+          return createVolumeCapture({ ...common, settings: all, movers, repositories, frozen }, wish);
+        },
       };
     },
     close: () => pods.close(),

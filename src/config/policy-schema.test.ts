@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { policyHooks } from '../domain/policy.ts';
 import { everything } from '../domain/selection.ts';
 import { defaultPolicies } from './default-policy.ts';
 import { PolicyMap, policiesFrom } from './policy-schema.ts';
@@ -27,6 +28,30 @@ platform:
 describe('policies', () => {
   it('by default are those that the runbook states, written out', () => {
     expect(policies(runbook)).toEqual(defaultPolicies);
+  });
+
+  it('give their hooks to all tiers with runs of their own', () => {
+    const [policy, plain] = policies(`
+databases:
+  hooks:
+    - {namespaces: "db-*", quiesce: [freeze], thaw: thaw it, timeout: 20s}
+    - {quiesce: sync, onError: continue}
+  tiers:
+    hourly: {schedule: "@hourly", keep: 24h}
+    daily: {schedule: "@daily", keep: 7d}
+    weekly: {promote: {from: daily, lastOf: month}, keep: 7y}
+plain:
+  tiers:
+    daily: {schedule: "@daily", keep: 7d}
+`);
+    const hooks = [
+      { namespaces: ['db-*'], labelSelector: '', quiesce: ['freeze'], thaw: ['sh', '-c', 'thaw it'], onError: 'fail', timeoutMs: 20_000 },
+      { namespaces: [], labelSelector: '', quiesce: ['sh', '-c', 'sync'], thaw: [], onError: 'continue' },
+    ];
+    expect(policy?.tiers).toMatchObject([{ scope: { hooks } }, { scope: { hooks } }, { name: 'weekly' }]);
+    expect(policyHooks([policy!, plain!])).toEqual(hooks);
+    expect(plain?.tiers[0]).not.toHaveProperty('scope.hooks');
+    expect(problem('a: {hooks: [{namespaces: x}], tiers: {b: {schedule: "@daily", keep: 7d}}}')).toBe('a.hooks.0: needs quiesce or thaw');
   });
 
   it('pass time zone and selection on to their tiers, which may say otherwise', () => {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { HookRule } from '../domain/hook-rule.ts';
 import { type Objectives, type Policy, parts, type Scope, type Tier } from '../domain/policy.ts';
 import { everything } from '../domain/selection.ts';
+import { HookList, hooksFrom } from './hook-schema.ts';
 import { SelectionSettings, selectionFrom } from './selection-schema.ts';
 import { duration, durationOrNone, flag, key, list, oneOf, period, text, timeZone, wordList } from './values.ts';
 
@@ -73,13 +75,16 @@ const policySettings = z
       objectives: objectives.describe('Objectives of the policy as a whole: the newest complete set of any tier counts.'),
       timeZone: timeZone.describe('IANA time zone of the schedules of its tiers; UTC unless told.'),
       selection: SelectionSettings.describe('What its tiers take; the whole cluster unless told.'),
+      hooks: HookList.describe(
+        'Hooks for pods that have none in their annotations; those of `volumes.hooks` hold where none of these chooses a pod.',
+      ),
       suspend: flag.describe('Take no sets by the clock for now, in any tier.'),
       initialBackup: flag.describe('Take a set at once where the policy has none that is complete; true unless told.'),
       tiers: z.record(key, tierSettings, 'must be a map of tiers').describe('Its tiers, shortest interval first.'),
     },
     'must be a map with tiers',
   )
-  .partial({ objectives: true, timeZone: true, selection: true, suspend: true, initialBackup: true })
+  .partial({ objectives: true, timeZone: true, selection: true, hooks: true, suspend: true, initialBackup: true })
   .superRefine(({ tiers }, context) => {
     if (Object.keys(tiers).length === 0) context.addIssue({ code: 'custom', message: 'must have a tier at least', path: ['tiers'] });
     for (const [name, { promote }] of Object.entries(tiers)) {
@@ -97,29 +102,25 @@ type TierSettings = z.infer<typeof tierSettings>;
 
 /** The policies that the settings mean, with every default filled in. */
 export function policiesFrom(written: PolicyMap): readonly Policy[] {
-  return Object.entries(written).map(([name, policy]) => ({
-    name,
-    objectives: objectivesFrom(policy.objectives),
-    suspend: policy.suspend ?? false,
-    initialBackup: policy.initialBackup ?? true,
-    tiers: Object.entries(policy.tiers).map(([tierName, tier]) =>
-      tierFrom(tierName, {
-        ...tier,
-        timeZone: tier.timeZone ?? policy.timeZone,
-        selection: tier.selection ?? policy.selection,
-      }),
-    ),
-  }));
+  return Object.entries(written).map(([name, policy]) => {
+    const { objectives, timeZone, selection, suspend = false, initialBackup = true } = policy;
+    // The same ones in every tier.
+    const hooks = hooksFrom(policy.hooks);
+    const tiers = Object.entries(policy.tiers).map(([tierName, tier]) =>
+      tierFrom(tierName, { ...tier, timeZone: tier.timeZone ?? timeZone, selection: tier.selection ?? selection }, hooks),
+    );
+    return { name, objectives: objectivesFrom(objectives), suspend, initialBackup, tiers };
+  });
 }
 
-function tierFrom(name: string, tier: TierSettings): Tier {
+function tierFrom(name: string, tier: TierSettings, hooks: readonly HookRule[]): Tier {
   // One of both is there: the schema has seen to it.
   const { keep, promote, schedule = '' } = tier;
   if (promote !== undefined) return { name, keep, promote };
   return {
     ...{ name, keep, schedule },
     timeZone: tier.timeZone ?? 'UTC',
-    scope: scopeFrom(tier),
+    scope: { ...scopeFrom(tier), ...(hooks.length > 0 && { hooks }) },
     suspend: tier.suspend ?? false,
     ...(tier.startingDeadline !== undefined && { startingDeadlineMs: tier.startingDeadline }),
     jitterMs: tier.jitter ?? 0,

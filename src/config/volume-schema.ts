@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { labelMatcher } from '../domain/label-selector.ts';
 import { volumeCaptures } from '../domain/policy.ts';
-import { command, duration, flag, list, oneOf, path, text, textOrNone, url, wholeNumber } from './values.ts';
+import { HookList } from './hook-schema.ts';
+import { duration, flag, oneOf, path, text, textOrNone, url, wholeNumber } from './values.ts';
 
 const quantities = (what: string) =>
   z
@@ -62,31 +62,6 @@ const access = z
   )
   .partial();
 
-const hook = z
-  .strictObject(
-    {
-      namespaces: list.describe('Namespaces of the pods, as globs; all unless told.'),
-      labelSelector: text.describe('Kubernetes label selector that the pods must match; all unless told.'),
-      container: text.describe('The container of both commands; the first unless told.'),
-      quiesce: command.describe('Run before the snapshots of the pod’s claims: a list of words, or a line for `sh -c`.'),
-      thaw: command.describe('Run after them, whatever happened.'),
-      timeout: duration.describe('How long each may take; `volumes.hookTimeout` unless told.'),
-      onError: oneOf(['fail', 'continue']).describe(
-        'When `quiesce` fails: take no snapshot, and the claim has failed, or take it all the same and say so; `fail` unless told.',
-      ),
-    },
-    'must be a map with quiesce or thaw',
-  )
-  .partial()
-  .superRefine(({ labelSelector, quiesce, thaw }, context) => {
-    if (quiesce === undefined && thaw === undefined) context.addIssue({ code: 'custom', message: 'needs quiesce or thaw' });
-    try {
-      labelMatcher(labelSelector ?? '');
-    } catch (thrown) {
-      context.addIssue({ code: 'custom', message: (thrown as Error).message, path: ['labelSelector'] });
-    }
-  });
-
 /** How the data of volumes is captured and brought back. */
 export const VolumeSettings = z
   .strictObject(
@@ -119,9 +94,7 @@ export const VolumeSettings = z
         .describe('StorageClass of restored claims, by the one that they have in the set.'),
       liveFallback: flag.describe('Read a claim that cannot be snapshotted while it is in use; without it, that is a failure.'),
       hookTimeout: duration.describe('How long a hook in a pod may take that does not say.'),
-      hooks: z
-        .array(hook, 'must be a list of maps with quiesce or thaw')
-        .describe('Hooks for pods that have none in their annotations; the first that chooses a pod holds.'),
+      hooks: HookList.describe('Hooks for pods that have none in their annotations; the first that chooses a pod holds.'),
     },
     'must be a map',
   )

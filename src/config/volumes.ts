@@ -1,14 +1,10 @@
-import type { z } from 'zod';
 import { HoldfastError } from '../domain/errors.ts';
-import type { HookRule } from '../domain/hook-rule.ts';
 import type { VolumeCapture } from '../domain/policy.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import { ownNamespace } from './environment.ts';
 import { filled } from './filled.ts';
+import { hooksFrom } from './hook-schema.ts';
 import type { Config } from './load.ts';
-import type { VolumeSettings as VolumeSchema } from './volume-schema.ts';
-
-type VolumeGiven = z.output<typeof VolumeSchema>;
 
 /** How movers get at the store. */
 export interface VolumeAccess {
@@ -71,16 +67,7 @@ export async function volumeConfig({ settings, environment }: Config): Promise<V
       storageClasses: given.storageClasses ?? {},
       liveFallback: filled(given.liveFallback),
       hookTimeoutMs: filled(given.hookTimeout),
-      hooks: (given.hooks ?? []).map(hookRule),
+      hooks: hooksFrom(given.hooks),
     },
-  };
-}
-
-function hookRule(given: NonNullable<VolumeGiven['hooks']>[number]): HookRule {
-  const { namespaces = [], labelSelector = '', container, quiesce = [], thaw = [], timeout, onError = 'fail' } = given;
-  return {
-    ...{ namespaces, labelSelector, quiesce, thaw, onError },
-    ...(container !== undefined && { container }),
-    ...(timeout !== undefined && { timeoutMs: timeout }),
   };
 }

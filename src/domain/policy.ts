@@ -1,3 +1,4 @@
+import type { HookRule } from './hook-rule.ts';
 import type { Selection } from './selection.ts';
 
 /** What a tier can protect. `resources` are the objects of the API; the others are work of their own, each reported by itself. */
@@ -78,6 +79,8 @@ export interface Scope {
   readonly parts: readonly Part[];
   /** Names of the locations, besides the service’s own, that shall have a copy of its sets; never empty. */
   readonly locations?: readonly string[];
+  /** Of the policy: tried before those of `volumes.hooks`. */
+  readonly hooks?: readonly HookRule[];
 }
 
 /** Several tiers that protect one thing. */
@@ -102,4 +105,9 @@ export interface Fire {
   readonly tier: string;
   /** RFC 3339, UTC: the time by the schedule, without jitter. */
   readonly at: string;
+}
+
+/** The hooks of all policies; none is there twice, though every tier has its policy’s. */
+export function policyHooks(policies: readonly Policy[]): readonly HookRule[] {
+  return [...new Set(policies.flatMap(({ tiers }) => tiers.flatMap(tier => (isScheduled(tier) ? (tier.scope.hooks ?? []) : []))))];
 }

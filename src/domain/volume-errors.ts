@@ -27,7 +27,7 @@ export function volumeErrors(exit: ExitCodes) {
       status: 422,
       exit: exit.partial,
       retryable: true,
-      hint: 'correct the hook in the pod’s annotations or volumes.hooks; what may still be frozen is named, and is thawed by the next backup or holdfast volumes orphans --yes',
+      hint: 'correct the hook in the pod’s annotations or the configuration’s hooks; what may still be frozen is named, and is thawed by the next backup or holdfast volumes orphans --yes',
     },
     VOLUME_UNSUPPORTED: {
       status: 422,

@@ -21,6 +21,12 @@ describe('tiers of one policy', () => {
     ]);
   });
 
+  it('run with the hooks of their policy', () => {
+    const hooks = [{ namespaces: [], labelSelector: '', quiesce: ['sync'], thaw: [], onError: 'fail' as const }];
+    const hooked = [daily, weekly].map(one => ({ ...one, scope: { ...one.scope, hooks } }));
+    expect(at('2026-11-22T02:00', policy(hooked)).runs).toMatchObject([{ tier: 'weekly', fires: [{}, {}], scope: { hooks } }]);
+  });
+
   it.each([
     [29 * minute, 'daily@2026-11-22T02:00'],
     [30 * minute, 'daily@2026-11-22T02:00 weekly@2026-11-22T02:30'],

@@ -64,10 +64,13 @@ export function runOf(policy: Policy, lead: TierState, states: readonly TierStat
 function scopeOf(selection: Selection, members: readonly Member[]): Scope {
   const scopes = members.map(({ tier }) => tier.scope);
   const locations = new Set(scopes.flatMap(scope => scope.locations ?? []));
+  // Of the policy, and so of each of them.
+  const hooks = scopes[0]?.hooks;
   return {
     selection,
     parts: parts.filter(part => scopes.some(scope => scope.parts.includes(part))),
     ...(locations.size > 0 && { locations: [...locations] }),
+    ...(hooks !== undefined && { hooks }),
   };
 }
 

@@ -93,7 +93,7 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
     ...{ tier: wanted.tier, selection: wanted.selection, sealIndex: world.sealIndex },
     ...{ runtime: world.runtime, progress: context.progress, producerVersion: world.version },
     parts: wanted.parts.map(part => partRecord(part, wanted)),
-    ...((wish.snapshots || wish.data) && volumes !== undefined && { volumes: volumes.capture(wish) }),
+    ...((wish.snapshots || wish.data) && volumes !== undefined && { volumes: volumes.capture(wish, wanted.hooks) }),
     ...(isDemanded ? {} : { fires: wanted.fires }),
     commit: (manifest, bytes) =>
       isDemanded

@@ -2,6 +2,7 @@ import type { CaptureVolumes, VolumeWish } from '../backup/volumes/capture.ts';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Fence } from '../domain/fence.ts';
+import type { HookRule } from '../domain/hook-rule.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { Policy } from '../domain/policy.ts';
 import type { RepositoryAccess } from '../domain/repository-access.ts';
@@ -46,7 +47,8 @@ export interface TermVolumes {
   readFrom(key: string, signal: AbortSignal): Promise<RepositoryAccess>;
   /** restic here, for reading what a repository holds. */
   readonly program: { readonly restic: string; readonly environment: Readonly<Record<string, string | undefined>> };
-  capture(wish: VolumeWish): CaptureVolumes;
+  /** `hooks` are tried before those of the settings. */
+  capture(wish: VolumeWish, hooks?: readonly HookRule[]): CaptureVolumes;
 }
 
 /** Settings that a running service takes up when they change. */

@@ -1,6 +1,7 @@
 import type { PodApi } from '../cluster/pod-api.ts';
 import type { ItemProblem } from '../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import type { HookRule } from '../domain/hook-rule.ts';
 import { type JsonObject, stringAt } from '../domain/json.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { volumeNames } from '../domain/volume.ts';
@@ -9,7 +10,7 @@ import { cleanUp } from './clean-up.ts';
 import { configMaps, leases, pods } from './kinds.ts';
 import { isForeign, labelValue, shortDigest } from './labels.ts';
 import type { Objects } from './objects.ts';
-import { compileHooks, type HooksOf, type PodHooks, runThaw } from './pod-hooks.ts';
+import { compileHooks, type PodHooks, runThaw } from './pod-hooks.ts';
 import { type WorkLeases, workEnded, workLeaseName } from './work-lease.ts';
 
 export interface FrozenTools extends WorkLeases {
@@ -18,6 +19,8 @@ export interface FrozenTools extends WorkLeases {
   /** Whose pods' notes they are; all are taken for ours where nobody says. */
   readonly installation?: string;
   readonly settings: Pick<VolumeSettings, 'namespace' | 'hookTimeoutMs' | 'hooks'>;
+  /** All rules that may have frozen a pod; those of the settings unless given. */
+  readonly hooks?: () => readonly HookRule[];
   readonly runtime: Runtime;
   readonly onWarning: (text: string) => void;
 }
@@ -53,6 +56,8 @@ interface Note {
   readonly pod: string;
   readonly uid: string;
   readonly since: string;
+  /** That of the configuration which froze it. */
+  readonly rule: string | undefined;
 }
 
 /** Of one pod. */
@@ -60,7 +65,6 @@ type Notes = readonly [Note, ...Note[]];
 
 export function createFrozenPods(tools: FrozenTools): FrozenPods {
   const { objects, settings, installation } = tools;
-  const hooksOf = compileHooks(settings);
   /** Notes whose pod could not be thawed, by the pod's UID. */
   const stuck = new Map<string, readonly string[]>();
   /** One thaw of a pod at a time. */
@@ -77,7 +81,7 @@ export function createFrozenPods(tools: FrozenTools): FrozenPods {
   const thawPod = async (notes: Notes, signal: AbortSignal): Promise<string | undefined> => {
     const [note] = notes;
     const names = notes.map(({ name }) => name);
-    const hook = await hookOf(objects, hooksOf, note, signal);
+    const hook = await hookOf(tools, note, signal);
     const failure = hook === undefined ? undefined : await failureOf(hook, tools.pods);
     if (failure !== undefined) {
       // Somebody else was quicker, and what is not frozen cannot be thawed.
@@ -147,7 +151,7 @@ export function createFrozenPods(tools: FrozenTools): FrozenPods {
 
 async function failureOf(hook: PodHooks, pods: PodApi): Promise<string | undefined> {
   if (hook.thaw.length === 0)
-    return `it does not run, or its annotation ${volumeNames.thawAnnotation} is gone and no rule of volumes.hooks says how`;
+    return `it does not run, or its annotation ${volumeNames.thawAnnotation} is gone and no rule of the configuration says how`;
   return await runThaw(hook, pods);
 }
 
@@ -164,13 +168,18 @@ function told({ pod, work, since }: Note): string {
 }
 
 /** The hooks of the pod that is meant; undefined where it is gone, and whatever was frozen in it too. */
-async function hookOf(objects: Objects, hooksOf: HooksOf, { pod, uid }: Note, signal: AbortSignal): Promise<PodHooks | undefined> {
+async function hookOf(
+  { objects, settings, hooks }: FrozenTools,
+  { pod, uid, rule }: Note,
+  signal: AbortSignal,
+): Promise<PodHooks | undefined> {
   const [namespace = '', name = ''] = pod.split('/');
   const found = name === '' ? undefined : await objects.read(pods, namespace, name, signal);
   const phase = stringAt(found, 'status', 'phase');
   if (found === undefined || stringAt(found, 'metadata', 'uid') !== uid || phase === 'Succeeded' || phase === 'Failed') return undefined;
   const none = { container: '', quiesce: [], thaw: [], timeoutMs: 0, onError: 'fail', from: 'annotations' } as const;
-  return hooksOf(found) ?? { namespace, name, uid, ...none };
+  const hooksOf = compileHooks({ ...settings, ...(hooks !== undefined && { hooks: hooks() }) });
+  return hooksOf(found, rule) ?? { namespace, name, uid, ...none };
 }
 
 function noteName(work: string, { namespace, name }: PodHooks): string {
@@ -190,7 +199,8 @@ function noteObject(work: string, hook: PodHooks, { settings, installation, runt
       pod: `${hook.namespace}/${hook.name}`,
       uid: hook.uid,
       container: hook.container,
-      thaw: hook.from === 'annotations' ? `annotation ${volumeNames.thawAnnotation}` : 'volumes.hooks of the configuration',
+      thaw: hook.from === 'annotations' ? `annotation ${volumeNames.thawAnnotation}` : 'a rule of hooks in the configuration',
+      ...(hook.rule !== undefined && { rule: hook.rule }),
       since: runtime.now().toISOString(),
     },
   };
@@ -203,5 +213,6 @@ function noteOf(object: JsonObject): Note {
     pod: stringAt(object, 'data', 'pod') ?? '',
     uid: stringAt(object, 'data', 'uid') ?? '',
     since: stringAt(object, 'data', 'since') ?? 'some time ago',
+    rule: stringAt(object, 'data', 'rule'),
   };
 }

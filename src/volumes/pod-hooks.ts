@@ -7,6 +7,7 @@ import { labelMatcher } from '../domain/label-selector.ts';
 import { globToRegExp } from '../domain/selection.ts';
 import { volumeNames } from '../domain/volume.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
+import { shortDigest } from './labels.ts';
 
 /** What to run in a pod around the snapshots of its claims. */
 export interface PodHooks {
@@ -20,17 +21,22 @@ export interface PodHooks {
   readonly timeoutMs: number;
   readonly onError: HookFailure;
   readonly from: 'annotations' | 'configuration';
+  /** Tells the rule of the configuration from all others. */
+  readonly rule?: string;
 }
 
 export type HookSettings = Pick<VolumeSettings, 'hookTimeoutMs' | 'hooks'>;
 
-/** The hooks of a pod that runs: what its annotations say, else the first rule of the configuration that chooses it; undefined where it has none. */
-export type HooksOf = (pod: JsonObject) => PodHooks | undefined;
+/**
+ * The hooks of a pod that runs: what its annotations say, else the first rule of the configuration that chooses it; undefined where it has none.
+ * `rule`: one that comes before all others, if it is still there.
+ */
+export type HooksOf = (pod: JsonObject, rule?: string) => PodHooks | undefined;
 
 /** Reads globs and selectors once, for however many pods. */
 export function compileHooks({ hookTimeoutMs, hooks = [] }: HookSettings): HooksOf {
-  const rules = hooks.map(rule => ({ rule, chooses: chooserOf(rule) }));
-  return pod => {
+  const rules = hooks.map(rule => ({ rule, digest: digestOf(rule), chooses: chooserOf(rule) }));
+  return (pod, meant) => {
     if (stringAt(pod, 'status', 'phase') !== 'Running') return undefined;
     const containers = at(pod, 'spec', 'containers');
     const first = Array.isArray(containers) ? stringAt(containers[0], 'name') : undefined;
@@ -52,11 +58,16 @@ export function compileHooks({ hookTimeoutMs, hooks = [] }: HookSettings): Hooks
       };
     }
     const labels = at(pod, 'metadata', 'labels');
-    const found = rules.find(({ chooses }) => chooses(place.namespace, isObject(labels) ? labels : {}));
+    const chosen = () => rules.find(({ chooses }) => chooses(place.namespace, isObject(labels) ? labels : {}));
+    const found = rules.find(({ digest }) => digest === meant) ?? chosen();
     if (found === undefined) return undefined;
     const { container = first ?? '', timeoutMs = hookTimeoutMs, onError, quiesce: words, thaw: back } = found.rule;
-    return { ...place, container, quiesce: words, thaw: back, timeoutMs, onError, from: 'configuration' };
+    return { ...place, container, quiesce: words, thaw: back, timeoutMs, onError, from: 'configuration', rule: found.digest };
   };
+}
+
+function digestOf({ namespaces, labelSelector, container, quiesce, thaw, timeoutMs, onError }: HookRule): string {
+  return shortDigest(JSON.stringify([namespaces, labelSelector, container, quiesce, thaw, timeoutMs, onError]));
 }
 
 function chooserOf({ namespaces, labelSelector }: HookRule): (namespace: string, labels: JsonObject) => boolean {

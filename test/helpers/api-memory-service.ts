@@ -22,7 +22,10 @@ export const platformPolicy: Policy = {
       keep: { count: 30, unit: 'day' },
       schedule: '0 2 * * *',
       timeZone: 'UTC',
-      scope: { selection: everything, parts: ['resources'] },
+      scope: {
+        ...{ selection: everything, parts: ['resources'] },
+        hooks: [{ namespaces: [], labelSelector: '', quiesce: ['a-secret-word'], thaw: [], onError: 'fail' }],
+      },
       suspend: false,
       startingDeadlineMs: 3_600_000,
       jitterMs: 0,

@@ -14,6 +14,7 @@ import { holdfast, mainFile } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 import { startServe } from '../helpers/serve-process.ts';
+import { work as demand } from '../helpers/service-work.ts';
 import { makeNamespace, nameOf, never } from '../helpers/volumes.ts';
 
 const home = 'holdfast';
@@ -140,7 +141,7 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
     try {
       await startPod(cluster(), { ...app, command: 'sleep 10000', claims: { '/data': 'data' } });
       await killFrozen();
-      expect(await notes()).toMatchObject([{ data: { pod: 'agents/database', thaw: 'volumes.hooks of the configuration' } }]);
+      expect(await notes()).toMatchObject([{ data: { pod: 'agents/database', thaw: 'a rule of hooks in the configuration' } }]);
       await runIsOver();
       const next = await holdfast([...create, ...flags]);
       expect(next.exit, next.stdout + next.stderr).toBe(0);
@@ -149,6 +150,46 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
       expect(await notes()).toEqual([]);
     } finally {
       await writeFile(join(work, 'holdfast.yaml'), volumes);
+    }
+  });
+
+  test('by the hooks of a policy is thawed by those, whatever else the configuration says of the pod', async () => {
+    const hook = { namespaces: [app.namespace], quiesce: freeze, thaw, timeout: '100s' };
+    const tiers = { nightly: { schedule: '0 3 1 1 *', keep: '2y', parts: ['resources', 'volumeSnapshots'] } };
+    const databases = { selection: { includeNamespaces: [app.namespace] }, hooks: [hook], initialBackup: false, tiers };
+    const others = { namespace: home, hooks: [{ quiesce: 'exit 1', thaw: 'exit 1' }] };
+    const more = `policies: ${JSON.stringify({ other: { ...databases, hooks: others.hooks }, databases })}\nvolumes: ${JSON.stringify(others)}\n`;
+    const options = {
+      dir: work,
+      kubeconfig: cluster().kubeconfig,
+      keysDir: join(work, 'keys'),
+      location: `file://${join(work, 'repository')}`,
+      more,
+    };
+    await startPod(cluster(), { ...app, command: 'sleep 10000', claims: { '/data': 'data' } });
+    const first = await startServe({ ...options, name: 'first' });
+    await first.said('leading', 90_000);
+    await cluster().node.csi.setFaults({ CreateSnapshot: { delayMs: 40_000 } });
+    const asked = await first.send('POST', 'backups', { policy: 'databases', tier: 'nightly' });
+    expect(asked.status, await asked.text()).toBe(202);
+    await waitFor('the pod is frozen', frozen, { timeoutMs: 120_000, intervalMs: 100 });
+    first.signal('SIGKILL');
+    await first.exited;
+    await cluster().node.csi.setFaults({});
+    expect(await notes()).toMatchObject([{ data: { thaw: 'a rule of hooks in the configuration' } }]);
+    const second = await startServe({ ...options, name: 'second' });
+    try {
+      await second.said('leading', 90_000);
+      await runIsOver();
+      await second.said('a pod that was left frozen was thawed', 90_000);
+      expect(await ran()).toBe('quiesce\nthaw\n');
+      expect(await notes()).toEqual([]);
+      // Undisturbed, it is frozen and thawed by the same.
+      const { phase } = await demand(second, 'backups', { policy: 'databases', tier: 'nightly' });
+      expect(phase).toBe('Completed');
+      expect(await ran()).toBe('quiesce\nthaw\nquiesce\nthaw\n');
+    } finally {
+      second.signal('SIGKILL');
     }
   });
 

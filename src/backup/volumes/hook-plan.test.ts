@@ -85,12 +85,28 @@ describe('the hooks of a pod', () => {
     const everywhere = rule({ quiesce: ['sync'], container: 'proxy', timeoutMs: 5_000, onError: 'continue' });
     expect(hooksOf({}, [rule({ namespaces: ['team-*'] }), rule({ labelSelector: 'app=web' }), everywhere])).toEqual({
       ...{ namespace: 'agents', name: 'db', uid: 'uid of db', container: 'proxy', timeoutMs: 5_000 },
-      ...{ quiesce: ['sync'], thaw: ['thaw'], onError: 'continue', from: 'configuration' },
+      ...{ quiesce: ['sync'], thaw: ['thaw'], onError: 'continue', from: 'configuration', rule: expect.stringMatching(/^[0-9a-f]{16}$/) },
     });
     const chosen = rule({ namespaces: ['agent?'], labelSelector: 'app in (db,web)' });
     expect(hooksOf({}, [chosen, everywhere])).toMatchObject({ quiesce: ['freeze'], container: 'main', timeoutMs: 30_000 });
     expect(hooksOf({ 'backup.holdfast.dev/thaw': 'own' }, [everywhere])).toMatchObject({ quiesce: [], thaw: ['sh', '-c', 'own'] });
     expect(hooksOf({}, [rule({ namespaces: ['other'] })])).toBeUndefined();
+  });
+
+  it('are those of the rule that is meant, wherever it stands and whatever it chooses, as long as it is there', () => {
+    const rule = (thaw: string): HookRule => ({
+      namespaces: ['agents'],
+      labelSelector: '',
+      quiesce: ['freeze'],
+      thaw: [thaw],
+      onError: 'fail',
+    });
+    const [db] = [pod('db', ['data'])];
+    const compiled = (...thaws: string[]) => compileHooks({ hookTimeoutMs: 30_000, hooks: thaws.map(rule) });
+    const { rule: second } = compiled('two')(db) ?? {};
+    expect(compiled('one', 'two')(db)).toMatchObject({ thaw: ['one'] });
+    expect(compiled('one', 'two')(db, second)).toMatchObject({ thaw: ['two'] });
+    expect(compiled('one', 'three')(db, second)).toMatchObject({ thaw: ['one'] });
   });
 
   it('may be one alone, and a line may begin with a bracket', () => {
