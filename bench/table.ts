@@ -8,6 +8,8 @@ const begin = '<!-- bench:begin -->';
 const end = '<!-- bench:end -->';
 const readme = join(projectDir, 'README.md');
 
+const titles: Readonly<Record<string, string>> = { claims: 'Volume claims, 20 in one backup' };
+
 const mode = process.argv[2];
 const table = render(await readResults(resultsDir));
 if (mode === undefined) console.log(table);
@@ -54,6 +56,7 @@ function renderResult({ name, at, machine, versions, rows }: Result): string {
 
 /** `backup-20000` → `Backup of 20,000 objects` */
 function title(name: string): string {
+  if (titles[name] !== undefined) return titles[name];
   const [word = '', objects] = name.split('-');
   const capital = word.charAt(0).toUpperCase() + word.slice(1);
   return objects === undefined ? capital : `${capital} of ${number(Number(objects))} objects`;

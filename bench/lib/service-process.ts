@@ -20,6 +20,8 @@ export interface ServiceSettings {
   readonly keysDir: string;
   readonly policies: object;
   readonly retentionSchedule: string;
+  /** `volumes` of a configuration. */
+  readonly volumes?: object;
   /** What the store asks for. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -32,6 +34,8 @@ export interface RunningService {
   /** Milliseconds from the start of the process to the first `/readyz` that says ready. */
   readonly readyMs: number;
   usage(): Promise<Usage>;
+  /** From now on `peak` counts anew. */
+  resetPeak(): Promise<void>;
   /** Waits until its log has this message. */
   said(message: string): Promise<void>;
   /** In order, as by Kubernetes. */
@@ -71,6 +75,8 @@ export async function startService(bench: Bench, settings: ServiceSettings): Pro
     return {
       ...{ url: `http://127.0.0.1:${port}/api/v1`, token, readyMs },
       usage: () => usageOf(program.pid),
+      // Resets the kernel’s high-water mark (proc(5)).
+      resetPeak: () => writeFile(`/proc/${program.pid}/clear_refs`, '5'),
       said: message => until(`does not say ${message}`, async () => (await log()).includes(message), 100),
       stop: async () => {
         await program.process.stop(30_000);
@@ -83,18 +89,19 @@ export async function startService(bench: Bench, settings: ServiceSettings): Pro
 }
 
 function configOf(
-  { kubeconfig, location, keysDir, policies, retentionSchedule }: ServiceSettings,
+  { kubeconfig, location, keysDir, policies, retentionSchedule, volumes }: ServiceSettings,
   port: number,
   tokensFile: string,
 ): object {
   return {
     ...{ location, keysDir, kubeconfig, policies },
+    ...(volumes !== undefined && { volumes }),
     service: {
       listen: `127.0.0.1:${port}`,
       metricsListen: '127.0.0.1:0',
       insecureHttp: true,
       auth: { tokenReview: { audiences: [] }, tokensFile },
-      authorization: { mode: 'roles', roles: { viewer: { users: ['bench'] }, restorer: { users: ['bench'] } } },
+      authorization: { mode: 'roles', roles: { operator: { users: ['bench'] }, restorer: { users: ['bench'] } } },
       rateLimit: { perMinute: 1_000_000, perSecond: 100_000 },
       retention: { schedule: retentionSchedule },
     },
