@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { at, stringAt } from '../../src/domain/json.ts';
+import { quantityBytes } from '../../src/domain/quantity.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import type { UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
 import { temporaryName } from '../../src/restore/volumes/temporary-claim.ts';
@@ -200,6 +201,30 @@ describeOnNode('volumes through the service', cluster => {
     expect(again).toMatchObject({ phase: 'Failed', error: { code: 'CLUSTER_CONFLICT' } });
     await untilMetric('failures_total{doing="restore",code="CLUSTER_CONFLICT"}', value => value === 1);
     expect(await objects.list(claims, { namespace: 'holdfast' }, signal())).toEqual([]);
+  });
+
+  test('a namespace comes back beside the living one, with claims of another storage class and size', async () => {
+    const mappings = `--map-namespace agents=bigger --storage-class-mapping ${storageClass}=${lateStorageClass} --volume-size-mapping agents/one=192Mi`;
+    const restored = await ask(`restore create ${first} -n agents ${mappings} --yes`);
+    expect(restored).toMatchObject({
+      phase: 'Completed',
+      volumes: [
+        { namespace: 'bigger', claim: 'one', state: 'filled', source: 'snapshot' },
+        { namespace: 'bigger', claim: 'two', state: 'filled', source: 'repository' },
+      ],
+    });
+    const facts = async (name: string) => {
+      const claim = await objects.read(claims, 'bigger', name, signal());
+      const asked = stringAt(claim, 'spec', 'resources', 'requests', 'storage');
+      return [stringAt(claim, 'spec', 'storageClassName'), asked, quantityBytes(stringAt(claim, 'status', 'capacity', 'storage') ?? '')];
+    };
+    expect(await facts('one')).toEqual([lateStorageClass, '192Mi', 192 * 2 ** 20]);
+    expect(await facts('two')).toEqual([lateStorageClass, '64Mi', 64 * 2 ** 20]);
+    expect(await Promise.all(['one', 'two'].map(name => inPod(name, hashAll, 'bigger')))).toEqual(before);
+    await objects.remove(namespaces, '', 'bigger', signal());
+    const gone = async () =>
+      (await objects.list(volumes, {}, signal())).every(one => stringAt(one, 'spec', 'claimRef', 'namespace') !== 'bigger');
+    await waitFor('its volumes are gone', gone, { timeoutMs: 120_000, intervalMs: 200 });
   });
 
   test('a claim is written in place by the service: one file of it, and all of it while its deployment is scaled down', async () => {
