@@ -49,17 +49,20 @@ function tierKey({ policy, tier }: Pick<Fire, 'policy' | 'tier'>): string {
   return `${policy}/${tier}`;
 }
 
+/** Made at every look, of ten thousand fires: nothing is made for a single one of them. */
 export function indexHistory(history: History, now: number): HistoryIndex {
-  const last = new Map<string, number>();
-  const times = new Map<string, Set<number>>();
-  for (const fire of [...history.handled, ...history.givenUp, ...history.running]) {
-    if (fire.at === undefined) continue;
-    const key = tierKey(fire);
-    const at = Date.parse(fire.at);
-    const known = times.get(key);
-    if (known === undefined) times.set(key, new Set([at]));
-    else known.add(at);
-    if (at <= now + clockSlackMs && at > (last.get(key) ?? Number.NEGATIVE_INFINITY)) last.set(key, at);
+  /** By policy and tier; minus infinity where all of its fires lie in the future. */
+  const last = new Map<string, Map<string, number>>();
+  const done: readonly (readonly RunningTier[])[] = [history.handled, history.givenUp, history.running];
+  for (const fires of done) {
+    for (const { policy, tier, at: time } of fires) {
+      if (time === undefined) continue;
+      const tiers = last.get(policy) ?? new Map<string, number>();
+      if (tiers.size === 0) last.set(policy, tiers);
+      const at = Date.parse(time);
+      const newest = tiers.get(tier) ?? Number.NEGATIVE_INFINITY;
+      tiers.set(tier, at <= now + clockSlackMs && at > newest ? at : newest);
+    }
   }
   const failures = new Map<string, FailedFire>();
   for (const fire of history.failed) {
@@ -70,9 +73,16 @@ export function indexHistory(history: History, now: number): HistoryIndex {
   const createdAt = Date.parse(history.createdAt);
   return {
     createdAt,
-    lastHandled: (policy, tier) => last.get(tierKey({ policy, tier })),
-    isKnown: (policy, tier) => times.has(tierKey({ policy, tier })),
-    isHandled: (policy, tier, at) => times.get(tierKey({ policy, tier }))?.has(at) ?? false,
+    lastHandled: (policy, tier) => {
+      const newest = last.get(policy)?.get(tier);
+      return newest === Number.NEGATIVE_INFINITY ? undefined : newest;
+    },
+    isKnown: (policy, tier) => last.get(policy)?.has(tier) ?? false,
+    // Asked when something is due only.
+    isHandled: (policy, tier, at) =>
+      done.some(fires =>
+        fires.some(fire => fire.policy === policy && fire.tier === tier && fire.at !== undefined && Date.parse(fire.at) === at),
+      ),
     failure: (policy, tier, at) => failures.get(`${tierKey({ policy, tier })}/${at}`),
     isRunning: policy => running.has(policy),
     hasComplete: policy => history.complete.has(policy),

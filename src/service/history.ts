@@ -7,21 +7,35 @@ import type { World } from './world.ts';
 /** Failed runs older than this say nothing about what is due now. */
 const failuresLookedAt = 200;
 
-/** What the repository and the records of operations tell the scheduler. STORE_ codes. */
-export async function scheduleHistory(world: World, signal: AbortSignal): Promise<History> {
-  const sets = world.catalog.sets().filter((set): set is Exclude<SetSummary, { phase: 'Unreadable' }> => set.phase !== 'Unreadable');
-  const failed = await world.operations.list({ kind: 'backup', phase: 'Failed', limit: failuresLookedAt }, signal);
-  return {
-    createdAt: world.repository.info.createdAt,
-    handled: sets.flatMap(set => set.fires),
-    failed: failedFires(
-      failed.flatMap(({ request, result }) => (result === undefined ? [] : [{ request, finishedAt: result.finishedAt }])),
-    ),
-    running: world.operations.active().flatMap(({ request, result }) => (result === undefined ? runningTiers(request) : [])),
-    // The scheduler remembers its own, and people are told once: the ledger knows.
-    givenUp: [],
-    complete: new Set(sets.filter(set => set.phase === 'Completed').flatMap(set => set.fires.map(fire => fire.policy))),
+/** What the repository and the records of operations tell the scheduler, as often as it asks. STORE_ codes. */
+export function scheduleHistory(world: World): (signal: AbortSignal) => Promise<History> {
+  let known: { readonly sets: readonly SetSummary[]; readonly done: Pick<History, 'handled' | 'complete'> } | undefined;
+  return async signal => {
+    const failed = await world.operations.list({ kind: 'backup', phase: 'Failed', limit: failuresLookedAt }, signal);
+    const sets = world.catalog.sets();
+    // Ten thousand sets are mostly the same as before.
+    if (known?.sets !== sets) known = { sets, done: firesDone(sets) };
+    return {
+      ...known.done,
+      createdAt: world.repository.info.createdAt,
+      failed: failedFires(
+        failed.flatMap(({ request, result }) => (result === undefined ? [] : [{ request, finishedAt: result.finishedAt }])),
+      ),
+      running: world.operations.active().flatMap(({ request, result }) => (result === undefined ? runningTiers(request) : [])),
+      // The scheduler remembers its own, and people are told once: the ledger knows.
+      givenUp: [],
+    };
   };
+}
+
+function firesDone(sets: readonly SetSummary[]): Pick<History, 'handled' | 'complete'> {
+  const [handled, complete]: [Fire[], Set<string>] = [[], new Set()];
+  for (const set of sets) {
+    if (set.phase === 'Unreadable') continue;
+    handled.push(...set.fires);
+    if (set.phase === 'Completed') for (const { policy } of set.fires) complete.add(policy);
+  }
+  return { handled, complete };
 }
 
 /** The fires that a run was for, and how often they had been tried; none for a run on demand. */

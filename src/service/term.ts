@@ -62,11 +62,12 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
   });
   if (signal.aborted) return;
   await record(world, { action: 'service.started', actor: self, subject: world.repository.info.id, details: { version: world.version } });
+  const history = scheduleHistory(world);
   const scheduler = runScheduler({
     policies: () => world.rules().policies,
     history: async within => {
       await world.catalog.refresh({ signal: within, recent: world.runtime.now() });
-      return scheduleHistory(world, within);
+      return history(within);
     },
     start: run => start(world, run),
     onMissed: missed => void tellOfMissed(world, missed, { signal, onMissed: hooks.onMissed }),
