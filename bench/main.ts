@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { backup } from './backup.ts';
 import { claims } from './claims.ts';
+import { demo } from './demo.ts';
 import { type Bench, openBench } from './lib/context.ts';
 import { resultsDir } from './lib/result.ts';
 import { restore } from './restore.ts';
@@ -11,7 +12,7 @@ import { service } from './service.ts';
 import { startup } from './startup.ts';
 import { volumes } from './volumes.ts';
 
-const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { startup, backup, restore, service, volumes, claims };
+const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<void>>> = { startup, demo, backup, restore, service, volumes, claims };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,3 +1,4 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bench } from './context.ts';
 import { type Run, runProgram } from './program.ts';
@@ -28,6 +29,21 @@ export async function bareCreate(
   if (tally.failed > 0)
     throw new Error(`${tally.failed} of ${tally.failed + tally.created} creates failed, the first: ${tally.firstFailure}`);
   return { seconds: run.seconds, created: tally.created };
+}
+
+/** A backup of a process of its own into a new folder, with the common revision or without; the time is that of the backup alone. */
+export async function oneBackup(
+  bench: Bench,
+  kubeconfig: string,
+  revision: 'with' | 'without',
+): Promise<{ seconds: number; objects: number }> {
+  const folder = await mkdtemp(join(bench.dir, 'one-backup-'));
+  try {
+    const { output } = await runBare(bench, 'one-backup', [kubeconfig, folder, revision]);
+    return JSON.parse(output) as { seconds: number; objects: number };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 function runBare(bench: Bench, name: string, args: readonly string[]): Promise<Run> {
