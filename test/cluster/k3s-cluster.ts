@@ -14,7 +14,7 @@ const k3sImage = 'rancher/k3s:v1.37.2-k3s1';
 
 /** Fetches the image where containers may be used and no copy is there; without it clusters are native. Takes 3 minutes at most. */
 export async function fetchK3sImage(onProgress: (line: string) => void): Promise<void> {
-  if (!(await containersAvailable()) || (await hasImage())) return;
+  if (!(await containersAvailable()) || (await hasImage(k3sImage))) return;
   const { getContainerRuntimeClient, ImageName } = await import('testcontainers');
   const engine = await getContainerRuntimeClient();
   const limit = AbortSignal.timeout(180_000);
@@ -27,12 +27,12 @@ export async function fetchK3sImage(onProgress: (line: string) => void): Promise
 }
 
 /** Kubernetes in a container; undefined when none may be used, its image is missing, or the options ask for what it cannot give. */
-export async function startK3sCluster(options: ClusterOptions): Promise<TestCluster | undefined> {
+export async function startK3sCluster(options: ClusterOptions, image = k3sImage): Promise<TestCluster | undefined> {
   if (options.node || options.users || options.apiServerArgs || options.controllers === false || options.unsafeNoFsync) return undefined;
-  if (!(await containersAvailable()) || !(await hasImage())) return undefined;
+  if (!(await containersAvailable()) || !(await hasImage(image))) return undefined;
   const dir = await makeGuardedDir('holdfast-k3s-');
   try {
-    return await startIn(dir, options.name ?? `test-${randomBytes(3).toString('hex')}`);
+    return await startIn(dir, image, options.name ?? `test-${randomBytes(3).toString('hex')}`);
   } catch (thrown) {
     await dir.remove();
     options.onProgress?.(`k3s: ${(thrown as Error).message}; the cluster runs natively`);
@@ -40,16 +40,16 @@ export async function startK3sCluster(options: ClusterOptions): Promise<TestClus
   }
 }
 
-async function hasImage(): Promise<boolean> {
+async function hasImage(image: string): Promise<boolean> {
   const { getContainerRuntimeClient, ImageName } = await import('testcontainers');
-  return (await getContainerRuntimeClient()).image.exists(ImageName.fromString(k3sImage));
+  return (await getContainerRuntimeClient()).image.exists(ImageName.fromString(image));
 }
 
-async function startIn(dir: GuardedDir, name: string): Promise<TestCluster> {
+async function startIn(dir: GuardedDir, image: string, name: string): Promise<TestCluster> {
   const { K3sContainer } = await import('@testcontainers/k3s');
   const { getContainerRuntimeClient } = await import('testcontainers');
   // A fixed port, so that the address is the same after a restart.
-  const k3s = await new K3sContainer(k3sImage).withExposedPorts({ container: 6443, host: await freePort() }).start();
+  const k3s = await new K3sContainer(image).withExposedPorts({ container: 6443, host: await freePort() }).start();
   try {
     const given = join(dir.path, 'k3s.kubeconfig');
     await writeFile(given, k3s.getKubeConfig(), { mode: 0o600 });
@@ -59,15 +59,18 @@ async function startIn(dir: GuardedDir, name: string): Promise<TestCluster> {
     const stop = async () => {
       if ((await engine.inspect(container)).State.Running) await engine.stop(container, { timeout: 15 });
     };
+    const ready = async () => (await apiRequest(connection, '/readyz', { timeoutMs: 5_000 })).status === 200;
+    const untilReady = () => waitFor('k3s ready', ready, { timeoutMs: 120_000, intervalMs: 200 });
     const startApiServer = async () => {
       if (!(await engine.inspect(container)).State.Running) await engine.start(container);
-      const ready = async () => (await apiRequest(connection, '/readyz', { timeoutMs: 5_000 })).status === 200;
-      await waitFor('k3s ready', ready, { timeoutMs: 120_000, intervalMs: 200 });
+      await untilReady();
     };
     const destroy = async () => {
       await k3s.stop({ timeout: 10_000 });
       await dir.remove();
     };
+    // From here: its certificate need not be for the address that an engine gives to a process which is in a container itself.
+    await untilReady();
     return { ...connection, kind: 'k3s', name, dir: dir.path, stopApiServer: stop, startApiServer, stop, destroy };
   } catch (thrown) {
     await k3s.stop();
