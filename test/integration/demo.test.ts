@@ -22,30 +22,75 @@ async function bucket(): Promise<NodeJS.ProcessEnv> {
   };
 }
 
+const folder: Way = {
+  where: 'in a folder, without a node',
+  settings: async () => ({ HOLDFAST_TEST_NODE: 'off' }),
+  volume: false,
+  shows: /file:/,
+};
+const node: Way = {
+  where: 'with a volume',
+  settings: async () => ({}),
+  volume: true,
+  shows: /every file, link, owner and mode is as it was/,
+};
+const inBucket: Way = { where: 'in a bucket of its own', settings: bucket, volume: false, shows: /s3:\/\/demo/ };
+
+interface Way {
+  readonly where: string;
+  readonly settings: () => Promise<NodeJS.ProcessEnv>;
+  readonly volume: boolean;
+  readonly shows: RegExp;
+}
+
+const stepsOf = (volume: boolean) => [
+  `A cluster with an agent platform on it${volume ? ', and an agent with a volume' : ''}`,
+  'Keys: the backup gets the public halves only',
+  `Back up${volume ? ', volumes and all' : ''}, and verify that it can be read`,
+  'Disaster: the cluster, its etcd and its volumes are gone',
+  'An empty cluster',
+  'Restore: the plan, then the plan is applied',
+  'The controllers start on what was restored',
+  'Validate: everything is back and equal, and the platform works',
+  'The half-done workflow goes on where it was',
+  ...(volume ? ['The agent runs again, on the files that it had'] : []),
+  'Report',
+];
+
 const { supported: hasNode } = await nodeSupport();
 
-it.each([
-  hasNode
-    ? { where: 'with a volume', settings: async () => ({}), shows: /every file, link, owner and mode is as it was/ }
-    : { where: 'in a folder', settings: async () => ({}), shows: /file:/ },
-  { where: 'in a bucket of its own', settings: bucket, shows: /s3:\/\/demo/ },
-])('the demonstration does the main job to its end $where', { timeout: 600_000 }, async ({ settings, shows }) => {
-  const child = spawn(process.execPath, [resolve(import.meta.dirname, '../demo/main.ts')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...(await settings()) },
-    signal: AbortSignal.timeout(580_000),
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
-  const exit = await new Promise<number | null>((done, fail) => {
-    child.once('error', fail);
-    child.once('close', done);
-  });
-  const text = stripVTControlCharacters(output);
-  expect(exit, text).toBe(0);
-  expect(text).toMatch(shows);
-  expect(text).toContain('does not answer any more; its data folder is deleted');
-  expect(text).toMatch(/live-finishing: Succeeded; .*nothing of it ran on this cluster/);
-  expect(text).toMatch(/live-half-done, resumed: Succeeded; .*ran on this cluster: test$/m);
-  expect(text).toMatch(/checks +\d+ passed, 0 failed/);
-});
+it.each([...(hasNode ? [node] : []), folder, inBucket])(
+  'the demonstration does the main job to its end $where',
+  { timeout: 600_000 },
+  async ({ settings, volume, shows }) => {
+    const child = spawn(process.execPath, [resolve(import.meta.dirname, '../demo/main.ts')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(await settings()) },
+      signal: AbortSignal.timeout(580_000),
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
+    const exit = await new Promise<number | null>((done, fail) => {
+      child.once('error', fail);
+      child.once('close', done);
+    });
+    const text = stripVTControlCharacters(output);
+    expect(exit, text).toBe(0);
+    expect([...text.matchAll(/^(\d+)\. (.+)$/gm)].map(([, n, title]) => `${n}. ${title}`)).toEqual(
+      stepsOf(volume).map((title, n) => `${n + 1}. ${title}`),
+    );
+    expect(text).toMatch(shows);
+    if (!volume) expect(text).toMatch(/without a node, and so without volumes: \S/);
+    expect(text).toContain('does not answer any more; its data folder is deleted');
+    expect(text).toMatch(/live-finishing: Succeeded; .*nothing of it ran on this cluster/);
+    expect(text).toMatch(/live-half-done, resumed: Succeeded; .*ran on this cluster: test$/m);
+    const report = text.slice(text.lastIndexOf('. Report'));
+    const figure = (name: string) => Number(new RegExp(`^   ${name} +([\\d.]+)`, 'm').exec(report)?.[1]);
+    expect(figure('objects')).toBeGreaterThan(200);
+    expect(figure('bytes')).toBeGreaterThan(1_000);
+    for (const name of ['time to back up', 'time to restore', 'checks', 'the whole demonstration'])
+      expect(figure(name), name).toBeGreaterThan(0);
+    expect(report).toMatch(/^ {3}checks +\d+ passed, 0 failed, \d+ skipped$/m);
+    if (volume) expect(report).toMatch(/^ {3}a volume +\d+ files, [\d.]+ MiB$/m);
+  },
+);
