@@ -1,7 +1,8 @@
 import type { ClaimPlace, ClaimRequest } from '../domain/claim-request.ts';
 import type { Operation } from '../domain/operation.ts';
+import type { ScaledWorkloads } from '../volumes/scaled-workloads.ts';
 import { persistently } from './persistently.ts';
-import type { Term, World } from './world.ts';
+import type { World } from './world.ts';
 
 /**
  * Scales up what a restore in place that was killed, or lost the lead, has left scaled down. One that was taken up again scales up by itself, and is
@@ -9,14 +10,15 @@ import type { Term, World } from './world.ts';
  */
 export async function scaleUpLeft(
   world: Pick<World, 'log' | 'runtime' | 'operations'>,
-  { volumes }: Term,
+  { volumes }: { readonly volumes?: { readonly scaled: Pick<ScaledWorkloads, 'scaleUpLeft'> } },
   signal: AbortSignal,
 ): Promise<void> {
   if (volumes === undefined) return;
   const { log, operations } = world;
   const own = operations.active().flatMap(operation => {
     const place = scalesFor(operation);
-    return place === undefined ? [] : [{ id: operation.request.id, place }];
+    // However it ends: what it has not done is done here.
+    return place === undefined ? [] : [{ place, over: operations.ended(operation.request.id).catch(() => {}) }];
   });
   const trouble = 'whether workloads were left scaled down could not be found out';
   const scaleUp = (spared: readonly ClaimPlace[]) =>
@@ -27,7 +29,7 @@ export async function scaleUpLeft(
     });
   await scaleUp(own.map(({ place }) => place));
   if (own.length === 0) return;
-  await Promise.all(own.map(({ id }) => operations.ended(id)));
+  await Promise.all(own.map(({ over }) => over));
   if (!signal.aborted) await scaleUp([]);
 }
 
