@@ -22,7 +22,7 @@ import { createEventBus } from '../service/event-bus.ts';
 import { createService } from '../service/service.ts';
 import { leadTerm } from '../service/term.ts';
 import { type Look, watchRepository } from '../service/watch.ts';
-import type { ServiceRules, Term, World } from '../service/world.ts';
+import type { Term, World } from '../service/world.ts';
 import { fencedStore } from '../storage/fenced-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { createAuthenticator, createAuthorizer } from './access.ts';
@@ -30,6 +30,7 @@ import { openCluster, openRetriedStore, systemRuntime } from './adapters.ts';
 import { openKeys } from './keys.ts';
 import { collector } from './memory.ts';
 import { openObservation } from './observation.ts';
+import { rulesOf } from './service-rules.ts';
 import { openVolumes } from './volumes.ts';
 
 /** Operations that run at once. */
@@ -204,17 +205,6 @@ export async function serve({ config: first, reload, signal, onHangup, runtime =
     await Promise.allSettled([store.close(), cluster.close(), volumes.close()]);
     log.info({}, 'stopped');
   }
-}
-
-function rulesOf({ settings, policies }: Config, { retention, operationsKeptMs, catalogRefreshMs }: ServiceConfig): ServiceRules {
-  return {
-    ...{ policies, operationsKeptMs, catalogRefreshMs },
-    ...{ maxShare: retention.maxShare, retentionSchedule: retention.schedule },
-    platformChecks: async () => {
-      const { platformChecks } = await import('../validate/platform-checks.ts');
-      return platformChecks(settings.validation ?? {});
-    },
-  };
 }
 
 async function readKeys({ settings }: Config, onWarning: (text: string) => void): Promise<World['keys']> {

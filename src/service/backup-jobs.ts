@@ -15,6 +15,7 @@ import { keyChange } from '../repository/key-change.ts';
 import { commitClaimed } from '../repository/run-claim.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
 import type { Prepared } from './job.ts';
+import { recordEnd } from './told-ends.ts';
 import { tellOfSet } from './untold.ts';
 import { currentTerm, record, type World } from './world.ts';
 
@@ -45,7 +46,8 @@ export function scheduledBackup(world: World, run: DueRun): Prepared {
 
 /** What somebody asked for. POLICY_NOT_FOUND. */
 export function demandedBackup(world: World, asked: Extract<AskedWork, { kind: 'backup' }>, caller: Caller): Prepared {
-  const scope = scopeOf(world.rules().policies, asked);
+  const { policies, manual } = world.rules();
+  const scope = scopeOf(policies, asked, manual);
   const tier = asked.tier ?? 'manual';
   const selection = asked.selection ?? scope.selection;
   const { policy, volumes } = asked;
@@ -65,10 +67,14 @@ export function demandedBackup(world: World, asked: Extract<AskedWork, { kind: '
   };
 }
 
-function scopeOf(policies: readonly Policy[], { policy: name, tier }: { readonly policy?: string; readonly tier?: string }): Scope {
+function scopeOf(
+  policies: readonly Policy[],
+  { policy: name, tier }: { readonly policy?: string; readonly tier?: string },
+  manual: Scope = { selection: everything, parts: ['resources'] },
+): Scope {
   if (name === undefined) {
     const found = tier === undefined ? undefined : policies.flatMap(policy => policy.tiers).find(one => one.name === tier);
-    return found !== undefined && isScheduled(found) ? found.scope : { selection: everything, parts: ['resources'] };
+    return found !== undefined && isScheduled(found) ? found.scope : manual;
   }
   const policy = policies.find(one => one.name === name);
   const known = policies.map(one => one.name).join(', ') || 'none';
@@ -106,12 +112,10 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
     context.log('info', outcome.error.message);
     return { phase: 'Completed', summary: { superseded: outcome.error.message, durationMs: outcome.durationMs } };
   }
-  await record(world, {
-    action: ledgerAction[outcome.phase],
-    actor: wanted.actor,
-    subject: setOf(outcome),
-    details: detailsOf(outcome, wanted),
-  });
+  const fact = { action: ledgerAction[outcome.phase], actor: wanted.actor, subject: setOf(outcome) };
+  const details = { ...detailsOf(outcome, wanted), operation: context.operation.id };
+  // Of a set the next leader finds that it is there, and untold.
+  await (outcome.phase === 'Failed' ? recordEnd(world, { ...fact, details }) : record(world, { ...fact, details }));
   if (outcome.phase !== 'Failed') await tellOfKeys(world, outcome.manifest, wanted.actor, signal);
   return resultOf(outcome, context);
 }

@@ -12,6 +12,7 @@ export function scheduleHistory(world: World): (signal: AbortSignal) => Promise<
   let known: { readonly sets: readonly SetSummary[]; readonly done: Pick<History, 'handled' | 'complete'> } | undefined;
   return async signal => {
     const failed = await world.operations.list({ kind: 'backup', phase: 'Failed', limit: failuresLookedAt }, signal);
+    const calledOff = await world.operations.list({ kind: 'backup', phase: 'Cancelled', limit: failuresLookedAt }, signal);
     const sets = world.catalog.sets();
     // Ten thousand sets are mostly the same as before.
     if (known?.sets !== sets) known = { sets, done: firesDone(sets) };
@@ -22,8 +23,8 @@ export function scheduleHistory(world: World): (signal: AbortSignal) => Promise<
         failed.flatMap(({ request, result }) => (result === undefined ? [] : [{ request, finishedAt: result.finishedAt }])),
       ),
       running: world.operations.active().flatMap(({ request, result }) => (result === undefined ? runningTiers(request) : [])),
-      // The scheduler remembers its own, and people are told once: the ledger knows.
-      givenUp: [],
+      // What somebody called off. Of what ran out of time the scheduler remembers its own, and the ledger who was told.
+      givenUp: calledOff.flatMap(({ request }) => firesOf(request).fires),
     };
   };
 }

@@ -13,7 +13,8 @@ import { runRestore } from '../restore/run.ts';
 import { validateSet } from './check-jobs.ts';
 import { describeIdentity, identityFromRecord, jobWith, withIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
-import { currentTerm, record, type TermVolumes, type World } from './world.ts';
+import { recordEnd } from './told-ends.ts';
+import { currentTerm, recordFirst, type TermVolumes, type World } from './world.ts';
 
 /** Most problems of a restore that its record names; the rest are counted. */
 const mostProblems = 200;
@@ -114,7 +115,7 @@ function restoreWork(world: World, what: Restoration, identities: readonly HeldI
       };
     }
     const fact = { actor: operation.actor, subject: what.set };
-    await record(world, { ...fact, action: 'restore.started', details: { operation: operation.id, options: what.options } });
+    await recordFirst(world, { ...fact, action: 'restore.started', details: { operation: operation.id, options: what.options } });
     log('info', `restoring ${what.set} to ${cluster.server}`);
     let outcome: RestoreOutcome | undefined;
     try {
@@ -123,7 +124,7 @@ function restoreWork(world: World, what: Restoration, identities: readonly HeldI
     } finally {
       const details =
         outcome === undefined ? { phase: 'stopped' } : { phase: outcome.phase, totals: outcome.totals, durationMs: outcome.durationMs };
-      await record(world, { ...fact, action: 'restore.ended', details: { operation: operation.id, ...details } });
+      await recordEnd(world, { ...fact, action: 'restore.ended', details: { operation: operation.id, ...details } });
     }
   };
 }

@@ -15,6 +15,7 @@ import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
 import { scaleUpLeft } from './scale-up.ts';
 import { thawLeft } from './thaw.ts';
+import { tellOfEnds } from './told-ends.ts';
 import { tellOfSets } from './untold.ts';
 import { resumeVolumeRestore } from './volume-jobs.ts';
 import { measureNewestSets } from './volume-standing.ts';
@@ -58,6 +59,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     for (const { id } of interrupted) await record(world, { action: 'operation.interrupted', actor: self, subject: id, details: {} });
     if (claims.finished.length + settled.length > 0) await world.catalog.refresh({ signal });
     await tellOfSets(world, { clusterId: hooks.clusterId, since, signal });
+    await tellOfEnds(world, { since, signal });
     await keepSnapshot(world, signal);
   });
   if (signal.aborted) return;

@@ -14,7 +14,8 @@ import { upkeepBefore } from './done-before.ts';
 import { describeIdentity, identityFromRecord, jobWith, withIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
 import { findSet, openContents } from './restore-jobs.ts';
-import { currentTerm, record, volumesIn, type World } from './world.ts';
+import { recordEnd } from './told-ends.ts';
+import { currentTerm, record, recordFirst, volumesIn, type World } from './world.ts';
 
 /** One claim. The set and the identity are looked at before the job is accepted. BACKUP_, VOLUME_ and IDENTITY_ codes, KEY_INVALID. */
 export async function volumeRestoreJob(
@@ -60,7 +61,7 @@ function volumeRestoreWork(
     const reader = await openContents(world, set, identities, signal);
     const fact = { actor: operation.actor, subject: set };
     const volume = { from: request.from, to: request.to ?? request.from, inPlace: request.inPlace };
-    await record(world, { ...fact, action: 'restore.started', details: { operation: operation.id, volume } });
+    await recordFirst(world, { ...fact, action: 'restore.started', details: { operation: operation.id, volume } });
     let outcome: VolumeOutcome | undefined;
     try {
       const storageClasses = { ...open.settings.storageClasses, ...request.storageClasses };
@@ -71,7 +72,7 @@ function volumeRestoreWork(
       return { phase: 'Completed', summary: { set, volume: outcome } };
     } finally {
       const phase = outcome === undefined ? 'Failed' : 'Completed';
-      await record(world, { ...fact, action: 'restore.ended', details: { operation: operation.id, volume, phase } });
+      await recordEnd(world, { ...fact, action: 'restore.ended', details: { operation: operation.id, volume, phase } });
     }
   };
 }

@@ -4,18 +4,24 @@ import type { VolumeFile } from '../domain/volume-file.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
 import { volumeFiles } from '../volumes/files.ts';
 import { findOrphans, orphanAgeMs, removalFact, removeOrphans } from '../volumes/orphans.ts';
+import { createBoundedQueue } from './bounded-queue.ts';
 import { withIdentities } from './identities.ts';
 import { findSet } from './restore-jobs.ts';
 import { currentTerm, record, volumesIn, type World } from './world.ts';
 
+/** Each is a restic of its own in this pod, beside the leader: 60 MiB and more. */
+const readersAtOnce = 2;
+const mostWaiting = 20;
+
 export function volumesOf(world: World): Volumes {
+  const readers = createBoundedQueue(readersAtOnce, mostWaiting);
   const found = async (olderThanMs: number, signal: AbortSignal) => {
     const { objects, installation } = volumesIn(world);
     const { repository, keys, runtime } = world;
     return findOrphans({ objects, installation, repository, trusted: keys.trusted, now: runtime.now(), olderThanMs, signal });
   };
   return {
-    files: (request, signal) => filesOf(world, request, signal),
+    files: (request, signal) => readers.run(() => filesOf(world, request, signal), signal),
     orphans: found,
     removeOrphans: async (olderThanMs, { actor }, signal) => {
       const { objects, frozen, scaled, settings } = volumesIn(currentTerm(world));

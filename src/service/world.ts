@@ -1,10 +1,10 @@
 import type { CaptureVolumes, VolumeWish } from '../backup/volumes/capture.ts';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
-import { HoldfastError } from '../domain/errors.ts';
+import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import type { Fence } from '../domain/fence.ts';
 import type { HookRule } from '../domain/hook-rule.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
-import type { Policy } from '../domain/policy.ts';
+import type { Policy, Scope } from '../domain/policy.ts';
 import type { RepositoryAccess } from '../domain/repository-access.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
@@ -56,6 +56,8 @@ export interface ServiceRules {
   readonly policies: readonly Policy[];
   /** The greatest share of all sets that retention deletes by itself, above 0 and at most 1. */
   readonly maxShare: number;
+  /** What a backup takes that names neither policy nor tier; everything, without volumes, unless told. */
+  readonly manual?: Scope;
   /** Cron, UTC. */
   readonly retentionSchedule: string;
   /** Milliseconds. */
@@ -125,6 +127,17 @@ export async function record(world: Pick<World, 'ledger' | 'log' | 'term'>, fact
     currentTerm(world);
     await world.ledger.append(fact);
   });
+}
+
+/** Before something that may not be done without the ledger's knowing. The error of the store, which says that nothing was done; NOT_LEADER. */
+export async function recordFirst(world: Pick<World, 'ledger' | 'term'>, fact: LedgerFact): Promise<void> {
+  currentTerm(world);
+  try {
+    await world.ledger.append(fact);
+  } catch (thrown) {
+    const { code, message } = asHoldfastError(thrown);
+    throw new HoldfastError(code, `the ledger could not be told (${fact.action}), so nothing was done: ${message}`, { cause: thrown });
+  }
 }
 
 /** What this replica has refused, whoever leads: it has happened, and the chain takes entries of several writers. */

@@ -61,7 +61,8 @@ export const backupEndpoints = {
     path: '/backups',
     id: 'createBackup',
     summary: 'Take a backup now',
-    description: 'Scope and label are those of the tier; selection and volumes are those of the request where it has them.',
+    description:
+      'Scope and label are those of the tier, or what the configuration says of a backup by hand; selection and volumes are those of the request where it has them.',
     access: { resource: 'backups', verb: 'create' },
     tenants: true,
     body: z.strictObject({

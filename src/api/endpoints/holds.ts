@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
 import { hold } from '../schemas/backup.ts';
-import { setId } from '../schemas/common.ts';
+import { setRef } from '../schemas/common.ts';
 
-const params = z.strictObject({ set: setId });
+const params = z.strictObject({ set: setRef });
 
 export const holdEndpoints = {
   list: endpoint({

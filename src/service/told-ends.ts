@@ -1,0 +1,90 @@
+import { isCode } from '../domain/errors.ts';
+import type { LedgerFact } from '../domain/ledger.ts';
+import { isEnded, type Operation } from '../domain/operation.ts';
+import { isDamage } from '../repository/damage.ts';
+import { entriesSince } from './ledger-since.ts';
+import { persistently } from './persistently.ts';
+import { currentTerm, type World } from './world.ts';
+
+const operationsLookedAt = 200;
+
+/** That something with an operation of its own has ended. */
+export interface EndFact extends LedgerFact {
+  readonly details: Readonly<Record<string, unknown>> & { readonly operation: string };
+}
+
+/**
+ * Tells the ledger that something has ended; where it cannot be written now, as soon as it can while this replica leads, and later by
+ * `tellOfEnds`. Never rejects.
+ */
+export async function recordEnd(world: World, fact: EndFact): Promise<void> {
+  const begun = world.runtime.now();
+  try {
+    const { signal } = currentTerm(world);
+    const tell = async (): Promise<void> => {
+      currentTerm(world);
+      await world.ledger.append(fact);
+    };
+    try {
+      await tell();
+    } catch (thrown) {
+      world.log.error({ err: thrown, action: fact.action, subject: fact.subject }, 'the ledger could not be written, and is told later');
+      // After a STORE_ error the fact may be there or not.
+      void persistently(world, signal, 'the ledger cannot be told yet', async () => {
+        if (!(await operationsIn(world, fact.action, begun, signal)).has(fact.details.operation)) await tell();
+      }).catch(() => {});
+    }
+  } catch (thrown) {
+    if (!isCode(thrown, 'NOT_LEADER')) throw thrown;
+    world.log.error({ err: thrown, action: fact.action, subject: fact.subject }, 'the ledger is told by the next leader');
+  }
+}
+
+/** Tells the ledger of restores and failed backups since then whose end it does not name: it was away then, or their process was. STORE_ codes. */
+export async function tellOfEnds(world: World, { since, signal }: { readonly since: Date; readonly signal: AbortSignal }): Promise<void> {
+  const ended = await endedSince(world, since, signal);
+  if (ended.length === 0) return;
+  try {
+    const [started, restores, backups] = [
+      await operationsIn(world, 'restore.started', since, signal),
+      await operationsIn(world, 'restore.ended', since, signal),
+      await operationsIn(world, 'backup.failed', since, signal),
+    ];
+    for (const operation of ended) {
+      const { id, kind } = operation.request;
+      const isTold = kind === 'restore' ? !started.has(id) || restores.has(id) : backups.has(id);
+      if (isTold) continue;
+      currentTerm(world);
+      await world.ledger.append(factOf(operation));
+    }
+  } catch (thrown) {
+    if (!isDamage(thrown)) throw thrown;
+    world.log.error({ err: thrown }, 'which ends the ledger was told of cannot be read');
+  }
+}
+
+async function endedSince({ operations }: World, since: Date, signal: AbortSignal): Promise<Operation[]> {
+  const some = [
+    ...(await operations.list({ kind: 'restore', limit: operationsLookedAt }, signal)),
+    ...(await operations.list({ kind: 'backup', phase: 'Failed', limit: operationsLookedAt }, signal)),
+  ];
+  return some.filter(({ phase, result }) => isEnded(phase) && result !== undefined && Date.parse(result.finishedAt) >= since.getTime());
+}
+
+/** The operations that entries of an action name. */
+async function operationsIn(world: World, action: LedgerFact['action'], since: Date, signal: AbortSignal): Promise<ReadonlySet<unknown>> {
+  const found = new Set<unknown>();
+  for await (const entry of entriesSince(world, since, signal)) if (entry.action === action) found.add(entry.details['operation']);
+  return found;
+}
+
+function factOf({ request, phase, result }: Operation): LedgerFact {
+  const { id, kind, actor, subject, parameters } = request;
+  const about = { operation: id, ...(result?.error !== undefined && { error: result.error }), toldLater: true };
+  if (kind === 'backup') {
+    const { tier, fires = [] } = parameters;
+    return { action: 'backup.failed', actor, subject, details: { tier, fires, ...about } };
+  }
+  const { totals, durationMs } = result?.summary ?? {};
+  return { action: 'restore.ended', actor, subject, details: { phase, totals, durationMs, ...about } };
+}
