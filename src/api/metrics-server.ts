@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { HoldfastError } from '../domain/errors.ts';
 
 /** What is measured, as text for Prometheus; a registry of prom-client fits. */
 export interface MetricsRegistry {
@@ -30,7 +31,9 @@ export async function serveMetrics(
   });
   server.maxConnections = 100;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(new HoldfastError('CONFIG_INVALID', `${host}:${port} cannot be listened on (${error.code})`, { cause: error })),
+    );
     server.listen(port, host, resolve);
   });
   const address = server.address() as AddressInfo;

@@ -10,23 +10,18 @@ export interface RequestMeasure {
   readonly durationMs: number;
 }
 
-interface FollowOptions {
-  readonly onAnswer: ((measure: RequestMeasure) => void) | undefined;
-  readonly tls: boolean;
-}
-
 /** Asked every few seconds for as long as the service lives. */
 const probes = new Set(['/healthz', '/readyz']);
 
 /** Sees every request begin and end: gives it its id and headers, logs it, measures it, and wipes what it brought. */
-export function followRequests(app: FastifyInstance, { onAnswer, tls }: FollowOptions): void {
+export function followRequests(app: FastifyInstance, onAnswer?: (measure: RequestMeasure) => void): void {
   app.decorateRequest('held', null as never);
   app.decorateRequest('principal', null);
 
   app.addHook('onRequest', async (request, reply) => {
     request.held = {};
     reply.headers({ ...securityHeaders, 'x-request-id': request.id });
-    if (tls) reply.header('strict-transport-security', 'max-age=31536000');
+    if ('encrypted' in request.raw.socket) reply.header('strict-transport-security', 'max-age=31536000');
   });
 
   app.addHook('onResponse', async (request, reply) => {

@@ -1,6 +1,6 @@
 import { type FastifyBaseLogger, type FastifyInstance, type FastifyServerOptions, fastify, LogController } from 'fastify';
 import type { Runtime } from '../domain/runtime.ts';
-import { answerProblems, connectionProblem, frameworkProblem } from './answer-problem.ts';
+import { answerProblems, frameworkProblem } from './answer-problem.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import type { Authorizer } from './auth/authorizer.ts';
 import { authenticateRequests, authorizeRequests } from './auth/guard.ts';
@@ -29,7 +29,6 @@ import { verificationRoutes } from './routes/verifications.ts';
 import { versionRoutes } from './routes/version.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 import type { Service } from './service.ts';
-import type { TlsMaterial } from './tls.ts';
 import { zodCompilers } from './zod-compilers.ts';
 
 export interface ApiOptions {
@@ -42,17 +41,16 @@ export interface ApiOptions {
   readonly log?: FastifyBaseLogger;
   /** Told of every answered request, for the metrics. */
   readonly onAnswer?: (measure: RequestMeasure) => void;
-  /** HTTPS with this certificate; plain HTTP without. */
-  readonly tls?: TlsMaterial;
   /** Addresses of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies?: readonly string[];
+  /** Event streams that go on when this API is replaced by another one; whoever gives them publishes and closes them. Its own unless given. */
+  readonly hub?: EventHub;
 }
 
-/** The API, not listening yet. */
+/** The API, which listens nowhere: `app.routing` answers a request. */
 export interface ApiServer {
   readonly app: FastifyInstance;
-  readonly openStreams: () => number;
-  /** Takes no new connection, ends event streams, lets requests finish, and closes. */
+  /** Requests under way end as they began. */
   close(): Promise<void>;
 }
 
@@ -61,24 +59,22 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
   const limits = { ...defaultLimits, ...options.limits };
   const app = newServer(options, limits);
   const refusals = createRefusals(refusal => service.refused(refusal), runtime);
-  const hub = createEventHub(limits, runtime);
-  const unsubscribe = service.subscribe(hub.publish);
+  const hub = options.hub ?? createEventHub(limits, runtime);
+  const unsubscribe = options.hub === undefined ? service.subscribe(hub.publish) : () => {};
 
   acceptJsonBodies(app, limits.bodyBytes);
-  followRequests(app, { onAnswer: options.onAnswer, tls: options.tls !== undefined });
+  followRequests(app, options.onAnswer);
   answerProblems(app, refusals);
   descriptionRoutes(app);
   healthRoutes(app, () => service.readiness());
   await app.register(async scope => resourceRoutes(scope, { ...options, limits, hub, refusals }), { prefix: apiPrefix });
   await app.ready();
-  app.server.maxConnections = limits.connections;
 
   return {
     app,
-    openStreams: () => hub.open,
     close: async () => {
       unsubscribe();
-      hub.close();
+      if (options.hub === undefined) hub.close();
       refusals.close();
       await app.close();
     },
@@ -86,18 +82,10 @@ export async function createApiServer(options: ApiOptions): Promise<ApiServer> {
 }
 
 function newServer(options: ApiOptions, limits: ApiLimits): FastifyInstance {
-  const { runtime, log, tls, trustedProxies } = options;
-  const connection = {
-    headersTimeout: limits.headersMs,
-    maxHeaderSize: limits.headerBytes,
-    connectionsCheckingInterval: Math.min(1_000, limits.headersMs),
-  };
+  const { runtime, log, trustedProxies } = options;
   const common: FastifyServerOptions = {
     ...(log === undefined ? { logger: false } : { loggerInstance: log }),
     logController: new LogController({ disableRequestLogging: true }),
-    requestTimeout: limits.requestMs,
-    // For who asks, and then does not read the answer.
-    connectionTimeout: limits.slowHandlerMs + limits.requestMs,
     handlerTimeout: limits.handlerMs,
     bodyLimit: limits.bodyBytes,
     trustProxy: trustedProxies === undefined ? false : [...trustedProxies],
@@ -109,12 +97,9 @@ function newServer(options: ApiOptions, limits: ApiLimits): FastifyInstance {
     },
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: frameworkProblem,
-    clientErrorHandler: connectionProblem,
     schemaController: zodCompilers,
   };
-  const secure = { ...connection, ...tls?.options, handshakeTimeout: 10_000 };
-  // The types know two kinds of server; nothing here needs to tell them apart.
-  return fastify({ ...common, ...(tls === undefined ? { http: connection } : { https: secure }) } as FastifyServerOptions);
+  return fastify(common);
 }
 
 interface Parts extends Omit<ApiOptions, 'limits'> {

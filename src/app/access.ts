@@ -9,13 +9,12 @@ export interface AccessOptions {
   readonly cluster: ClusterApi;
   readonly runtime: Runtime;
   readonly onWarning: (text: string) => void;
-  /** As it is now: who may do what changes with the file. */
-  readonly service: () => ServiceConfig;
+  readonly service: Pick<ServiceConfig, 'auth' | 'authorization'>;
 }
 
 /** Every way to log in that is configured; never none. CONFIG_INVALID when a file of it cannot be read. */
 export async function createAuthenticator({ cluster, runtime, onWarning, service }: AccessOptions): Promise<Authenticator> {
-  const { tokenReview, oidc, tokensFile } = service().auth;
+  const { tokenReview, oidc, tokensFile } = service.auth;
   const ways: Authenticator[] = [];
   if (tokensFile !== undefined) {
     const { createStaticTokens } = await import('../api/auth/static-tokens.ts');
@@ -33,15 +32,15 @@ export async function createAuthenticator({ cluster, runtime, onWarning, service
 }
 
 export async function createAuthorizer({ cluster, runtime, service }: AccessOptions): Promise<Authorizer> {
-  const { mode, rolesFile } = service().authorization;
-  const tenants = (): Tenant[] =>
-    Object.values(service().authorization.tenants).map(({ users = [], groups = [], namespaces }) => ({ users, groups, namespaces }));
+  const { mode, roles, rolesFile, tenants: named } = service.authorization;
+  const tenants = Object.values(named).map(({ users = [], groups = [], namespaces }): Tenant => ({ users, groups, namespaces }));
   if (mode === 'subjectAccessReview') {
     const { createAccessReviewer } = await import('../api/auth/access-review.ts');
-    return createAccessReviewer({ cluster, tenants, runtime });
+    return createAccessReviewer({ cluster, tenants: () => tenants, runtime });
   }
   const { createRoleAuthorizer } = await import('../api/auth/role-authorizer.ts');
   const { readRoles } = await import('../config/roles-file.ts');
   const fromFile = rolesFile === undefined ? undefined : await readRoles(rolesFile);
-  return createRoleAuthorizer((): RoleRules => ({ roles: service().authorization.roles ?? fromFile ?? {}, tenants: tenants() }));
+  const rules: RoleRules = { roles: roles ?? fromFile ?? {}, tenants };
+  return createRoleAuthorizer(() => rules);
 }

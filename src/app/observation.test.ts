@@ -32,6 +32,7 @@ function observing(service: ServiceConfig) {
   const [time, stop] = [manualTime(), new AbortController()];
   const observation = openObservation(service, time);
   observation.attach({
+    service,
     world: { runtime: time, term: () => ({}), cluster: {}, repository: { store: {} }, operations: { subscribe: () => {} } },
     watch: { storeReachable: () => true, objectives: () => [met] },
     ...{ identity: 'holdfast-0', signal: stop.signal },

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
+import type { MetricsServer } from '../api/metrics-server.ts';
 import type { RequestMeasure } from '../api/request-log.ts';
-import type { ServiceConfig } from '../config/service.ts';
+import type { Address, ServiceConfig } from '../config/service.ts';
 import type { ErrorCode, HoldfastError } from '../domain/errors.ts';
 import { isEnded, type Operation, type OperationRequest, type OperationResult } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
@@ -22,7 +23,7 @@ import { openSwitch, openTelling, type Telling } from './telling.ts';
 /** Everything by which the service is watched from outside: its logs, metrics, events and notifications. */
 export interface Observation {
   readonly log: Logger;
-  /** To be called once, before anything else happens. */
+  /** To be called before anything else happens, and again for a world in place of the one of before. */
   attach(parts: Attached): void;
   readonly onAnswer: (measure: RequestMeasure) => void;
   readonly onLook: (look: Look) => void;
@@ -33,18 +34,19 @@ export interface Observation {
   readonly onConfig: (service: ServiceConfig) => void;
   /** Speaks for the cluster until the signal aborts, and what was told is remembered. */
   lead(signal: AbortSignal): Promise<void>;
-  serveMetrics(): Promise<{ readonly url: string; close(): Promise<void> }>;
+  serveMetrics(place: Address): Promise<MetricsServer>;
   /** Resolves when what was told is out, or a moment has passed. */
-  close(): Promise<void>;
+  lastWords(): Promise<void>;
 }
 
 export interface Attached {
+  readonly service: ServiceConfig;
   readonly world: World;
   readonly watch: Watch;
   readonly clusterWatch: ClusterWatch;
   /** Of this replica. */
   readonly identity: string;
-  /** Aborts when the service ends. */
+  /** Aborts when the world ends. */
   readonly signal: AbortSignal;
 }
 
@@ -55,7 +57,8 @@ const nothing: Standing = {
 const lastWordsMs = 3_000;
 
 export function openObservation(service: ServiceConfig, runtime: Runtime): Observation {
-  const log = createLogger({ ...service.logs, now: runtime.now });
+  let { format } = service.logs;
+  const log = createLogger({ level: service.logs.level, format: () => format, now: runtime.now });
   let standing = (): Standing => nothing;
   let telling: Telling | undefined;
   let follow: ReturnType<typeof openSwitch> | undefined;
@@ -64,7 +67,7 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
     log,
     attach: parts => {
       const { world, watch, clusterWatch } = parts;
-      telling = openTelling(service, log, parts);
+      telling = openTelling(log, parts);
       standing = () =>
         standingOf(world, {
           ...{ objectives: watch.objectives(), storeReachable: watch.storeReachable(), clusterReachable: clusterWatch.reachable() },
@@ -75,7 +78,7 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
         if (isEnded(operation.phase)) operationEnded(operation, log, metrics);
       });
       follow = openSwitch(log, parts);
-      follow(service);
+      follow(parts.service);
     },
     onAnswer: ({ method, route, status, durationMs }) => metrics.requestAnswered({ method, route, status, seconds: durationMs / 1000 }),
     onLook: look => telling?.look(look),
@@ -87,12 +90,13 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
       telling?.notifier.observe(missedObservation(missed));
     },
     onInvalidConfig: error => {
-      log.error({ err: error }, 'the changed configuration is invalid; the one of before stays in force');
+      log.error({ err: error }, 'the changed configuration is refused; the one of before stays in force');
       telling?.notifier.observe(configObservation(error));
     },
     onConfig: changed => {
       const { logs, notifications } = changed;
       log.level = logs.level;
+      format = logs.format;
       follow?.(changed);
       telling?.notifier.replaceTargets(noticeTargets(notifications as TargetSettings, runtime));
       telling?.notifier.observe(configObservation(undefined));
@@ -102,11 +106,11 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
       signal.addEventListener('abort', metrics.volumes.standDown, { once: true });
       await telling?.lead(signal);
     },
-    serveMetrics: async () => {
+    serveMetrics: async place => {
       const { serveMetrics } = await import('../api/metrics-server.ts');
-      return serveMetrics(metrics, service.metricsListen);
+      return serveMetrics(metrics, place);
     },
-    close: async () => {
+    lastWords: async () => {
       const said = new AbortController();
       await Promise.race([telling?.events.idle(), runtime.sleep(lastWordsMs, said.signal).catch(() => {})]);
       said.abort();

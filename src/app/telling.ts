@@ -23,7 +23,7 @@ export interface Telling {
 }
 
 /** Events are about the Lease of the service, which is there wherever it runs. */
-export function openTelling(service: ServiceConfig, log: Logger, { world, identity }: Omit<Attached, 'signal'>): Telling {
+export function openTelling(log: Logger, { service, world, identity }: Omit<Attached, 'signal'>): Telling {
   const { namespace, name } = service.leaderElection;
   const { runtime, cluster, repository } = world;
   const isLeading = (): boolean => world.term() !== undefined;

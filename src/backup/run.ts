@@ -10,6 +10,7 @@ import { newSetId } from '../domain/set-id.ts';
 import type { VolumeRecord } from '../domain/volume.ts';
 import { fileKey, manifestKey } from '../repository/layout.ts';
 import { encodeManifest } from '../repository/manifest.ts';
+import { requireOwnRecipients } from '../repository/own-recipients.ts';
 import type { Repository } from '../repository/repository.ts';
 import { type ArchiveResult, openArchive } from './archive.ts';
 import { type Reading, readInstant } from './instant.ts';
@@ -78,23 +79,7 @@ function checkRequest(request: BackupRequest): void {
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(request.tier)) {
     throw new HoldfastError('USAGE', `tier ${JSON.stringify(request.tier)} is not made of lower-case words joined by "-"`);
   }
-  const wanted = request.repository.info.recipientFingerprints;
-  const given = request.recipients.map(recipientFingerprint);
-  if (given.length === 0 && wanted.length > 0) {
-    throw new HoldfastError('RECIPIENT_MISSING', 'no recipient is configured: the backup could not be encrypted, so it was not started');
-  }
-  const strange = given.filter(fingerprint => !wanted.includes(fingerprint));
-  const missing = wanted.filter(fingerprint => !given.includes(fingerprint));
-  if (strange.length + missing.length > 0) {
-    throw new HoldfastError('CONFIG_INVALID', `the recipients given are not the repository’s: ${describeDifference(strange, missing)}`, {
-      hint: 'pass the recipients the repository was created with, or create a new repository for new recipients',
-    });
-  }
-}
-
-function describeDifference(strange: readonly string[], missing: readonly string[]): string {
-  const parts = [strange.length > 0 ? `unknown ${strange.join(', ')}` : '', missing.length > 0 ? `missing ${missing.join(', ')}` : ''];
-  return parts.filter(part => part !== '').join('; ');
+  requireOwnRecipients(request.repository.info, request.recipients);
 }
 
 async function capture(request: BackupRequest, id: string, started: Date): Promise<{ manifest: Manifest; settleMs: number }> {

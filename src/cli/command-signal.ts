@@ -4,8 +4,8 @@ import { duration } from './format.ts';
 /** The signal a command runs under: aborted by whoever stops the program, or by the time limit. */
 export interface CommandSignal {
   readonly signal: AbortSignal;
-  /** Aborts after `ms` milliseconds. `origin` names the setting. */
-  limit(ms: number, origin: string): void;
+  /** Aborts `ms` milliseconds after the command has begun, or not at all; in place of what was said before. `origin` names the setting. */
+  limit(ms: number | undefined, origin: string): void;
   /** The error to end with: what aborted the command, where the error only tells that it was aborted. */
   explain(thrown: unknown): unknown;
   end(): void;
@@ -14,11 +14,15 @@ export interface CommandSignal {
 export function commandSignal(outer: AbortSignal): CommandSignal {
   const own = new AbortController();
   const signal = AbortSignal.any([outer, own.signal]);
+  const begun = performance.now();
   let timer: NodeJS.Timeout | undefined;
   return {
     signal,
     limit: (ms, origin) => {
-      timer = setTimeout(() => own.abort(new HoldfastError('TIMEOUT', `not done after ${duration(ms)}, the limit set by ${origin}`)), ms);
+      clearTimeout(timer);
+      if (ms === undefined) return;
+      const late = new HoldfastError('TIMEOUT', `not done after ${duration(ms)}, the limit set by ${origin}`);
+      timer = setTimeout(() => own.abort(late), begun + ms - performance.now());
     },
     explain: thrown => {
       const reason: unknown = signal.reason;

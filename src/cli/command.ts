@@ -61,6 +61,8 @@ export interface Call<Options extends object = object> {
   config(): Promise<Config>;
   /** Reads all settings anew, for what outlives a change of the file. */
   readConfig(): Promise<Config>;
+  /** Goes by the time limit of these settings instead. */
+  limitBy(config: Config): void;
   /** From now on SIGHUP calls this instead of ending the process: it asks a service to read its settings anew. */
   onHangup(listener: () => void): void;
   app(): Promise<App>;

@@ -38,6 +38,7 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
   const call: Call = {
     ...{ args: command.args, options, format, terminal: host.terminal, reporter, noteStyle, config, readConfig, app, now: host.now },
     style: styleFor(host.terminal.stdout, options.color),
+    limitBy,
     signal: signal.signal,
     onHangup: listener => host.onHangup?.(listener),
   };
@@ -55,13 +56,16 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
   }
 
   async function obeySettings(inForce: Config): Promise<void> {
-    const { settings, origins } = inForce;
     requireOnePlace(inForce, spec, fullName(command));
     if (options.verbose === true) {
       const { givenSettings } = await import('./settings-in-force.ts');
       reporter.note(givenSettings(inForce, noteStyle).join('\n'));
     }
-    if (settings.timeout !== undefined) signal.limit(settings.timeout, origins.get('timeout') ?? '--timeout');
+    limitBy(inForce);
+  }
+
+  function limitBy({ settings, origins }: Config): void {
+    signal.limit(settings.timeout, origins.get('timeout') ?? '--timeout');
   }
 }
 

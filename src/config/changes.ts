@@ -9,29 +9,59 @@ export interface SettingChange {
   /** As they would be written; never a secret. Undefined where it was not, or is not any more. */
   readonly before: unknown;
   readonly after: unknown;
-  /** It has no effect before the service is started again. */
-  readonly needsRestart: boolean;
+  readonly taken: TakenUp;
 }
 
-/** What the running service takes up; everything else is built into what it has opened and is bound to. */
-export const reloadedSettings: readonly string[] = [
-  'policies',
-  'locations',
-  'notifications',
-  'selection',
-  'validation',
-  'logs.level',
-  'operationsKept',
-  'service.authorization.roles',
-  'service.authorization.tenants',
-  'service.retention',
-  'service.catalogRefresh',
-  'service.shutdownGrace',
-];
+/** How a running service takes up what was changed: every setting stands in one of these. */
+export const takenUp = {
+  /** Whatever runs goes on, and so does who is connected. */
+  atOnce: [
+    'policies',
+    'locations',
+    'notifications',
+    'selection',
+    'validation',
+    'logs',
+    'operationsKept',
+    'timeout',
+    'service.listen',
+    'service.metricsListen',
+    'service.tls',
+    'service.insecureHttp',
+    'service.auth',
+    'service.authorization',
+    'service.trustedProxies',
+    'service.rateLimit',
+    'service.bodyLimit',
+    'service.requestTimeout',
+    'service.retention',
+    'service.catalogRefresh',
+    'service.shutdownGrace',
+  ],
+  /** By what begins from then on; what runs goes on with what it began with. */
+  byNewWork: ['recipients', 'recipientsFile', 'insecurePlaintext', 'sealIndex', 'volumes', 'service.identityDir'],
+  /** What runs ends or is handed over, as when the service is stopped; then all is opened anew, in the same process. */
+  reopened: [
+    'location',
+    's3',
+    'keysDir',
+    'signingKey',
+    'signingPublicKey',
+    'kubeconfig',
+    'context',
+    'concurrency',
+    'service.leaderElection',
+  ],
+  /** A service does not go by these. */
+  unused: ['identity', 'server', 'tier'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+export type TakenUp = keyof typeof takenUp;
 
-/** Does a running service go on without the new value until it is started again? */
-export function needsRestart(setting: string): boolean {
-  return !reloadedSettings.some(name => setting === name || setting.startsWith(`${name}.`));
+/** Of the setting, or of an entry of it. */
+export function howTakenUp(setting: string): TakenUp {
+  const ways = Object.entries(takenUp) as [TakenUp, readonly string[]][];
+  const found = ways.find(([, names]) => names.some(name => setting === name || setting.startsWith(`${name}.`)));
+  return found?.[0] ?? 'reopened';
 }
 
 /** In the order of the schema; maps are compared entry by entry. */
@@ -44,11 +74,11 @@ export function changesBetween(before: Config, after: Config): SettingChange[] {
     const visible = differences(old.get(path) ?? [], now.get(path) ?? []);
     // What is not shown may have changed too, such as the path of a secret address.
     const changes = visible.length > 0 ? visible : [{ setting: path, before: undefined, after: undefined }];
-    return changes.map(change => ({ ...change, needsRestart: needsRestart(change.setting) }));
+    return changes.map(change => ({ ...change, taken: howTakenUp(change.setting) }));
   });
 }
 
-function differences(old: readonly SettingInForce[], now: readonly SettingInForce[]): Omit<SettingChange, 'needsRestart'>[] {
+function differences(old: readonly SettingInForce[], now: readonly SettingInForce[]): Omit<SettingChange, 'taken'>[] {
   const values = (rows: readonly SettingInForce[]) => new Map(rows.map(({ setting, value }) => [setting, value]));
   const [was, is] = [values(old), values(now)];
   return [...new Set([...was.keys(), ...is.keys()])]

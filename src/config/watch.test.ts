@@ -1,7 +1,7 @@
 import { mkdir, readlink, rename, symlink, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { configFiles } from '../../test/helpers/config-files.ts';
-import type { HoldfastError } from '../domain/errors.ts';
+import { HoldfastError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { SettingChange } from './changes.ts';
 import type { Config } from './load.ts';
@@ -54,14 +54,23 @@ const running: ConfigWatch[] = [];
 /** A watch that has had its first look. */
 async function watched(name: string) {
   const clock = heldRuntime();
-  const seen = { clock, changes: [] as { config: Config; changes: readonly SettingChange[] }[], errors: [] as HoldfastError[], loads: 0 };
+  const seen = {
+    clock,
+    changes: [] as { config: Config; changes: readonly SettingChange[] }[],
+    errors: [] as HoldfastError[],
+    loads: 0,
+    refusal: undefined as HoldfastError | undefined,
+  };
   const watch = watchConfig({
     current: await load({}, [], name),
     load: () => {
       seen.loads += 1;
       return load({}, [], name);
     },
-    onChange: (config, changes) => seen.changes.push({ config, changes }),
+    onChange: async (config, changes) => {
+      seen.changes.push({ config, changes });
+      if (seen.refusal !== undefined) throw seen.refusal;
+    },
     onInvalid: error => seen.errors.push(error),
     runtime: clock.runtime,
     signal: ended.signal,
@@ -73,14 +82,14 @@ async function watched(name: string) {
 }
 
 describe('a changed file', () => {
-  it('is loaded, and told with what has changed and what needs a restart', async () => {
+  it('is loaded, and told with what has changed and how it is taken up', async () => {
     const seen = await watched(await file('logs: {level: info}\nservice: {listen: "127.0.0.1:1"}'));
     await file('logs: {level: debug}\nservice: {listen: "127.0.0.1:2"}');
     await seen.clock.tick();
     expect(seen.changes.map(({ changes }) => changes)).toEqual([
       [
-        { setting: 'service.listen', before: '127.0.0.1:1', after: '127.0.0.1:2', needsRestart: true },
-        { setting: 'logs.level', before: 'info', after: 'debug', needsRestart: false },
+        { setting: 'service.listen', before: '127.0.0.1:1', after: '127.0.0.1:2', taken: 'atOnce' },
+        { setting: 'logs.level', before: 'info', after: 'debug', taken: 'atOnce' },
       ],
     ]);
     expect(seen.changes[0]?.config.settings.logs?.level).toBe('debug');
@@ -93,8 +102,8 @@ describe('a changed file', () => {
     await file(policy('14d') + hook('two'));
     await seen.clock.tick();
     expect(seen.changes[0]?.changes).toEqual([
-      { setting: 'policies.p.tiers.d.keep', before: '30d', after: '14d', needsRestart: false },
-      { setting: 'notifications.webhooks', before: undefined, after: undefined, needsRestart: false },
+      { setting: 'policies.p.tiers.d.keep', before: '30d', after: '14d', taken: 'atOnce' },
+      { setting: 'notifications.webhooks', before: undefined, after: undefined, taken: 'atOnce' },
     ]);
   });
 
@@ -159,11 +168,42 @@ describe('an invalid file', () => {
   });
 });
 
-it('a poke loads at once, also where no time has passed and nothing has changed', async () => {
+describe('a file that cannot be taken up', () => {
+  const refusal = new HoldfastError('CONFIG_INVALID', '127.0.0.1:1 cannot be listened on (EADDRINUSE)');
+
+  it('leaves what was in force, is told once, and tried until it can', async () => {
+    const seen = await watched(await file('tier: one'));
+    seen.refusal = refusal;
+    await file('tier: two');
+    await seen.clock.tick();
+    await seen.clock.tick();
+    expect(seen.errors).toEqual([refusal]);
+    seen.refusal = undefined;
+    await seen.clock.tick();
+    await seen.clock.tick();
+    const change = [{ setting: 'tier', before: 'one', after: 'two' }];
+    expect(seen.changes.map(({ changes }) => changes)).toMatchObject([change, change, change]);
+    expect(seen.errors).toHaveLength(1);
+  });
+
+  it('is no news any more once it is as it was before', async () => {
+    const seen = await watched(await file('tier: one'));
+    seen.refusal = refusal;
+    await file('tier: two');
+    await seen.clock.tick();
+    seen.refusal = undefined;
+    await file('tier: one');
+    await seen.clock.tick();
+    await seen.clock.tick();
+    expect(seen.changes.slice(1)).toMatchObject([{ changes: [] }]);
+  });
+});
+
+it('a poke loads at once and takes up, also where no time has passed and nothing has changed', async () => {
   const seen = await watched(await file('tier: daily'));
   seen.watch.poke();
   await seen.clock.idle();
-  expect(seen.loads).toBe(1);
+  expect([seen.loads, seen.changes.length]).toEqual([1, 1]);
 });
 
 it('ends with its signal', async () => {

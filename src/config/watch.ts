@@ -10,9 +10,12 @@ export interface WatchOptions {
   readonly current: Config;
   /** Reads and checks everything anew, as at the start. */
   load(): Promise<Config>;
-  /** Called when the settings have changed, and with no changes when a file that was invalid is as it was before. */
-  onChange(config: Config, changes: readonly SettingChange[]): void;
-  /** The file cannot be used; what was in force stays. Once for each content, and for each `poke`. */
+  /**
+   * Takes the settings up when they have changed, and with no changes after a `poke`, or when a file that was invalid is as it was before. Where it
+   * rejects, what was in force stays, and it is tried again: what it lacks may come without the file changing.
+   */
+  onChange(config: Config, changes: readonly SettingChange[]): Promise<void>;
+  /** The file cannot be used; what was in force stays. Once for each content and reason, and for each `poke`. */
   onInvalid(error: HoldfastError): void;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
@@ -53,9 +56,9 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
 async function follow(options: WatchOptions, pause: () => Promise<boolean>): Promise<void> {
   const { load, onChange, onInvalid, runtime, signal } = options;
   let { current } = options;
-  // Unknown at first: the file may have changed since it was loaded.
+  // Unknown at first, since the file may have changed after it was loaded, and while it cannot be used.
   let seen: string | undefined;
-  let invalid = false;
+  let trouble: string | undefined;
   while (!signal.aborted) {
     const wasPoked = await pause();
     const content = await fingerprint(current.file);
@@ -64,18 +67,21 @@ async function follow(options: WatchOptions, pause: () => Promise<boolean>): Pro
       await runtime.sleep(settledMs, signal);
       if ((await fingerprint(current.file)) !== content) continue;
     }
-    seen = content;
     try {
       const loaded = await load();
       signal.throwIfAborted();
       const changes = changesBetween(current, loaded);
+      if (changes.length > 0 || wasPoked || trouble !== undefined) await onChange(loaded, changes);
       current = loaded;
-      if (changes.length > 0 || invalid) onChange(loaded, changes);
-      invalid = false;
+      seen = content;
+      trouble = undefined;
     } catch (thrown) {
       if (signal.aborted) return;
-      invalid = true;
-      onInvalid(asHoldfastError(thrown));
+      seen = undefined;
+      const error = asHoldfastError(thrown);
+      const told = `${content} ${error.message}`;
+      if (wasPoked || told !== trouble) onInvalid(error);
+      trouble = told;
     }
   }
 }

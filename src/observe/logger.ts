@@ -3,11 +3,12 @@ import { redact, redactText } from './redact.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export const logFormats = ['json', 'text'] as const;
+type LogFormat = (typeof logFormats)[number];
 
 export interface LoggerOptions {
   readonly level: (typeof logLevels)[number];
-  /** `json`: one document a line. `text`: for people. */
-  readonly format: (typeof logFormats)[number];
+  /** `json`: one document a line. `text`: for people. Asked for every line where it is a function. */
+  readonly format: LogFormat | (() => LogFormat);
   readonly now: () => Date;
   /** Gets each line, with its line break; standard error unless given. */
   readonly write?: (line: string) => void;
@@ -28,7 +29,7 @@ export function createLogger({ level, format, now, write = toStandardError, fiel
       formatters: { level: label => ({ level: label }) },
       serializers: { err: describeThrown, error: describeThrown, cause: describeThrown },
     },
-    { write: line => write(`${finish(line, format)}\n`) },
+    { write: line => write(`${finish(line, typeof format === 'function' ? format() : format)}\n`) },
   );
 }
 
@@ -36,7 +37,7 @@ function toStandardError(line: string): void {
   process.stderr.write(line);
 }
 
-function finish(line: string, format: LoggerOptions['format']): string {
+function finish(line: string, format: LogFormat): string {
   let record: Record<string, unknown>;
   try {
     record = redact(JSON.parse(line)) as Record<string, unknown>;

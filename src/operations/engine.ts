@@ -29,7 +29,8 @@ export class Engine implements Operations {
   readonly #keys;
   readonly #queue;
   readonly #closed = new AbortController();
-  #draining = false;
+  /** What is done to the service, once it drains. */
+  #draining: string | undefined;
 
   constructor(options: OperationsOptions) {
     this.#options = options;
@@ -52,7 +53,9 @@ export class Engine implements Operations {
 
   async #record(asked: Omit<Submission, 'lane'>): Promise<OperationRequest> {
     const { repository, runtime } = this.#options;
-    if (this.#draining) throw new HoldfastError('SHUTTING_DOWN', `${asked.kind} was not started: the service is being stopped`);
+    if (this.#draining !== undefined) {
+      throw new HoldfastError('SHUTTING_DOWN', `${asked.kind} was not started: the service is being ${this.#draining}`);
+    }
     const now = runtime.now();
     const request: OperationRequest = { id: newSetId(now, asked.kind, runtime.random(4)), createdAt: now.toISOString(), ...asked };
     this.#mayWrite();
@@ -76,7 +79,7 @@ export class Engine implements Operations {
     this.#making.delete(request.id);
     this.#tell('changed', job);
     // What comes after a drain has begun would never be looked at again.
-    if (this.#draining) this.#stop(job, interrupted('the service was stopped before it began'));
+    if (this.#draining !== undefined) this.#stop(job, interrupted(`the service was ${this.#draining} before it began`));
     this.#queue.add(job);
     return operationOf(job);
   }
@@ -181,7 +184,7 @@ export class Engine implements Operations {
       isOurs: id => this.#jobs.has(id) || this.#making.has(id),
       mayWrite: () => this.#mayWrite(),
       start: (request, { work, lane }, earlier) => void this.#enqueue(request, work, lane, earlier),
-      resume: this.#draining ? undefined : resume,
+      resume: this.#draining === undefined ? resume : undefined,
       settle: this.#options.settle,
       signal: this.#closed.signal,
     });
@@ -193,16 +196,16 @@ export class Engine implements Operations {
     await this.#settle(jobs);
   }
 
-  async drain(graceMs: number): Promise<void> {
-    this.#draining = true;
-    for (const job of this.#queue.waiting()) this.#stop(job, interrupted('the service was stopped before it began'));
+  async drain(graceMs: number, why = 'stopped'): Promise<void> {
+    this.#draining = why;
+    for (const job of this.#queue.waiting()) this.#stop(job, interrupted(`the service was ${why} before it began`));
     const jobs = [...this.#jobs.values()];
     await this.#wait(jobs, graceMs);
     const seconds = Math.round(graceMs / 1000);
-    for (const job of jobs) this.#stop(job, interrupted(`the service was stopped, and it had not ended ${seconds} s later`));
+    for (const job of jobs) this.#stop(job, interrupted(`the service was ${why}, and it had not ended ${seconds} s later`));
     await this.#settle(jobs);
     // A store that is away gets no result any more; the next leader writes one.
-    this.#closed.abort(new HoldfastError('SHUTTING_DOWN', 'the service is being stopped'));
+    this.#closed.abort(new HoldfastError('SHUTTING_DOWN', `the service is being ${why}`));
     await Promise.all(jobs.map(job => job.done.promise));
   }
 

@@ -53,8 +53,8 @@ export interface Operations {
   recover(resume?: Resumer): Promise<Recovered>;
   /** The term is over: what runs is stopped, and its records are left to the next leader. Bounded, also where work does not listen. */
   abandon(why: HoldfastError): Promise<void>;
-  /** The service ends: nothing new is taken, what runs has `graceMs` and is then stopped and marked Interrupted. Bounded. */
-  drain(graceMs: number): Promise<void>;
+  /** The service ends, or its world does: nothing new is taken, what runs has `graceMs` and is then stopped and marked Interrupted. Bounded. */
+  drain(graceMs: number, why?: 'stopped' | 'opened anew'): Promise<void>;
   /** Deletes records of operations that were made before and have ended. */
   expire(before: Date, signal?: AbortSignal): Promise<number>;
 }

@@ -37,7 +37,7 @@ export const knownTokens: Authenticator = {
 };
 
 /** What an API server takes, with the service in memory. */
-export function apiOptions(options: Partial<Omit<ApiOptions, 'tls'>> & { readonly service?: MemoryService } = {}) {
+export function apiOptions(options: Partial<ApiOptions> & { readonly service?: MemoryService } = {}) {
   const service = options.service ?? createMemoryService();
   return {
     authenticator: knownTokens,

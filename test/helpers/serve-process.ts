@@ -28,6 +28,7 @@ export interface ServeOptions {
 
 /** `holdfast serve` as a process of its own. */
 export interface Served {
+  /** Where it said last that it serves. */
   readonly url: string;
   readonly metricsUrl: string;
   readonly pid: number;
@@ -93,22 +94,33 @@ export async function serveFrom(
     waitFor(
       `${options.name} says ${JSON.stringify(message)}`,
       async () => {
-        const found = lines.flatMap(line => parsed(line)).findLast(line => line['msg'] === message);
+        const found = lines.flatMap(parsed).findLast(line => line['msg'] === message);
         if (found === undefined && ended) throw new Error(`${options.name} ended:\n${lines.slice(-20).join('\n')}`);
         return found;
       },
       { timeoutMs, intervalMs: 50 },
     );
-  const { api, metrics } = (await said('serving')) as { api: string; metrics: string };
+  await said('serving');
+  const addresses = () =>
+    lines.flatMap(parsed).findLast(({ msg }) => msg === 'serving' || msg === 'serving at other addresses') as {
+      api: string;
+      metrics: string;
+    };
   const call = (method: string, path: string, body: unknown, headers: Record<string, string>) =>
-    fetch(`${api}/api/v1/${path}`, {
+    fetch(`${addresses().api}/api/v1/${path}`, {
       method,
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(60_000),
     });
   return {
-    ...{ url: api, metricsUrl: metrics, pid: child.pid!, configFile, said, exited },
+    ...{ pid: child.pid!, configFile, said, exited },
+    get url() {
+      return addresses().api;
+    },
+    get metricsUrl() {
+      return addresses().metrics;
+    },
     log: () => lines.join('\n'),
     get: async <T>(path: string, token: string = tokens.alice) => {
       const response = await call('GET', path, undefined, { authorization: `Bearer ${token}` });

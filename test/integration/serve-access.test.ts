@@ -156,6 +156,19 @@ service:
     expect(service.log()).not.toContain(alice);
   });
 
+  it('with a token for another audience is who it says once that is the audience, and nobody with the one of before', async () => {
+    const tokenFor = (aud: string) => issuer.token({ sub: 'alice', aud });
+    const text = await readFile(service.configFile, 'utf8');
+    await writeFile(service.configFile, text.replace(`audience: ${audience}}`, 'audience: renamed}'));
+    service.signal('SIGHUP');
+    const status = async (aud: string) => (await ask(await tokenFor(aud), 'version')).status;
+    await waitFor('the other audience counts', async () => (await status('renamed')) === 200, { timeoutMs: 90_000, intervalMs: 100 });
+    expect(await status(audience)).toBe(401);
+    await writeFile(service.configFile, text);
+    service.signal('SIGHUP');
+    await waitFor('it counts again', async () => (await status(audience)) === 200, { timeoutMs: 90_000, intervalMs: 100 });
+  });
+
   it('is shown a new certificate without a restart', async () => {
     expect(await shown()).toBe('one');
     for (const end of ['key', 'crt']) await cp(join(dir, `two.${end}`), join(dir, `tls.${end}`));

@@ -164,7 +164,7 @@ describe('the service', () => {
       const text = await readFile(service.configFile, 'utf8');
       await writeFile(service.configFile, `${text}nonsense: true\n`);
       service.signal('SIGHUP');
-      await service.said('the changed configuration is invalid; the one of before stays in force');
+      await service.said('the changed configuration is refused; the one of before stays in force');
       expect((await service.get<{ items: { name: string }[] }>('policies')).items.map(({ name }) => name)).toEqual(['platform']);
       const policies = `policies: {agents: {selection: {includeNamespaces: [agent-platform]}, tiers: {hourly: {schedule: "0 * * * *", suspend: true, keep: 7d}}}}`;
       await writeFile(service.configFile, `${text}${policies}\n`);

@@ -10,7 +10,7 @@ import { readChecked } from '../../src/cli/read-config.ts';
 import { defaultText } from '../../src/cli/render/config-schema.ts';
 import { serviceFlags } from '../../src/cli/service-flags.ts';
 import { tree } from '../../src/cli/tree.ts';
-import { reloadedSettings } from '../../src/config/changes.ts';
+import { howTakenUp, type TakenUp, takenUp } from '../../src/config/changes.ts';
 import { configJsonSchema } from '../../src/config/json-schema.ts';
 import { type SettingFacts, settingReference } from '../../src/config/reference.ts';
 import { settingLeaves } from '../../src/config/schema.ts';
@@ -51,14 +51,24 @@ describe('docs/configuration.md', () => {
     );
   });
 
-  it('names what a running service takes up', () => {
-    for (const name of reloadedSettings) {
+  it.each(Object.keys(takenUp) as TakenUp[])('names what a running service takes up: %s', how => {
+    expect(between(`taken-${how}`)).toBe(`${takenUp[how].map(name => `\`${name}\``).join(', ')}\n`);
+  });
+
+  it('says of every setting how a running service takes it up, and of none twice', () => {
+    const names = Object.values(takenUp).flat();
+    const holds = (name: string, path: string) => path === name || path.startsWith(`${name}.`);
+    for (const { path } of settingLeaves)
       expect(
-        settingLeaves.some(({ path }) => path === name || path.startsWith(`${name}.`)),
+        names.filter(name => holds(name, path)),
+        path,
+      ).toHaveLength(1);
+    for (const name of names)
+      expect(
+        settingLeaves.some(({ path }) => holds(name, path)),
         name,
       ).toBe(true);
-    }
-    expect(between('reloaded')).toBe(`${reloadedSettings.map(name => `\`${name}\``).join(', ')}\n`);
+    expect([howTakenUp('volumes.mover.image'), howTakenUp('policies.platform.tiers.daily.keep')]).toEqual(['byNewWork', 'atOnce']);
   });
 });
 

@@ -14,6 +14,8 @@ export interface EventHub {
   /** Streams to a response whose head is written, beginning with what came after `lastId`, until either side ends. */
   attach(caller: Caller, response: ServerResponse, lastId: string | undefined): void;
   publish(event: ServiceEvent): void;
+  /** Ends all streams; who comes back misses nothing. */
+  endStreams(): void;
   /** Ends all streams; none is admitted any more. */
   close(): void;
 }
@@ -56,6 +58,10 @@ export function createEventHub(limits: HubLimits, runtime: Runtime): EventHub {
   };
   void tendAll();
 
+  const endStreams = (): void => {
+    for (const { response } of streams) response.end();
+  };
+
   const greet = (stream: Stream, lastId: string | undefined): void => {
     write(stream, Buffer.from(`retry: ${reconnectMs}\n\n`));
     const missed = lastId === undefined ? [] : ring.after(lastId);
@@ -95,9 +101,10 @@ export function createEventHub(limits: HubLimits, runtime: Runtime): EventHub {
         if (message.seenBy(stream.caller)) write(stream, message.bytes);
       }
     },
+    endStreams,
     close: () => {
       stop.abort();
-      for (const { response } of streams) response.end();
+      endStreams();
     },
   };
 }

@@ -22,7 +22,8 @@ export const serve: CommandSpec = {
   whenStopped: 'What runs is finished or handed over.',
   run: async call => {
     const { serve: run } = await import('../../app/serve.ts');
-    await run({ config: await call.config(), reload: () => call.readConfig(), signal: call.signal, onHangup: call.onHangup });
+    const { readConfig: reload, limitBy: onTaken, signal, onHangup } = call;
+    await run({ config: await call.config(), reload, onTaken, signal, onHangup });
     return exitCodes.ok;
   },
 };
