@@ -13,8 +13,9 @@ if (Number.parseInt(process.versions.node, 10) < leastNode) {
 }
 const environment = processEnvironment();
 const cache = cacheDirectory(environment);
-// Node keeps compiled code there and checks it against its source, which halves the start-up; where it cannot write, it goes without.
-if (cache !== undefined) module.enableCompileCache(cache);
+// Node keeps compiled code there and checks it against its source, which halves the start-up; where it cannot write, it goes without. What it has
+// read stays in memory, too: a service, which starts once in weeks, goes without.
+if (cache !== undefined && process.argv[2] !== 'serve') module.enableCompileCache(cache);
 const [{ runCli }, { watchSignals }, { processTerminal }, { pruneCompiled }] = await Promise.all([
   import('./cli/run.ts'),
   import('./cli/stop-signals.ts'),
