@@ -147,6 +147,8 @@ export interface FilesRequest {
   readonly claim: ClaimPlace;
   readonly path: string;
   readonly recursive: boolean;
+  /** So many are passed over; their order is always the same. */
+  readonly from: number;
   readonly most: number;
   readonly identity?: IdentitySource;
 }

@@ -19,10 +19,14 @@ export function remoteVolumes(there: Connection, { runtime, withIdentity, idOf }
   let age = 0;
   return {
     files: async function* files(set, claim, query, signal) {
-      const body = { ...claim, ...query, ...(await withIdentity(there)) };
-      const { items, truncated } = await client.volumes.files({ params: { set: idOf(set) }, body, signal });
-      yield* items;
-      if (truncated) throw new HoldfastError('USAGE', `there are more than ${items.length} files: name a folder further down`);
+      let from = 0;
+      for (let isMore = true; isMore; ) {
+        const body = { ...claim, ...query, from, ...(await withIdentity(there)) };
+        const { items, truncated } = await client.volumes.files({ params: { set: idOf(set) }, body, signal });
+        yield* items;
+        from += items.length;
+        isMore = truncated && items.length > 0;
+      }
     },
     restore: async (set, { include, ...request }, run) => {
       const body = { set: idOf(set), ...request, include: [...include], ...(await withIdentity(there)) };

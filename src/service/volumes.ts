@@ -44,10 +44,11 @@ async function filesOf(world: World, request: FilesRequest, signal: AbortSignal)
   const { repositories, readFrom, program } = volumesIn(world);
   const { password } = await withIdentities(world, request.identity, signal, identities => repositories.open(key, { identities, signal }));
   const access = await readFrom(key, signal);
-  const { path, recursive, most } = request;
+  const { path, recursive, from, most } = request;
+  let seen = 0;
   const files: VolumeFile[] = [];
   for await (const file of volumeFiles({ ...program, access, password, snapshot, path, recursive, signal })) {
-    files.push(file);
+    if (seen++ >= from) files.push(file);
     if (files.length >= most) break;
   }
   return files;

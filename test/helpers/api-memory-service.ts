@@ -141,10 +141,10 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
       },
     },
     volumes: {
-      files: async ({ set, path, most }) => {
+      files: async ({ set, path, from, most }) => {
         resolve(set);
         const file = { type: 'file', size: 2, mode: '-rw-r--r--', uid: 0, gid: 0, modified: '2026-11-20T10:00:00Z' } as const;
-        return Array.from({ length: Math.min(3, most) }, (_, i) => ({ ...file, path: `${path === '/' ? '' : path}/file-${i}` }));
+        return Array.from({ length: 3 }, (_, i) => ({ ...file, path: `${path === '/' ? '' : path}/file-${i}` })).slice(from, from + most);
       },
       orphans: async () => ({ orphans, notices: [] }),
       removeOrphans: async () => ({ removed: orphans.map(orphan => ({ orphan, removed: true, reason: '' })), notices: [] }),

@@ -19,6 +19,8 @@ describe('volumes of a set', () => {
     const { status, body } = await api().ask('restorer', 'POST', path, { ...from, path: '/src' });
     expect(status).toBe(200);
     expect(body).toMatchObject({ truncated: false, items: [{ path: '/src/file-0', type: 'file' }, {}, {}] });
+    const rest = await api().ask('restorer', 'POST', path, { ...from, path: '/src', from: 2 });
+    expect(rest.body).toMatchObject({ truncated: false, items: [{ path: '/src/file-2' }] });
     expect((await api().ask('viewer', 'POST', path, from)).status).toBe(403);
     expect((await api().ask('tenant', 'POST', path, from)).status).toBe(200);
     expect((await api().ask('tenant', 'POST', path, { namespace: 'team-b', claim: 'data' })).status).toBe(403);

@@ -20,11 +20,11 @@ export function volumeRoutes(api: Api): void {
   });
 
   mount(api, volumeEndpoints.files, async call => {
-    const { namespace, claim, path, recursive } = call.body;
+    const { namespace, claim, path, recursive, from } = call.body;
     requireOwnNamespaces(call.caller, [namespace], 'namespace');
     const identity = await call.identity(call.body.identity);
     try {
-      const request = { set: call.params.set, claim: { namespace, claim }, path, recursive, most: mostFiles + 1 };
+      const request = { set: call.params.set, claim: { namespace, claim }, path, recursive, from, most: mostFiles + 1 };
       const items = await service.volumes.files({ ...request, ...(identity !== undefined && { identity }) }, call.signal);
       return { items: items.slice(0, mostFiles), truncated: items.length > mostFiles };
     } finally {

@@ -14,6 +14,7 @@ export const filesRequest = z.strictObject({
   claim: claimName,
   path: volumePath.default('/').describe('a folder of the volume'),
   recursive: z.boolean().default(false).describe('everything below it too'),
+  from: z.int().min(0).max(1_000_000_000).default(0).describe('files to pass over; their order is always the same'),
   identity: identity.exactOptional(),
 });
 
@@ -32,7 +33,7 @@ export const fileList = z
         modified: z.string(),
       }),
     ),
-    truncated: z.boolean().describe(`there are more than ${mostFiles}; ask for a folder further down`),
+    truncated: z.boolean().describe(`there are more than these ${mostFiles}: ask again, \`from\` where they end`),
   })
   .meta({ id: 'VolumeFiles' });
 
