@@ -20,6 +20,7 @@ const readable = {
   phase: z.enum(['Completed', 'PartiallyFailed']),
   tier: z.string(),
   fires: z.array(fire).describe('the scheduled runs that it is the result of'),
+  asked: z.array(z.string()).exactOptional().describe('parts that it was to have; absent where nothing but resources was asked for'),
   notProtected: z.array(z.string()).describe('parts that its tier asks for and that it has not'),
   finishedAt: time,
   consistency,
