@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type JsonObject, parseJson } from '../domain/json.ts';
 import { ownedPart } from './field-set.ts';
 
 const object = {
@@ -20,6 +21,14 @@ describe('the part of an object that a field set names', () => {
       spec: { replicas: 3, template: { a: { b: 1 } }, args: ['p', 'q'] },
     });
     expect(ownedPart(object, { 'f:spec': { 'f:template': {} } })).toEqual({ spec: { template: { a: { b: 1, c: 2 } } } });
+  });
+
+  it('has members whatever they are called', () => {
+    const odd = '{"data":{"__proto__":"x","constructor":"y","":"z"}}';
+    const fields = parseJson('{"f:data":{"f:__proto__":{},"f:constructor":{},"f:":{}}}') as JsonObject;
+    expect(JSON.stringify(ownedPart(parseJson(odd), fields))).toBe(odd);
+    const nested = '{"data":{"__proto__":{"a":1}}}';
+    expect(JSON.stringify(ownedPart(parseJson(nested), parseJson('{"f:data":{"f:__proto__":{"f:a":{}}}}') as JsonObject))).toBe(nested);
   });
 
   it('has items of lists by their keys, without those that the API server filled in', () => {

@@ -10,14 +10,14 @@ export function ownedPart(value: Json | undefined, fields: JsonObject): Json | u
   if (names.length === 0) return value;
   if (Array.isArray(value)) return ownedItems(value, fields, names);
   if (!isObject(value)) return undefined;
-  const part: JsonObject = {};
-  for (const name of names) {
-    if (!name.startsWith('f:')) continue;
+  const members = names.flatMap((name): [string, Json][] => {
+    if (!name.startsWith('f:')) return [];
     const key = name.slice(2);
     const member = Object.hasOwn(value, key) ? ownedPart(value[key], fieldsBelow(fields, name)) : undefined;
-    if (member !== undefined) part[key] = member;
-  }
-  return Object.keys(part).length > 0 || Object.hasOwn(fields, '.') ? part : undefined;
+    return member === undefined ? [] : [[key, member]];
+  });
+  // Not by assignment, to which a key of a configmap that is called `__proto__` is none.
+  return members.length > 0 || Object.hasOwn(fields, '.') ? Object.fromEntries(members) : undefined;
 }
 
 function ownedItems(list: readonly Json[], fields: JsonObject, names: readonly string[]): Json[] | undefined {

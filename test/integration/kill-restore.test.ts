@@ -47,7 +47,7 @@ describe('kill -9 of the real process during a restore', () => {
     for (const delay of [900, 2000, 3600]) await killAfter(delay, create);
     const again = await holdfast(create);
     expect(again.exit, again.stderr).toBe(0);
-    const valid = await holdfast(['validate', 'latest', ...flags, '--no-platform', '-o', 'name']);
+    const valid = await holdfast(['validate', 'latest', ...flags, '--no-platform']);
     expect(valid.exit, valid.stdout + valid.stderr).toBe(0);
 
     const before = await revisions();
