@@ -244,6 +244,8 @@ describeOnNode('volumes through the service', cluster => {
   test('killed while pods still end that a restore has scaled down, it is followed by one that scales their deployment up', async () => {
     const app = { namespace: 'elsewhere', name: 'app' };
     const replicas = async () => at(await objects.read(deployments, app.namespace, app.name, signal()), 'spec', 'replicas');
+    // Nothing is scaled down for a claim that no pod uses, as after the test before.
+    await runningPod(cluster(), app);
     // An identity of which there is nothing left: nobody goes on with this restore.
     const identity = { value: await readFile(join(dir, 'keys', 'operator.identity'), 'utf8') };
     const place = { from: { namespace: 'agents', claim: 'one' }, to: { namespace: 'elsewhere', claim: 'copy' } };
