@@ -250,8 +250,14 @@ describeOnNode('volumes through the service', cluster => {
     const identity = { value: await readFile(join(dir, 'keys', 'operator.identity'), 'utf8') };
     const place = { from: { namespace: 'agents', claim: 'one' }, to: { namespace: 'elsewhere', claim: 'copy' } };
     const asked = await service.send('POST', 'restores/volumes', { set: first, ...place, inPlace: true, scaleDown: true, identity });
-    expect(asked.status, await asked.text()).toBe(202);
-    await waitFor('it is scaled down', async () => (await replicas()) === 0, { timeoutMs: 60_000, intervalMs: 50 });
+    const text = await asked.text();
+    expect(asked.status, text).toBe(202);
+    const { id } = JSON.parse(text) as { id: string };
+    const scaledDown = async () => {
+      if ((await replicas()) === 0) return true;
+      throw new Error(JSON.stringify(await service.get(`operations/${id}`)));
+    };
+    await waitFor('it is scaled down', scaledDown, { timeoutMs: 60_000, intervalMs: 50 });
     service.signal('SIGKILL');
     await service.exited;
     expect(await replicas()).toBe(0);
