@@ -102,12 +102,20 @@ node="$1/node"
 if [ -d "$node" ]; then
   PATH="$PATH:/usr/sbin:/sbin"
   link=$(cat "$node/link" 2>/dev/null)
+  index=$(cat "$node/link-index" 2>/dev/null)
+  # Another cluster may have the name by now, or a loop device: the index is given only once, and a device tells its file.
+  is_there() { [ -n "$index" ] && [ "$(cat "/sys/class/net/$link/ifindex" 2>/dev/null)" = "$index" ]; }
   n=0
-  while [ -n "$link" ] && [ -e "/sys/class/net/$link" ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done
-  [ -n "$link" ] && ip link del "$link" 2>/dev/null
+  while is_there && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done
+  is_there && ip link del "$link" 2>/dev/null
   for round in 1 2 3; do
     for loop in "$node"/loops/*; do
-      [ -e "$loop" ] && losetup --detach "/dev/\${loop##*/}" 2>/dev/null && rm -f "$loop"
+      [ -e "$loop" ] || continue
+      case "$(cat "/sys/block/\${loop##*/}/loop/backing_file" 2>/dev/null)" in
+        *"/\${1##*/}/"*) ;;
+        */node/*) rm -f "$loop" && continue ;;
+      esac
+      losetup --detach "/dev/\${loop##*/}" 2>/dev/null && rm -f "$loop"
     done
   done
   n=0
@@ -204,6 +212,7 @@ async function link(dir: string, process: string): Promise<number> {
       throw thrown;
     }
     await writeFile(join(dir, 'link'), name);
+    await writeFile(join(dir, 'link-index'), (await readFile(`/sys/class/net/${name}/ifindex`, 'utf8')).trim());
     const { hostAddress, nodeAddress, podRange, serviceRange } = addresses(number);
     await ip('address', 'add', `${hostAddress}/30`, 'dev', name);
     await ip('link', 'set', name, 'up');

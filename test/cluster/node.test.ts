@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,8 +9,10 @@ import { apiJson, type KubeObject } from './api-request.ts';
 import { startClusterWithNode } from './cluster.ts';
 import { lateStorageClass, sizedStorageClass, storageClass } from './csi.ts';
 import { programEntries } from './images.ts';
+import { releaseNode } from './node-space.ts';
 import { createClaim, exec, podLog, runPod, startPod } from './pods.ts';
 import { startMinio } from './s3.ts';
+import { tempDir } from './temp-dir.ts';
 import { waitFor } from './wait.ts';
 import { describeOnNode } from './with-node.ts';
 
@@ -193,6 +195,18 @@ describeOnNode('a node', cluster => {
     expect(await holdings.list()).toEqual([]);
   });
 
+  test('does not lose its link to a cluster that is being removed and had one of that name', async () => {
+    const link = await readFile(join(cluster().dir, 'node', 'link'), 'utf8');
+    const index = await indexOf(link);
+    const other = await tempDir('removed');
+    await mkdir(join(other, 'node'));
+    await writeFile(join(other, 'node', 'link'), link);
+    await writeFile(join(other, 'node', 'link-index'), String(Number(index) - 1));
+    execFileSync('/bin/sh', ['-c', releaseNode, 'sh', other]);
+    expect(await indexOf(link)).toBe(index);
+    expect(await readdir(join(other, 'node'))).toEqual(['link', 'link-index']);
+  });
+
   test('is gone after kill -9 of the process that started it: no process, mount, link, loop device, control group or file is left', async () => {
     const script = `
       import { startClusterWithNode } from ${JSON.stringify(join(import.meta.dirname, 'cluster.ts'))};
@@ -228,8 +242,9 @@ interface Holdings {
 /** To be called while the cluster runs: its files say how its link and namespaces are called. */
 async function holdingsOf(dir: string): Promise<Holdings> {
   const name = basename(dir);
-  const [link, init] = await Promise.all(['link', 'init'].map(file => readFile(join(dir, 'node', file), 'utf8')));
-  const namespace = await readlink(`/proc/${init?.trim()}/ns/net`);
+  const files = ['link', 'link-index', 'init'].map(file => readFile(join(dir, 'node', file), 'utf8'));
+  const [link = '', index = '', init = ''] = await Promise.all(files);
+  const namespace = await readlink(`/proc/${init.trim()}/ns/net`);
   const output = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8' }).split('\n');
   const mine = (kind: string, lines: readonly string[]) => lines.filter(line => line.includes(name)).map(line => `${kind}: ${line}`);
   return {
@@ -239,10 +254,15 @@ async function holdingsOf(dir: string): Promise<Holdings> {
       ...mine('mount', output('cat', '/proc/self/mountinfo')),
       ...mine('loop device', output('losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE')),
       ...mine('control group', output('find', '/sys/fs/cgroup', '-maxdepth', '2', '-type', 'd')),
-      ...(await readdir('/sys/class/net')).filter(device => device === link).map(device => `link: ${device}`),
+      ...((await indexOf(link)) === index ? [`link: ${link}`] : []),
       ...(await readdir(tmpdir())).filter(entry => entry === name).map(entry => `file: ${entry}`),
     ],
   };
+}
+
+/** The kernel gives an index only once, a name again. */
+async function indexOf(link: string): Promise<string> {
+  return (await readFile(`/sys/class/net/${link}/ifindex`, 'utf8').catch(() => '')).trim();
 }
 
 async function processesIn(namespace: string): Promise<string[]> {
