@@ -34,7 +34,9 @@ describe('what restores have left scaled down when a replica begins to lead', ()
   };
 
   it('is scaled up once', async () => {
-    await operations.submit(restore({ from: place, scaleDown: false }), held().work);
+    const job = held();
+    await operations.submit(restore({ from: place, scaleDown: false }), job.work);
+    await job.started;
     await begin();
     expect(passes).toEqual([[]]);
   });

@@ -28,7 +28,11 @@ export function held(result: WorkResult = done, deaf = false) {
   const work: Work = ({ signal }) => {
     started.resolve();
     if (deaf) return gate.promise;
-    const stopped = new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    const stopped = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+      // It may have been told before it began.
+      if (signal.aborted) reject(signal.reason);
+    });
     return Promise.race([gate.promise, stopped]);
   };
   return { work, started: started.promise, finish: () => gate.resolve(result) };
