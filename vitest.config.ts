@@ -9,11 +9,8 @@ import { SlowFirst } from './test/slow-first.ts';
  */
 const env = { NODE_COMPILE_CACHE: join(cacheDir(), 'node-compile-cache'), GOGC: process.env['GOGC'] ?? '400' };
 
-/**
- * Files at a time, of both suites: one queue, whose short ones fill the time beside the last long ones. A file that waits for a node computes half of
- * the time, so that three keep two cores at work.
- */
-const maxWorkers = 3;
+/** Files at a time, of both suites: one queue, whose short ones fill the time beside the last long ones. `VITEST_MAX_WORKERS=3` is a little quicker on two cores. */
+const maxWorkers = 2;
 
 /** Two suites: `unit` (milliseconds each, no servers) and `real` (real servers, started once for the whole run). */
 export default defineConfig({
