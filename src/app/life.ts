@@ -5,7 +5,7 @@ import { programVersion } from '../config/version.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import { isEnded } from '../domain/operation.ts';
 import type { ResourceKind } from '../domain/resource.ts';
-import type { Runtime } from '../domain/runtime.ts';
+import { aborted, type Runtime } from '../domain/runtime.ts';
 import { createOperations } from '../operations/operations.ts';
 import { openLedger } from '../repository/ledger.ts';
 import { openLiveCatalog } from '../repository/live-catalog.ts';
@@ -249,11 +249,4 @@ const namespaces: ResourceKind = {
 async function clusterUid(cluster: ClusterApi): Promise<string> {
   const json = await cluster.get(namespaces, '', 'kube-system', { signal: AbortSignal.timeout(10_000) });
   return json === undefined ? '' : ((JSON.parse(json) as { metadata: { uid: string } }).metadata.uid ?? '');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

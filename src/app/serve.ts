@@ -4,7 +4,7 @@ import type { Config } from '../config/load.ts';
 import { serviceConfig } from '../config/service.ts';
 import { watchConfig } from '../config/watch.ts';
 import { asHoldfastError, type HoldfastError, isCode } from '../domain/errors.ts';
-import type { Runtime } from '../domain/runtime.ts';
+import { aborted, type Runtime } from '../domain/runtime.ts';
 import { openRepository, type Repository } from '../repository/repository.ts';
 import { bounded } from '../schedule/bounded.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -146,12 +146,5 @@ async function openWaiting(
 async function requireCluster({ cluster }: Life, signal: AbortSignal): Promise<void> {
   await cluster.version({ signal }).catch((thrown: unknown) => {
     if (!isCode(thrown, 'CLUSTER_FORBIDDEN')) throw thrown;
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }

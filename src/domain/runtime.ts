@@ -21,3 +21,11 @@ export interface ProgressEvent {
 export type Progress = (event: ProgressEvent) => void;
 
 export const noProgress: Progress = () => {};
+
+/** Resolves when the signal aborts, or at once where it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

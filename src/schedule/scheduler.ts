@@ -1,7 +1,7 @@
 import { asHoldfastError, type HoldfastError } from '../domain/errors.ts';
 import type { Fence } from '../domain/fence.ts';
 import type { Fire, Policy } from '../domain/policy.ts';
-import type { Runtime } from '../domain/runtime.ts';
+import { aborted, type Runtime } from '../domain/runtime.ts';
 import { bounded, pause } from './bounded.ts';
 import type { DueRun } from './coalesce.ts';
 import { decide, type MissedFire } from './due.ts';
@@ -107,13 +107,9 @@ export function runScheduler(options: SchedulerOptions): Scheduler {
     }
   }
 
-  const aborted = new Promise<void>(resolve => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
   // Not before the caller has what is returned: `history` may want to poke.
   const looped = Promise.resolve().then(loop);
-  return { poke, ended: Promise.race([looped, aborted]) };
+  return { poke, ended: Promise.race([looped, aborted(signal)]) };
 }
 
 interface Memory {

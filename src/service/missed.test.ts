@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runtime as clock, makeRepository, type TestRepository, wrapStore } from '../../test/contract/repository-fixture.ts';
-import { testRuntime } from '../../test/helpers/runtime.ts';
+import { makeRepository, type TestRepository } from '../../test/contract/repository-fixture.ts';
+import { refusingLedger } from '../../test/helpers/refusing-ledger.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { openLedger } from '../repository/ledger.ts';
 import type { MissedFire } from '../schedule/due.ts';
 import { tellOfMissed } from './missed.ts';
 import type { World } from './world.ts';
@@ -23,15 +22,7 @@ describe('a run that was given up', () => {
 
   /** A service that begins to lead, and whose store refuses so many times to take what it is given. */
   function begin(fence: () => void = () => {}) {
-    const runtime = { ...testRuntime, ...clock, sleep: async () => {} };
-    const store = wrapStore(location.repository.store, {
-      put: (key, body, options) => {
-        if (refusals-- > 0) throw new HoldfastError('STORE_UNREACHABLE', 'it is away');
-        return location.repository.store.put(key, body, options);
-      },
-    });
-    const { keys } = location;
-    const ledger = openLedger({ ...location.repository, store }, { signingKey: keys.privatePem, trusted: [keys.publicPem], runtime });
+    const { ledger, runtime } = refusingLedger(location, () => refusals-- > 0);
     const world = { ledger, runtime, log: { error: () => {} }, term: () => ({ fence: { check: fence } }) } as unknown as World;
     const telling = { signal: AbortSignal.timeout(10_000), onMissed: (one: MissedFire) => void people.push(one) };
     return { tell: (one: MissedFire) => tellOfMissed(world, one, telling), told: () => ledger.read({ limit: 100 }) };

@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../../test/cluster/wait.ts';
-import { runtime as clock, makeRepository, type TestRepository, wrapStore } from '../../test/contract/repository-fixture.ts';
-import { testRuntime } from '../../test/helpers/runtime.ts';
-import { HoldfastError } from '../domain/errors.ts';
+import { makeRepository, type TestRepository } from '../../test/contract/repository-fixture.ts';
+import { refusingLedger } from '../../test/helpers/refusing-ledger.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { EndedPhase, Operation, OperationKind } from '../domain/operation.ts';
-import { openLedger } from '../repository/ledger.ts';
 import { recordEnd, tellOfEnds } from './told-ends.ts';
 import { recordFirst, type World } from './world.ts';
 
@@ -34,15 +32,7 @@ describe('what must be in the ledger', () => {
 
   /** A leader whose store refuses so many times to take what it is given. */
   function lead() {
-    const runtime = { ...testRuntime, ...clock, sleep: async () => {} };
-    const store = wrapStore(location.repository.store, {
-      put: (key, body, options) => {
-        if (refusals-- > 0) throw new HoldfastError('STORE_UNREACHABLE', 'it is away');
-        return location.repository.store.put(key, body, options);
-      },
-    });
-    const { keys } = location;
-    const ledger = openLedger({ ...location.repository, store }, { signingKey: keys.privatePem, trusted: [keys.publicPem], runtime });
+    const { ledger, runtime } = refusingLedger(location, () => refusals-- > 0);
     const operations = {
       list: async ({ kind, phase }: { kind: OperationKind; phase?: EndedPhase }) =>
         known.filter(one => one.request.kind === kind && (phase === undefined || one.phase === phase)),

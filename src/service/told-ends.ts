@@ -31,7 +31,8 @@ export async function recordEnd(world: World, fact: EndFact): Promise<void> {
       world.log.error({ err: thrown, action: fact.action, subject: fact.subject }, 'the ledger could not be written, and is told later');
       // After a STORE_ error the fact may be there or not.
       void persistently(world, signal, 'the ledger cannot be told yet', async () => {
-        if (!(await operationsIn(world, fact.action, begun, signal)).has(fact.details.operation)) await tell();
+        const isNamed = await namedSince(world, begun, signal);
+        if (!isNamed(fact.action, fact.details.operation)) await tell();
       }).catch(() => {});
     }
   } catch (thrown) {
@@ -45,14 +46,10 @@ export async function tellOfEnds(world: World, { since, signal }: { readonly sin
   const ended = await endedSince(world, since, signal);
   if (ended.length === 0) return;
   try {
-    const [started, restores, backups] = [
-      await operationsIn(world, 'restore.started', since, signal),
-      await operationsIn(world, 'restore.ended', since, signal),
-      await operationsIn(world, 'backup.failed', since, signal),
-    ];
+    const isNamed = await namedSince(world, since, signal);
     for (const operation of ended) {
       const { id, kind } = operation.request;
-      const isTold = kind === 'restore' ? !started.has(id) || restores.has(id) : backups.has(id);
+      const isTold = kind === 'restore' ? !isNamed('restore.started', id) || isNamed('restore.ended', id) : isNamed('backup.failed', id);
       if (isTold) continue;
       currentTerm(world);
       await world.ledger.append(factOf(operation));
@@ -71,11 +68,13 @@ async function endedSince({ operations }: World, since: Date, signal: AbortSigna
   return some.filter(({ phase, result }) => isEnded(phase) && result !== undefined && Date.parse(result.finishedAt) >= since.getTime());
 }
 
-/** The operations that entries of an action name. */
-async function operationsIn(world: World, action: LedgerFact['action'], since: Date, signal: AbortSignal): Promise<ReadonlySet<unknown>> {
-  const found = new Set<unknown>();
-  for await (const entry of entriesSince(world, since, signal)) if (entry.action === action) found.add(entry.details['operation']);
-  return found;
+/** Does an entry of that action name the operation? */
+type IsNamed = (action: LedgerFact['action'], operation: string) => boolean;
+
+async function namedSince(world: World, since: Date, signal: AbortSignal): Promise<IsNamed> {
+  const found = new Set<string>();
+  for await (const { action, details } of entriesSince(world, since, signal)) found.add(`${action} ${details['operation']}`);
+  return (action, operation) => found.has(`${action} ${operation}`);
 }
 
 function factOf({ request, phase, result }: Operation): LedgerFact {

@@ -50,3 +50,9 @@ function parseDefinitions(text: string): KubeObject[] {
   const objects = documents.map(document => document.toJS() as KubeObject | null);
   return objects.filter(object => object?.kind === 'CustomResourceDefinition') as KubeObject[];
 }
+
+/** Of snapshots of single volumes: those of groups are left out. */
+export async function snapshotDefinitions(): Promise<KubeObject[]> {
+  const module = await goModuleDir('github.com/kubernetes-csi/external-snapshotter/client/v8');
+  return (await definitionsIn(join(module, 'config', 'crd'))).filter(({ metadata }) => metadata.name.endsWith('.snapshot.storage.k8s.io'));
+}

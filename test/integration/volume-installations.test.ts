@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CaptureContext, freshName } from '../../src/backup/volumes/context.ts';
 import { keptLabel } from '../../src/backup/volumes/handover.ts';
@@ -19,7 +18,7 @@ import { findOrphans } from '../../src/volumes/orphans.ts';
 import type { PodHooks } from '../../src/volumes/pod-hooks.ts';
 import type { MoverTask } from '../../src/volumes/ports.ts';
 import { installDefinitions } from '../cluster/definitions.ts';
-import { definitionsIn, goModuleDir } from '../cluster/modules.ts';
+import { snapshotDefinitions } from '../cluster/modules.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { connectTo } from '../contract/cluster-api-kinds.ts';
 import { makeRepository, type TestRepository } from '../contract/repository-fixture.ts';
@@ -37,12 +36,7 @@ describe('beside another installation', () => {
   const [ours, theirs] = [installationOf('a'.repeat(32), 'holdfast'), installationOf('b'.repeat(32), 'other')];
 
   beforeAll(async () => {
-    const module = await goModuleDir('github.com/kubernetes-csi/external-snapshotter/client/v8');
-    const definitions = await definitionsIn(join(module, 'config', 'crd'));
-    await installDefinitions(
-      cluster(),
-      definitions.filter(({ metadata }) => metadata.name.endsWith('.snapshot.storage.k8s.io')),
-    );
+    await installDefinitions(cluster(), await snapshotDefinitions());
     api = await connectTo(cluster());
     objects = createObjects(api, testRuntime);
     location = await makeRepository();

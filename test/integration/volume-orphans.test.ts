@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { stringAt } from '../../src/domain/json.ts';
@@ -7,7 +6,7 @@ import { snapshotContents } from '../../src/volumes/kinds.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { findOrphans, removeOrphans } from '../../src/volumes/orphans.ts';
 import { installDefinitions } from '../cluster/definitions.ts';
-import { definitionsIn, goModuleDir } from '../cluster/modules.ts';
+import { snapshotDefinitions } from '../cluster/modules.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { connectTo } from '../contract/cluster-api-kinds.ts';
 import { makeRepository, type TestRepository } from '../contract/repository-fixture.ts';
@@ -20,12 +19,7 @@ describe('snapshot contents that are left over', () => {
   let [api, objects, location]: [ClusterApi, Objects, TestRepository] = [] as never;
 
   beforeAll(async () => {
-    const module = await goModuleDir('github.com/kubernetes-csi/external-snapshotter/client/v8');
-    const definitions = await definitionsIn(join(module, 'config', 'crd'));
-    await installDefinitions(
-      cluster(),
-      definitions.filter(({ metadata }) => metadata.name.endsWith('.snapshot.storage.k8s.io')),
-    );
+    await installDefinitions(cluster(), await snapshotDefinitions());
     api = await connectTo(cluster());
     objects = createObjects(api, testRuntime);
     location = await makeRepository();
