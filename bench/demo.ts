@@ -44,12 +44,13 @@ function clusters(bench: Bench): Measured[] {
   return [
     { name: 'cluster', what: 'a cluster is up: etcd, API server, controller manager', goal: '≤ 10', run: () => up(bench, {}) },
     { name: 'argo', what: 'the same, with the Argo Workflows controller', goal: '≤ 10', run: () => up(bench, { argo: true }) },
+    { name: 'schemas', what: 'the same, with all schemas of Argo’s definitions', run: () => up(bench, { argo: 'full' }) },
   ];
 }
 
 function withNode(bench: Bench): Measured[] {
   return [
-    { name: 'node', what: 'the same, with a node', run: () => up(bench, { argo: true, node: true }) },
+    { name: 'node', what: 'with the Argo Workflows controller and a node', run: () => up(bench, { argo: true, node: true }) },
     whole(bench, 'with a node and a volume', {}),
   ];
 }

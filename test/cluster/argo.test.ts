@@ -5,7 +5,7 @@ import { waitFor } from './wait.ts';
 import { withCluster } from './with-cluster.ts';
 
 const workflows = '/apis/argoproj.io/v1alpha1/namespaces/default/workflows';
-const cluster = withCluster({ argo: true });
+const cluster = withCluster({ argo: 'full' });
 
 interface Workflow {
   readonly status?: { readonly phase?: string };

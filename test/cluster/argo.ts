@@ -31,8 +31,8 @@ export interface Argo {
 
 export interface ArgoOptions {
   /**
-   * Argo’s definitions with their schemas, which take an API server ten seconds of the processor, or, as Argo’s own installation has them, without.
-   * Full unless told.
+   * Argo’s definitions without the schemas of workflows, as Argo’s own installation has them, or with all of them, which takes an API server
+   * ten seconds of the processor. Minimal unless told.
    */
   readonly definitions?: ArgoDefinitions;
   readonly signal?: AbortSignal | undefined;
@@ -51,7 +51,7 @@ async function installArgoDefinitions(cluster: TestCluster, which: ArgoDefinitio
  */
 export async function startArgo(cluster: TestCluster, options: ArgoOptions = {}): Promise<Argo> {
   const command = await binary('workflow-controller', options.onProgress);
-  await installArgoDefinitions(cluster, options.definitions ?? 'full');
+  await installArgoDefinitions(cluster, options.definitions ?? 'minimal');
   await createIfMissing(cluster, '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   await createIfMissing(cluster, `/api/v1/namespaces/${namespace}/configmaps`, configMap);
   const kubeconfig = join(cluster.dir, 'workflow-controller.kubeconfig');

@@ -36,8 +36,8 @@ export interface ClusterOptions {
   readonly name?: string;
   /** Run the kube-controller-manager; default true. */
   readonly controllers?: boolean;
-  /** Argo Workflows: its definitions, configuration and controller; default false. With full schemas, unless `minimal`. */
-  readonly argo?: boolean | 'minimal';
+  /** Argo Workflows: its definitions, configuration and controller; default false. The definitions are those of Argo’s own installation, unless `full`. */
+  readonly argo?: boolean | 'full';
   /** A node that runs pods, with storage that takes snapshots; default false. Throws where `nodeSupport` says that none can run. */
   readonly node?: boolean;
   /** Further flags of the API server. */
@@ -58,7 +58,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<TestCl
   const cluster = (await takeExistingCluster(options)) ?? (await startK3sCluster(options)) ?? (await startNativeCluster(options));
   if (!options.argo) return cluster;
   try {
-    const definitions = options.argo === 'minimal' ? 'minimal' : 'full';
+    const definitions = options.argo === 'full' ? 'full' : 'minimal';
     return withArgo(cluster, await startArgo(cluster, { definitions, signal: options.signal, onProgress: options.onProgress }));
   } catch (thrown) {
     await cluster.destroy();

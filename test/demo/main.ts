@@ -95,7 +95,7 @@ function ownPrefix(location: string): string {
 
 async function platform(demo: Demo, support: { supported: boolean; reason?: string }): Promise<Platform> {
   title(`A cluster with an agent platform on it${support.supported ? ', and an agent with a volume' : ''}`);
-  const options = { name: 'a', argo: true, signal: demo.signal, onProgress: note };
+  const options = { name: 'a', argo: 'full' as const, signal: demo.signal, onProgress: note };
   const withNode = support.supported ? await startClusterWithNode(options) : undefined;
   const cluster = withNode ?? (await startCluster(options));
   demo.cleanUp.push(() => cluster.destroy());

@@ -49,7 +49,7 @@ describe('what the real controller does with workflows whose pods were lost with
   let cronMade: Date;
 
   beforeAll(async () => {
-    cluster = await startCluster({ name: 'argo-recovery', argo: 'minimal', unsafeNoFsync: true });
+    cluster = await startCluster({ name: 'argo-recovery', argo: true, unsafeNoFsync: true });
     api = await connect(cluster);
     location = await openTestRepository();
     await make(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'runs' } });

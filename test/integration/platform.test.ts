@@ -29,7 +29,7 @@ interface Found extends KubeObject {
   readonly status?: { readonly phase?: string; readonly conditions?: readonly { readonly type: string }[]; [field: string]: unknown };
 }
 
-const cluster = withCluster({ argo: true });
+const cluster = withCluster({ argo: 'full' });
 const get = (path: string): Promise<Found> => apiJson<Found>(cluster(), path);
 
 /** Contents of every object that the platform's own managers own fields of: without revision, status, and the times of managed fields. */

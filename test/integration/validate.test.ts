@@ -28,7 +28,7 @@ describe('validation of a cluster against a backup', () => {
   let id: string;
 
   beforeAll(async () => {
-    cluster = await startCluster({ name: 'validate', argo: 'minimal', unsafeNoFsync: true });
+    cluster = await startCluster({ name: 'validate', argo: true, unsafeNoFsync: true });
     api = await connect(cluster);
     location = await openTestRepository();
     await applyPlatform(cluster);

@@ -42,7 +42,7 @@ describe('workflows restored under a running Argo controller', () => {
   }
 
   beforeAll(async () => {
-    source = await startCluster({ name: 'workflows-source', argo: 'minimal', unsafeNoFsync: true });
+    source = await startCluster({ name: 'workflows-source', argo: true, unsafeNoFsync: true });
     const from = await connect(source);
     location = await openTestRepository();
     await applyPlatform(source);
@@ -52,7 +52,7 @@ describe('workflows restored under a running Argo controller', () => {
     phases = await phasesOn(from);
     await from.close();
     await source.destroy();
-    target = await startCluster({ name: 'workflows-target', argo: 'minimal', unsafeNoFsync: true });
+    target = await startCluster({ name: 'workflows-target', argo: true, unsafeNoFsync: true });
     api = await connect(target);
     const outcome = await restoreInto(location, id, api);
     expect(outcome.problems.filter(problem => problem.severity === 'failed')).toEqual([]);
