@@ -110,8 +110,9 @@ interface TierLook {
   readonly newest: ReadableSet | undefined;
   readonly missing: readonly Part[];
   readonly overdue: number | undefined;
-  /** The run that is to end next, in the past while it is at work; undefined where none is planned. */
-  readonly expected: number | undefined;
+  /** The time of a run that may be at work still. */
+  readonly atWork: number | undefined;
+  /** Of its next run; undefined where none is planned. */
   readonly planned: number | undefined;
 }
 
@@ -119,12 +120,11 @@ function lookAt(policy: Policy, tier: ScheduledTier, all: readonly ReadableSet[]
   const sets = all.filter(set => set.fires.some(fire => fire.policy === policy.name && fire.tier === tier.name));
   const newest = newestComplete([...sets, ...all.filter(set => standsFor(set, tier.scope))]);
   const missing = newest === undefined ? tier.scope.parts : tier.scope.parts.filter(part => newest.notProtected.includes(part));
-  if (policy.suspend || tier.suspend) return { tier, newest, missing, overdue: undefined, expected: undefined, planned: undefined };
-  const planned = input.nextRun(policy.name, tier.name)?.getTime();
+  if (policy.suspend || tier.suspend) return { tier, newest, missing, overdue: undefined, atWork: undefined, planned: undefined };
   return {
-    ...{ tier, newest, missing, planned },
-    overdue: firstOverdue(policy.name, tier, sets, input),
-    expected: atWork(tier, newest, input.now.getTime()) ?? planned,
+    ...{ tier, newest, missing, overdue: firstOverdue(policy.name, tier, sets, input) },
+    atWork: atWork(tier, newest, input.now.getTime()),
+    planned: input.nextRun(policy.name, tier.name)?.getTime(),
   };
 }
 
@@ -188,7 +188,8 @@ function statusOf({ policy, name, objectives, newest, missing, tiers }: Subject,
     objectiveMs: objectives.rpoMs,
     takenAt: newest === undefined ? undefined : Date.parse(newest.startedAt),
     ...{ now, isOverdue: overdue !== undefined, madeAt: input.since?.getTime() },
-    nextEnd: (earliest(tiers.map(tier => tier.expected)) ?? Number.POSITIVE_INFINITY) + (newest === undefined ? 0 : tookMs(newest)),
+    atWork: tiers.flatMap(tier => tier.atWork ?? []),
+    ...{ planned, tookMs: newest === undefined ? 0 : tookMs(newest) },
   });
   const time = newest === undefined ? 'unknown' : recoveryTime(objectives.rtoMs, restore?.durationMs);
   const status = {
