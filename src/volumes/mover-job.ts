@@ -97,7 +97,7 @@ function podSpec({ name, task, request, pod, slot, avoid }: JobOptions): object 
     containers: [
       {
         name: moverContainer,
-        ...{ image: pod.image, imagePullPolicy: pod.imagePullPolicy, args: ['mover', JSON.stringify(request)] },
+        ...{ image: pod.image, imagePullPolicy: pod.imagePullPolicy, args: ['mover', literalArgument(JSON.stringify(request))] },
         terminationMessagePath: terminationLog,
         terminationMessagePolicy: 'File',
         resources: pod.resources,
@@ -116,6 +116,14 @@ function podSpec({ name, task, request, pod, slot, avoid }: JobOptions): object 
       ...(task.claim === undefined ? [] : [{ name: 'data', persistentVolumeClaim: { claimName: task.claim.name } }]),
     ],
   };
+}
+
+/**
+ * In arguments the kubelet makes `$` of `$$` and puts variables in the place of `$(NAME)` (kubernetes.io, "Define a Command and Arguments for a Container"):
+ * files may have such names.
+ */
+export function literalArgument(text: string): string {
+  return text.replaceAll('$', '$$$$');
 }
 
 function mounts(claim: MoverTask['claim'], secret: boolean): object {

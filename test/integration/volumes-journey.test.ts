@@ -27,7 +27,8 @@ const signal = () => AbortSignal.timeout(170_000);
 /** Prints a digest of every file, link and folder with its owner and mode. */
 const hashAll = `cd /data && find . -type f | sort | xargs sha256sum && find . | sort | xargs stat -c '%n %u:%g %a %F'`;
 const writeAll = `cd /data && mkdir -p src/deep && head -c 3000000 /dev/urandom > blob && for i in $(seq 1 200); do echo "file $i" > src/deep/f$i; done
-  && ln -s deep/f1 src/link && chmod 4750 src/deep/f2 && chown 1000:1000 src/deep/f3 && mkfifo src/pipe && sync`;
+  && ln -s deep/f1 src/link && chmod 4750 src/deep/f2 && chown 1000:1000 src/deep/f3 && mkfifo src/pipe
+  && mkdir odd && for name in 'Foo\\044Lambda' 'Foo\\044\\044Lambda' '\\044(KUBERNETES_SERVICE_PORT)' 443; do printf "$name" > "odd/$(printf "$name")"; done && sync`;
 
 describeOnNode('volumes on a real node', cluster => {
   let server: S3Server;
@@ -158,6 +159,15 @@ describeOnNode('volumes on a real node', cluster => {
     expect(log).toBe('./src/deep/f7\nfile 7\n');
     await expect(bringBack({ to: { namespace: 'look', claim: 'one-file' } })).rejects.toMatchObject({ code: 'CLUSTER_CONFLICT' });
     await nothingLeft();
+  });
+
+  test('a file whose name has what the kubelet replaces in arguments: it, and not another one that is there too', async () => {
+    const include = ['/odd/Foo$$Lambda', '/odd/$(KUBERNETES_SERVICE_PORT)'];
+    expect(await bringBack({ to: { namespace: 'look', claim: 'odd-files' }, include })).toMatchObject({ state: 'filled' });
+    const { log } = await runPod(cluster(), {
+      ...{ name: 'ls-odd', namespace: 'look', command: 'cd /data/odd; ls; cat *', claims: { '/data': 'odd-files' } },
+    });
+    expect(log).toBe('$(KUBERNETES_SERVICE_PORT)\nFoo$$Lambda\n$(KUBERNETES_SERVICE_PORT)Foo$$Lambda');
   });
 
   test('a claim that is too small, or of another mode, is not touched', async () => {
