@@ -4,6 +4,7 @@ import { takeExistingCluster } from './existing-cluster.ts';
 import { startK3sCluster } from './k3s-cluster.ts';
 import { startNativeCluster } from './native-cluster.ts';
 import type { TestNode } from './node.ts';
+import type { ImageFile } from './prepared-images.ts';
 
 /** A real Kubernetes control plane. Without a node nothing runs in pods, everything else is as in production. */
 export interface TestCluster {
@@ -40,6 +41,8 @@ export interface ClusterOptions {
   readonly argo?: boolean | 'full';
   /** A node that runs pods, with storage that takes snapshots; default false. Throws where `nodeSupport` says that none can run. */
   readonly node?: boolean;
+  /** Images that the node has from the start, beside its own two: what was unpacked for one node is there for the next. */
+  readonly images?: readonly ((onProgress?: (line: string) => void) => Promise<ImageFile>)[];
   /** Further flags of the API server. */
   readonly apiServerArgs?: readonly string[];
   /** Further users known by token, without any right until a binding gives them one. */

@@ -4,14 +4,15 @@ import type { GuardedProcess } from './guarded-process.ts';
 import { pauseImage } from './images.ts';
 import type { NodeSpace } from './node-space.ts';
 import { type ImageSpec, writeImage } from './oci-image.ts';
+import { type ImageFile, linkImages, preparedImages } from './prepared-images.ts';
 import { waitForServer } from './wait.ts';
 
 const socket = '/run/containerd/containerd.sock';
 export const containerRuntimeEndpoint = `unix://${socket}`;
 
-const configuration = (space: NodeSpace, pluginFolder: string, snapshotter: string) => `
+const configuration = (space: NodeSpace, root: string, pluginFolder: string, snapshotter: string) => `
 version = 2
-root = "${join(space.dir, 'containerd')}"
+root = "${root}"
 state = "/run/containerd"
 disabled_plugins = ["io.containerd.internal.v1.opt"]
 [grpc]
@@ -43,12 +44,39 @@ const network = (space: NodeSpace) => ({
   ],
 });
 
-/** Starts containerd in the space, with a network for pods. */
-export async function startContainerd(space: NodeSpace, pluginFolder: string, signal?: AbortSignal): Promise<GuardedProcess> {
-  for (const folder of ['cni', 'containerd']) await mkdir(join(space.dir, folder), { recursive: true });
+export interface ContainerdOptions {
+  readonly pluginFolder: string;
+  /** Beside `localhost/pause:1` and `localhost/tools:1`. */
+  readonly images: readonly ImageFile[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Starts containerd in the space, with images and a network for pods. */
+export async function startContainerd(space: NodeSpace, { pluginFolder, images, signal }: ContainerdOptions): Promise<GuardedProcess> {
+  await mkdir(join(space.dir, 'cni'), { recursive: true });
   await writeFile(join(space.dir, 'cni', 'pods.conflist'), JSON.stringify(network(space)));
+  const snapshotter = await snapshotterFor(space);
+  const startOn = (root: string) => startServer(space, configuration(space, root, pluginFolder, snapshotter), signal);
+  const prepared = await preparedImages({
+    images,
+    runtime: [snapshotter, await space.run('containerd', ['--version'])],
+    importAll: async (root, files) => {
+      const server = await startOn(root);
+      try {
+        for (const file of files) await importImage(space, file);
+      } finally {
+        await server.stop();
+      }
+    },
+  });
+  const root = join(space.dir, 'containerd');
+  await linkImages(prepared, root);
+  return startOn(root);
+}
+
+async function startServer(space: NodeSpace, configured: string, signal: AbortSignal | undefined): Promise<GuardedProcess> {
   const config = join(space.dir, 'containerd.toml');
-  await writeFile(config, configuration(space, pluginFolder, await snapshotterFor(space)));
+  await writeFile(config, configured);
   const server = await space.start({
     name: 'containerd',
     command: 'containerd',

@@ -6,7 +6,7 @@ import type { ImageEntry, ImageSpec } from './oci-image.ts';
 const run = promisify(execFile);
 
 /** Statically linked, from Debian's busybox-static. */
-const busybox = '/bin/busybox';
+export const busybox = '/bin/busybox';
 
 /** What holds a pod's namespaces open. */
 export const pauseImage: ImageSpec = {

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { apiRequest } from './api-request.ts';
 import { type ApiServer, type ApiServerOptions, prepareApiServer, startApiServer } from './api-server.ts';
 import type { ClusterOptions, TestCluster } from './cluster.ts';
+import { startContainerd } from './containerd.ts';
 import { startControllerManager } from './controller-manager.ts';
 import { type Etcd, startEtcd } from './etcd.ts';
 import { type GuardedDir, makeGuardedDir } from './guarded-dir.ts';
 import type { GuardedProcess } from './guarded-process.ts';
 import { type Access, writeKubeconfig } from './kubeconfig.ts';
 import { type KubeletClient, makeKubeletClient } from './kubelet.ts';
-import { startContainers, startNode, type TestNode } from './node.ts';
+import { startNode, type TestNode } from './node.ts';
 import { type NodeSpace, releaseNode, startNodeSpace } from './node-space.ts';
 import { nodeSupport } from './node-support.ts';
 import { allEnded, waitFor } from './wait.ts';
@@ -21,12 +22,12 @@ export async function startNativeCluster(options: ClusterOptions): Promise<TestC
   if (support?.supported === false) throw new Error(`no node can run here: ${support.reason}`);
   const dir = await makeGuardedDir(`holdfast-${name}-`, releaseNode);
   const started: { stop(graceMs?: number): Promise<void> }[] = [];
-  let containers: ReturnType<typeof startContainers> | undefined;
+  let containers: Promise<GuardedProcess> | undefined;
   try {
     const space = support ? await startNodeSpace(dir.path) : undefined;
     if (space) started.push(space);
     // They take nothing of the control plane, and come up beside it.
-    containers = support && space ? startContainers(space, support.pluginFolder, options.signal) : undefined;
+    containers = support && space ? startContainers(space, support.pluginFolder, options) : undefined;
     containers?.catch(() => {}); // told when the node is made
     const kubeletClient = space ? await makeKubeletClient(dir.path) : undefined;
     const etcd = await startEtcd(dir.path, options);
@@ -53,6 +54,14 @@ export async function startNativeCluster(options: ClusterOptions): Promise<TestC
     await dir.remove();
     throw thrown;
   }
+}
+
+async function startContainers(
+  space: NodeSpace,
+  pluginFolder: string,
+  { images = [], signal, onProgress }: ClusterOptions,
+): Promise<GuardedProcess> {
+  return startContainerd(space, { pluginFolder, images: await Promise.all(images.map(make => make(onProgress))), signal });
 }
 
 function apiServerOptions(

@@ -189,6 +189,12 @@ describeOnNode('a node', cluster => {
       expect(other.node.hostAddress).not.toBe(cluster().node.hostAddress);
       expect((await runPod(other, { name: 'there', command: 'echo there' })).log).toBe('there\n');
       expect((await runPod(cluster(), { name: 'here', command: 'echo here' })).log).toBe('here\n');
+      // The files of their images are the same ones.
+      const look = 'cat /etc/group; stat -c %a /etc/passwd';
+      const change = 'echo changed > /etc/group && chmod 600 /etc/passwd';
+      const image = (await runPod(other, { name: 'looks', command: look })).log;
+      expect((await runPod(cluster(), { name: 'changes', command: `${change} && ${look}` })).log).toBe('changed\n600\n');
+      for (const where of [other, cluster()]) expect((await runPod(where, { name: 'looks-again', command: look })).log).toBe(image);
     } finally {
       await other.destroy();
     }

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { binary, type Progress } from './binaries.ts';
-import { addImage, importImage, startContainerd } from './containerd.ts';
+import { addImage, importImage } from './containerd.ts';
 import { type Csi, startCsi } from './csi.ts';
 import { type GuardedProcess, startGuarded } from './guarded-process.ts';
-import { pauseImage, toolsImage } from './images.ts';
 import { type Access, writeKubeconfig } from './kubeconfig.ts';
 import { type KubeletClient, nodeName, startKubelet } from './kubelet.ts';
 import type { NodeSpace } from './node-space.ts';
@@ -39,22 +38,10 @@ export interface NodeOptions {
   /** For logs and kubeconfigs of what runs beside the node. */
   readonly dir: string;
   readonly kubeletClient: KubeletClient;
-  /** As `startContainers` gives them. */
+  /** As `startContainerd` gives them. */
   readonly containers: Promise<GuardedProcess>;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress | undefined;
-}
-
-/** Starts containerd in the space, and brings the images `localhost/pause:1` and `localhost/tools:1`. */
-export async function startContainers(space: NodeSpace, pluginFolder: string, signal?: AbortSignal): Promise<GuardedProcess> {
-  const [containerd, tools] = await Promise.all([startContainerd(space, pluginFolder, signal), toolsImage()]);
-  try {
-    for (const image of [pauseImage, tools]) await addImage(space, image);
-    return containerd;
-  } catch (thrown) {
-    await containerd.stop(0);
-    throw thrown;
-  }
 }
 
 /** Starts what makes a node of the space and its containers. */

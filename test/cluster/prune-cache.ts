@@ -80,7 +80,7 @@ async function removeUnless(isUsed: (file: string) => Promise<boolean>, file: st
   const aside = `${file}.${randomUUID()}`;
   await rename(file, aside);
   const isMarked = await isUsed(aside);
-  await (isMarked ? rename(aside, file) : rm(aside, { force: true }));
+  await (isMarked ? rename(aside, file) : rm(aside, { recursive: true, force: true }));
   return !isMarked;
 }
 

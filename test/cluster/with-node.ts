@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type ClusterOptions, type ClusterWithNode, startClusterWithNode } from './cluster.ts';
+import { holdfastImage } from './holdfast-image.ts';
 import { nodeDuty, nodeSupport } from './node-support.ts';
 
 const support = await nodeSupport();
@@ -31,4 +32,9 @@ export function describeOnNode(name: string, tests: (cluster: () => ClusterWithN
       return cluster;
     });
   });
+}
+
+/** The same, and the node has Holdfast’s image. */
+export function describeOnNodeWithImage(name: string, tests: (cluster: () => ClusterWithNode) => void, options: ClusterOptions = {}): void {
+  describeOnNode(name, tests, { images: [holdfastImage], ...options });
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { type ClusterWithNode, startArgo, startCluster, startClusterWithNode, type TestCluster } from '../cluster/cluster.ts';
 import { makeGuardedDir } from '../cluster/guarded-dir.ts';
+import { holdfastImage } from '../cluster/holdfast-image.ts';
 import { nodeSupport } from '../cluster/node-support.ts';
 import { applyPlatform } from '../fixtures/platform/apply.ts';
 import { startCodeRunController } from '../fixtures/platform/coderun-controller.ts';
@@ -96,7 +97,7 @@ function ownPrefix(location: string): string {
 async function platform(demo: Demo, support: { supported: boolean; reason?: string }): Promise<Platform> {
   title(`A cluster with an agent platform on it${support.supported ? ', and an agent with a volume' : ''}`);
   const options = { name: 'a', argo: 'full' as const, signal: demo.signal, onProgress: note };
-  const withNode = support.supported ? await startClusterWithNode(options) : undefined;
+  const withNode = support.supported ? await startClusterWithNode({ ...options, images: [holdfastImage] }) : undefined;
   const cluster = withNode ?? (await startCluster(options));
   demo.cleanUp.push(() => cluster.destroy());
   note(`a real kube-apiserver at ${cluster.server}, with etcd, kube-controller-manager and the Argo Workflows controller`);
@@ -172,7 +173,7 @@ async function emptyCluster(demo: Demo): Promise<TestCluster> {
     demo.cleanUp.push(() => target.destroy());
     return target;
   }
-  const target = await startClusterWithNode(options);
+  const target = await startClusterWithNode({ ...options, images: [holdfastImage] });
   demo.cleanUp.push(() => target.destroy());
   // The network of the first cluster went with it; what lies in the store did not.
   await demo.store.server.moveTo(target.node.hostAddress);

@@ -1,7 +1,7 @@
 import { apiJson, createIfMissing, type KubeObject } from '../cluster/api-request.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
 import { storageClass } from '../cluster/csi.ts';
-import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
+import { holdfastReference } from '../cluster/holdfast-image.ts';
 import { createClaim, exec } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { waitFor } from '../cluster/wait.ts';
@@ -42,9 +42,8 @@ export async function startOffClusterStore(cluster: ClusterWithNode): Promise<Of
   };
 }
 
-/** Holdfast’s image, for movers, and the namespace that they run in. */
+/** The namespace that movers run in. */
 export async function prepareMovers(cluster: ClusterWithNode): Promise<void> {
-  await cluster.node.importImage((await holdfastImage()).file);
   await createIfMissing(cluster, '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'holdfast' } });
 }
 

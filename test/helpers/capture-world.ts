@@ -29,7 +29,7 @@ import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
 import { createScaledWorkloads, type ScaledWorkloads } from '../../src/volumes/scaled-workloads.ts';
 import { binary } from '../cluster/binaries.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
-import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
+import { holdfastReference } from '../cluster/holdfast-image.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { type MishapProxy, startMishapProxy } from '../contract/object-store-proxy.ts';
@@ -39,7 +39,7 @@ import { makeNamespace, nameOf, namespaceOf, never, testVolumeSettings } from '.
 
 const bucket = 'backups';
 
-/** A cluster with a node, a bucket that its pods reach, and all that capturing volumes takes. */
+/** A cluster with a node that has Holdfast’s image, a bucket that its pods reach, and all that capturing volumes takes. */
 export interface CaptureWorld {
   readonly api: ClusterApi;
   readonly objects: Objects;
@@ -84,8 +84,8 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
   const api = createClusterApi(connection, { runtime: testRuntime });
   const podApi = createPodApi(connection, { runtime: testRuntime });
   const objects = createObjects(api, testRuntime);
-  const [image, s3] = await Promise.all([holdfastImage(), startMinio({ address: cluster.node.hostAddress })]);
-  await Promise.all([cluster.node.importImage(image.file), s3.createBucket(bucket), makeNamespace(objects, testVolumeSettings.namespace)]);
+  const s3 = await startMinio({ address: cluster.node.hostAddress });
+  await Promise.all([s3.createBucket(bucket), makeNamespace(objects, testVolumeSettings.namespace)]);
   const credentials = { accessKeyId: s3.accessKey, secretAccessKey: s3.secretKey };
   const address = { endpoint: s3.endpoint, bucket, prefix: 'cluster' };
   const location = await openTestRepository(withRetry(createS3Store({ ...address, credentials }), defaultRetryPolicy, testRuntime));

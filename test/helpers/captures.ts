@@ -9,7 +9,7 @@ import { volumeSnapshots } from '../../src/volumes/kinds.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
 import type { CsiFaults } from '../cluster/csi.ts';
 import { createClaim, runPod } from '../cluster/pods.ts';
-import { describeOnNode } from '../cluster/with-node.ts';
+import { describeOnNodeWithImage } from '../cluster/with-node.ts';
 import { type CaptureOptions, type CaptureWorld, openCaptureWorld, type WorldOptions } from './capture-world.ts';
 import { makeNamespace, never } from './volumes.ts';
 
@@ -49,7 +49,7 @@ const content = 'content\n';
  * nobody was warned of anything.
  */
 export function describeCaptures(name: string, tests: (captures: Captures) => void, options: WorldOptions = {}): void {
-  describeOnNode(name, cluster => {
+  describeOnNodeWithImage(name, cluster => {
     let opened: CaptureWorld | undefined;
     const world = (): CaptureWorld => {
       if (opened === undefined) throw new Error('the world is there only while tests run');

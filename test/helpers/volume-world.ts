@@ -19,7 +19,7 @@ import { volumeMount } from '../../src/volumes/ports.ts';
 import { createVolumeRepositories } from '../../src/volumes/repositories.ts';
 import { createScaledWorkloads } from '../../src/volumes/scaled-workloads.ts';
 import type { ClusterWithNode } from '../cluster/cluster.ts';
-import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
+import { holdfastReference } from '../cluster/holdfast-image.ts';
 import type { S3Server } from '../cluster/s3.ts';
 import { type OpenLocation, openTestRepository } from './journey.ts';
 import { testRuntime } from './runtime.ts';
@@ -63,7 +63,6 @@ export async function openVolumeWorld(
   const pods = createPodApi(connection, { runtime: testRuntime });
   const objects = createObjects(api, testRuntime);
   const warnings: string[] = [];
-  await cluster.node.importImage((await holdfastImage()).file);
   await objects.ensure(namespaces, { metadata: { name: home } }, AbortSignal.timeout(30_000));
   const { endpoint, credentials } = addressOf(server);
   const access = createStsAccess({ location: { kind: 's3', endpoint, bucket, prefix, forcePathStyle: true }, credentials });

@@ -4,12 +4,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { at } from '../../src/domain/json.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import { apiJson, type KubeObject } from '../cluster/api-request.ts';
-import { holdfastImage } from '../cluster/holdfast-image.ts';
 import { createClaim, deletePod, runPod, startPod } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { describeOnNode } from '../cluster/with-node.ts';
+import { describeOnNodeWithImage } from '../cluster/with-node.ts';
 import { commandsUnder, installPage, manifests, manifestsDir, prepareCheckout, type ShellRun, shell } from '../helpers/installed.ts';
 import { auditedRequests, auditPolicy, rightsIn, rightText, unused } from '../helpers/rights.ts';
 
@@ -33,16 +32,15 @@ const hooks = {
 const backUp = 'holdfast backup create --include-namespaces agents --cluster-scoped always --volumes data --token-file ci.token -o json';
 
 /** The Deployment in pods of a real node, by the overlay of docs/install.md: it runs under its limits, and volumes take no right that it has not. */
-describeOnNode(
+describeOnNodeWithImage(
   'the Deployment',
   cluster => {
     let store: S3Server;
     let address: string;
 
     beforeAll(async () => {
-      const image = await holdfastImage();
       store = await startMinio({ address: cluster().node.hostAddress });
-      await Promise.all([cluster().node.importImage(image.file), store.createBucket('holdfast-backups')]);
+      await store.createBucket('holdfast-backups');
       await prepareCheckout(dir);
       await writeFile(join(dir, 's3.env'), `AWS_ACCESS_KEY_ID=${store.accessKey}\nAWS_SECRET_ACCESS_KEY=${store.secretKey}\n`);
       await writeOverlay();

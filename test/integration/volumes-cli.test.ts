@@ -15,12 +15,12 @@ import { claims, jobs, namespaces, pods, snapshotContents, volumeSnapshots, volu
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { dueCheck } from '../../src/volumes/upkeep-rules.ts';
 import { binary } from '../cluster/binaries.ts';
-import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
+import { holdfastReference } from '../cluster/holdfast-image.ts';
 import { createClaim, exec, runningPod, runPod, startDeployment } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { describeOnNode } from '../cluster/with-node.ts';
+import { describeOnNodeWithImage } from '../cluster/with-node.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
 import { having } from '../helpers/having.ts';
 import { connect } from '../helpers/journey.ts';
@@ -35,7 +35,7 @@ const hashAll = 'cd /data && find . -type f | sort | xargs sha256sum';
 const signal = () => AbortSignal.timeout(60_000);
 
 /** The real program, as a person runs it. */
-describeOnNode('volumes from the command line', cluster => {
+describeOnNodeWithImage('volumes from the command line', cluster => {
   let server: S3Server;
   let api: ClusterApi;
   let objects: Objects;
@@ -52,8 +52,7 @@ describeOnNode('volumes from the command line', cluster => {
   const sets: Manifest[] = [];
 
   beforeAll(async () => {
-    const [image, restic] = await Promise.all([holdfastImage(), binary('restic')]);
-    await cluster().node.importImage(image.file);
+    const restic = await binary('restic');
     server = await startMinio({ address: cluster().node.hostAddress });
     await server.createBucket('backups');
     api = await connect(cluster());

@@ -13,10 +13,11 @@ import { claims, namespaces, secrets, volumeSnapshots, volumes } from '../../src
 import type { Objects } from '../../src/volumes/objects.ts';
 import { secretName } from '../../src/volumes/repositories.ts';
 import { type ClusterWithNode, startClusterWithNode } from '../cluster/cluster.ts';
+import { holdfastImage } from '../cluster/holdfast-image.ts';
 import { createClaim, exec, runningPod, runPod, startDeployment } from '../cluster/pods.ts';
 import { s3Client } from '../cluster/s3.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { describeOnNode } from '../cluster/with-node.ts';
+import { describeOnNodeWithImage } from '../cluster/with-node.ts';
 import { type CaptureWorld, openCaptureWorld } from '../helpers/capture-world.ts';
 import { reader } from '../helpers/journey.ts';
 import { inStorage } from '../helpers/left-over.ts';
@@ -41,7 +42,7 @@ const agent = {
 };
 
 /** Captured by a backup, then destroyed in several ways. */
-describeOnNode('volumes after a disaster', cluster => {
+describeOnNodeWithImage('volumes after a disaster', cluster => {
   let world: CaptureWorld;
   let set: SetReader;
   let before: Readonly<Record<ClaimName, string>>;
@@ -65,7 +66,7 @@ describeOnNode('volumes after a disaster', cluster => {
     expect(await hashesInAgent(cluster(), 'agents')).toEqual(before);
     set = await backUp();
     // For the last test; it comes up while the others wait for their pods.
-    second = startClusterWithNode({ name: 'second', unsafeNoFsync: true });
+    second = startClusterWithNode({ name: 'second', unsafeNoFsync: true, images: [holdfastImage] });
     second.catch(() => {});
   }, 400_000);
   afterAll(async () => {

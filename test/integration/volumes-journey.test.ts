@@ -13,7 +13,7 @@ import { storageClass } from '../cluster/csi.ts';
 import { createClaim, deletePod, exec, runPod, startPod } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { describeOnNode } from '../cluster/with-node.ts';
+import { describeOnNodeWithImage } from '../cluster/with-node.ts';
 import { completeBackup, type OpenLocation, reader } from '../helpers/journey.ts';
 import { compareWith, failures, kindOf } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
@@ -30,7 +30,7 @@ const writeAll = `cd /data && mkdir -p src/deep && head -c 3000000 /dev/urandom 
   && ln -s deep/f1 src/link && chmod 4750 src/deep/f2 && chown 1000:1000 src/deep/f3 && mkfifo src/pipe
   && mkdir odd && for name in 'Foo\\044Lambda' 'Foo\\044\\044Lambda' '\\044(KUBERNETES_SERVICE_PORT)' 443; do printf "$name" > "odd/$(printf "$name")"; done && sync`;
 
-describeOnNode('volumes on a real node', cluster => {
+describeOnNodeWithImage('volumes on a real node', cluster => {
   let server: S3Server;
   let location: OpenLocation;
   let world: VolumeWorld;

@@ -14,12 +14,12 @@ import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { dueCheck } from '../../src/volumes/upkeep-rules.ts';
 import { binary } from '../cluster/binaries.ts';
 import { lateStorageClass, storageClass } from '../cluster/csi.ts';
-import { holdfastImage, holdfastReference } from '../cluster/holdfast-image.ts';
+import { holdfastReference } from '../cluster/holdfast-image.ts';
 import { createClaim, exec, runningPod, runPod, startDeployment } from '../cluster/pods.ts';
 import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
-import { describeOnNode } from '../cluster/with-node.ts';
+import { describeOnNodeWithImage } from '../cluster/with-node.ts';
 import { bytesBelow } from '../helpers/bucket.ts';
 import { holdfast, type Ran } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
@@ -50,7 +50,7 @@ const bothParts = ['resources', 'volumeSnapshots', 'volumeData'].map(part => ({ 
 const signal = () => AbortSignal.timeout(120_000);
 
 /** A running service does all that there is to do about volumes, first today, and then with a clock of more than a week later. */
-describeOnNode('volumes through the service', cluster => {
+describeOnNodeWithImage('volumes through the service', cluster => {
   let server: S3Server;
   let api: ClusterApi;
   let objects: Objects;
@@ -64,9 +64,9 @@ describeOnNode('volumes through the service', cluster => {
   const running: Served[] = [];
 
   beforeAll(async () => {
-    const [image, restic] = await Promise.all([holdfastImage(), binary('restic')]);
+    const restic = await binary('restic');
     server = await startMinio({ address: cluster().node.hostAddress });
-    await Promise.all([cluster().node.importImage(image.file), server.createBucket('backups')]);
+    await server.createBucket('backups');
     api = await connect(cluster());
     objects = createObjects(api, testRuntime);
     dir = await tempDir('service-volumes');

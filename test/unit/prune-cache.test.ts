@@ -65,6 +65,18 @@ describe('the cache of what was built', () => {
     expect(await left()).toEqual([image(1), image(4)].flatMap(name => [name, `${name}.json`]));
   });
 
+  it('removes a folder with what is in it', async () => {
+    const images = (digit: number) => `images-${key(digit)}`;
+    for (const digit of [1, 2, 3]) {
+      await mkdir(join(dir, images(digit)));
+      await writeFile(join(dir, images(digit), 'layer'), '');
+      await used(images(digit), 50 - digit);
+    }
+    await markUsed(join(dir, images(1)));
+    expect(await pruneFolder(dir, keeping)).toEqual([join(dir, images(2))]);
+    expect(await left()).toEqual([images(1), images(3)]);
+  });
+
   it('leaves what is locked, and takes it once the lock is free', async () => {
     for (const digit of [1, 2, 3]) await put(driver(digit), 50 - digit);
     await withLock(join(dir, `${driver(1)}.lock`), async () => expect(await pruneFolder(dir, keeping)).toEqual([]));
