@@ -17,15 +17,6 @@ export type NodeSupport =
   | { readonly supported: true; readonly pluginFolder: string }
   | { readonly supported: false; readonly reason: string };
 
-/**
- * What becomes of tests that need a node. Where none can run they are left out; with HOLDFAST_TEST_REQUIRE_NODE=1 they fail, so that a machine
- * that shall run everything cannot pass without them.
- */
-export function nodeDuty({ supported }: NodeSupport, environment: NodeJS.ProcessEnv): 'run' | 'skip' | 'fail' {
-  if (supported) return 'run';
-  return environment['HOLDFAST_TEST_REQUIRE_NODE'] === '1' ? 'fail' : 'skip';
-}
-
 /** Whether a node can run on this machine, with the reason where it cannot. Leaves nothing behind. */
 export async function nodeSupport(): Promise<NodeSupport> {
   const trouble = await basicNodeTrouble();

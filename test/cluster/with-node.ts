@@ -1,19 +1,19 @@
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { type ClusterOptions, type ClusterWithNode, startClusterWithNode } from './cluster.ts';
+import { describeWhere, type Need } from './duty.ts';
 import { holdfastImage } from './holdfast-image.ts';
-import { nodeDuty, nodeSupport } from './node-support.ts';
+import { nodeSupport } from './node-support.ts';
 
 const support = await nodeSupport();
+const node: Need = {
+  what: 'a node',
+  missing: support.supported ? undefined : support.reason,
+  requiredBy: 'HOLDFAST_TEST_REQUIRE_NODE',
+};
 
-/** A `describe` for tests that only run where a node can. Elsewhere they are skipped, or fail where a node is required, and say why. */
+/** A `describe` for tests that only run where a node can. */
 export function describeWhereNode(name: string, tests: () => void): void {
-  if (support.supported) describe(name, tests);
-  else if (nodeDuty(support, process.env) === 'skip') describe.skip(`${name} (skipped: ${support.reason})`, tests);
-  else {
-    test(name, () => {
-      throw new Error(`HOLDFAST_TEST_REQUIRE_NODE asks for a node, and none can run here: ${support.reason}`);
-    });
-  }
+  describeWhere(node, name, tests);
 }
 
 /**

@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest';
-import { type NodeSupport, nodeDuty } from '../cluster/node-support.ts';
+import { dutyOf } from '../cluster/duty.ts';
 
-const none: NodeSupport = { supported: false, reason: 'a node needs root' };
-const some: NodeSupport = { supported: true, pluginFolder: '/usr/lib/cni' };
+const need = { what: 'a node', requiredBy: 'HOLDFAST_TEST_REQUIRE_NODE' } as const;
 
 it.each([
-  ['run', some, {}],
-  ['run', some, { HOLDFAST_TEST_REQUIRE_NODE: '1' }],
-  ['skip', none, {}],
-  ['skip', none, { HOLDFAST_TEST_REQUIRE_NODE: '' }],
-  ['fail', none, { HOLDFAST_TEST_REQUIRE_NODE: '1' }],
-] as const)('tests that need a node %s with %j and %j', (duty, support, environment) => {
-  expect(nodeDuty(support, environment)).toBe(duty);
+  ['run', undefined, {}],
+  ['run', undefined, { HOLDFAST_TEST_REQUIRE_NODE: '1' }],
+  ['skip', 'a node needs root', {}],
+  ['skip', 'a node needs root', { HOLDFAST_TEST_REQUIRE_NODE: '' }],
+  ['skip', 'a node needs root', { HOLDFAST_TEST_REQUIRE_FUZZER: '1' }],
+  ['fail', 'a node needs root', { HOLDFAST_TEST_REQUIRE_NODE: '1' }],
+] as const)('tests that need a node %s where it is missing as %j, with %j', (duty, missing, environment) => {
+  expect(dutyOf({ ...need, missing }, environment)).toBe(duty);
 });
