@@ -1,6 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CommandSpec } from '../../src/cli/command.ts';
 import { bashScript } from '../../src/cli/completion/bash.ts';
@@ -14,7 +12,7 @@ import { plainStyle } from '../../src/cli/style.ts';
 import { tree } from '../../src/cli/tree.ts';
 import { settingLeaves, settingPaths } from '../../src/config/schema.ts';
 import { exitCodes } from '../../src/domain/errors.ts';
-import { documents, projectRoot } from '../helpers/documents.ts';
+import { commandIn } from '../helpers/command-lines.ts';
 
 const commands: { readonly line: string; readonly spec: CommandSpec }[] = tree.flatMap(node =>
   'commands' in node ? node.commands.map(spec => ({ line: `${node.name} ${spec.name}`, spec })) : [{ line: node.name, spec: node }],
@@ -37,21 +35,6 @@ function helpOf(line: string): string {
     // Help ends the parsing by an exception.
   }
   return printed;
-}
-
-/** The command that a shell line with `holdfast …` in it would run; throws when the line is not understood. */
-function commandIn(line: string): CommandSpec | undefined {
-  const words = /holdfast ([^|>)#]*)/.exec(line)?.[1]?.match(/'[^']*'|"[^"]*"|\S+/g) ?? [];
-  let ran: CommandSpec | undefined;
-  const run = async (spec: CommandSpec) => {
-    ran = spec;
-  };
-  const program = buildProgram(tree, { style: plainStyle, columns: 100, print: () => {}, printError: () => {}, run });
-  program.parse(
-    words.map(word => word.replace(/^['"]|['"]$/g, '')),
-    { from: 'user' },
-  );
-  return ran;
 }
 
 describe('every command’s help', () => {
@@ -96,22 +79,6 @@ describe('the program’s help', () => {
     const hidden = commands.filter(({ spec }) => spec.hidden === true).map(({ line }) => line);
     for (const { line, spec } of commands) expect(help.includes(`${line} ${spec.summary}`), line).toBe(!hidden.includes(line));
     expect(hidden).toEqual(['mover']);
-  });
-});
-
-/** Command lines in fenced blocks; one that ends in \\ goes on in the next line. */
-const documented = documents.flatMap(file => {
-  const blocks = [...readFileSync(join(projectRoot, file), 'utf8').matchAll(/```[^\n]*\n([\s\S]*?)```/g)].map(match =>
-    match[1]!.replaceAll('\\\n', ' '),
-  );
-  return blocks.flatMap(block => [...block.matchAll(/^\s*(?:\$ )?(holdfast [a-z].*)$/gm)].map(match => ({ file, line: match[1]! })));
-});
-
-describe('the documentation', () => {
-  it('has command lines', () => expect(documented.length).toBeGreaterThan(0));
-
-  it.each(documented)('$file: $line', ({ line }) => {
-    expect(commandIn(line)).toBeDefined();
   });
 });
 
