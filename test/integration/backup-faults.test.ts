@@ -9,6 +9,7 @@ import { listSets } from '../../src/repository/catalog.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { backUp, connect, type OpenLocation, openTestRepository, readJson } from '../helpers/journey.ts';
+import { passing, passingDefinition, passingNamed } from '../helpers/passing-kind.ts';
 
 function kind(group: string, resource: string, name: string, namespaced = true): ResourceKind {
   return { group, version: 'v1', resource, kind: name, namespaced, verbs: ['list', 'create', 'watch'], subresources: [] };
@@ -20,29 +21,6 @@ const apiServices = kind('apiregistration.k8s.io', 'apiservices', 'APIService', 
 const crds = kind('apiextensions.k8s.io', 'customresourcedefinitions', 'CustomResourceDefinition', false);
 const clusterRoles = kind('rbac.authorization.k8s.io', 'clusterroles', 'ClusterRole', false);
 const clusterRoleBindings = kind('rbac.authorization.k8s.io', 'clusterrolebindings', 'ClusterRoleBinding', false);
-const passing = kind('holdfast.test', 'passings', 'Passing');
-
-const passingCrd = JSON.stringify({
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'passings.holdfast.test' },
-  spec: {
-    group: 'holdfast.test',
-    names: { kind: 'Passing', plural: 'passings', singular: 'passing', listKind: 'PassingList' },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-});
-
-const passingObject = { apiVersion: 'holdfast.test/v1', kind: 'Passing' };
-
 const codeOf = (call: Promise<unknown>): Promise<string> =>
   call.then(
     () => 'served',
@@ -120,12 +98,12 @@ describe('a backup of a cluster with faults', () => {
   });
 
   it('does not mind a kind whose definition is deleted while its objects are listed', async () => {
-    await api.create(crds, '', passingCrd);
+    await api.create(crds, '', passingDefinition);
     await expect.poll(async () => (await api.discover()).kinds.some(one => one.resource === 'passings'), { timeout: 30_000 }).toBe(true);
     await expect
       .poll(
         () =>
-          api.create(passing, 'default', JSON.stringify({ ...passingObject, metadata: { name: 'one' } })).then(
+          api.create(passing, 'default', passingNamed('one')).then(
             () => true,
             () => false,
           ),
@@ -154,9 +132,9 @@ describe('a backup of a cluster with faults', () => {
             : api.list(listed, sink, options),
       };
     };
-    const passing = manifestOf(await backUp(location, answering404(2)));
-    expect([passing.phase, passing.consistency]).toEqual(['Completed', 'instant']);
-    expect(passing.kinds.find(one => one.resource === 'configmaps')?.count).toBeGreaterThanOrEqual(30);
+    const brief = manifestOf(await backUp(location, answering404(2)));
+    expect([brief.phase, brief.consistency]).toEqual(['Completed', 'instant']);
+    expect(brief.kinds.find(one => one.resource === 'configmaps')?.count).toBeGreaterThanOrEqual(30);
     const lasting = manifestOf(await backUp(location, answering404(1_000)));
     expect(lasting.phase).toBe('PartiallyFailed');
     expect(lasting.problems).toEqual([
@@ -166,9 +144,8 @@ describe('a backup of a cluster with faults', () => {
   });
 
   it('takes a kind whole or not at all whose definition is deleted in the middle of the answer', async () => {
-    await api.create(crds, '', passingCrd);
-    const make = (name: string) =>
-      api.create(passing, 'default', JSON.stringify({ ...passingObject, metadata: { name }, text: 'x'.repeat(4_000) }));
+    await api.create(crds, '', passingDefinition);
+    const make = (name: string) => api.create(passing, 'default', passingNamed(name, { text: 'x'.repeat(4_000) }));
     await expect.poll(() => make('first').then(Boolean, () => false), { timeout: 60_000 }).toBe(true);
     // Several pages and several batches.
     await pLimit(20).map(Array.from({ length: 1_200 }).keys(), n => make(`passing-${n}`));

@@ -1,79 +1,23 @@
-import { Registry } from 'prom-client';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import { describe, expect, it } from 'vitest';
 import { at, type JsonObject, stringAt } from '../../src/domain/json.ts';
-import { type MoverRequest, moverOutcomes } from '../../src/domain/mover.ts';
 import type { Runtime } from '../../src/domain/runtime.ts';
-import { createVolumeMetrics } from '../../src/observe/volume-metrics.ts';
-import { volumeKey } from '../../src/repository/layout.ts';
-import { jobs, leases, nodes, pods, secrets } from '../../src/volumes/kinds.ts';
-import { createObjects, type Objects } from '../../src/volumes/objects.ts';
-import type { AccessIssuer, Movers, MoverTask } from '../../src/volumes/ports.ts';
-import { apiJson } from '../cluster/api-request.ts';
-import { withCluster } from '../cluster/with-cluster.ts';
-import { connectTo } from '../contract/cluster-api-kinds.ts';
+import { jobs, nodes, pods, secrets } from '../../src/volumes/kinds.ts';
+import { createObjects } from '../../src/volumes/objects.ts';
+import type { AccessIssuer } from '../../src/volumes/ports.ts';
+import { ended, repository, success, task, withMoverWorld } from '../helpers/mover-world.ts';
 import { kindOf } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
-import { makeNamespace, moverPod, moversOn, nameOf, never, setPodStatus, testMover, testVolumeSettings } from '../helpers/volumes.ts';
-
-const repository = { key: volumeKey({ namespace: 'agents', claim: 'workspace' }), password: 'secret-password' };
-
-const task: MoverTask = {
-  ...{ work: '20261123T020000Z-daily-k3f9', role: 'backup', subject: { namespace: 'agents', claim: 'workspace' }, namespace: 'holdfast' },
-  ...{ claim: { name: 'temporary', mode: 'Filesystem', readOnly: true }, repository },
-  request: ({ url, options }): MoverRequest => ({
-    ...{ action: 'backup', repository: url, options, tuning: testVolumeSettings.tuning, mode: 'Filesystem', path: '/data' },
-    ...{ host: 'agents', tags: [], time: '2026-11-23T02:00:00Z' },
-  }),
-};
-
-const success = { ok: true, action: 'backup', snapshot: 'ab'.repeat(32), files: 2, bytes: 9, addedBytes: 9, durationMs: 4 } as const;
-
-function ended(exitCode: number, reason: string, message: string): object {
-  const state = { terminated: { exitCode, reason, message, startedAt: null, finishedAt: null } };
-  const status = { name: 'mover', ready: false, restartCount: 0, image: 'i', imageID: '', state };
-  return { phase: exitCode === 0 ? 'Succeeded' : 'Failed', containerStatuses: [status] };
-}
+import { moverPod, moversOn, nameOf, never, setPodStatus, testMover, testVolumeSettings } from '../helpers/volumes.ts';
+import { endsOfMovers } from './mover-ends.ts';
 
 const priorityClasses = kindOf('priorityclasses.scheduling.k8s.io/v1 PriorityClass', false);
 
 /** The control plane is real and has no node: the test speaks for the kubelet. */
 describe('movers, on a control plane without nodes', () => {
-  const cluster = withCluster();
-  let api: ClusterApi;
-  let objects: Objects;
-  const run = (movers: Movers, what: MoverTask = task, signal: AbortSignal = never) => movers.run(what, { signal, progress: () => {} });
-
-  beforeAll(async () => {
-    api = await connectTo(cluster());
-    objects = createObjects(api, testRuntime);
-    await Promise.all([makeNamespace(objects, 'holdfast'), makeNamespace(objects, 'agents')]);
-  });
-  afterAll(() => api?.close());
-
-  /** Jobs, pods, Secrets and leases of movers, in all namespaces. */
-  const remains = async () => {
-    const [left, leasesLeft] = await Promise.all([
-      Promise.all([jobs, pods, secrets].map(kind => objects.list(kind, { labelSelector: 'app.kubernetes.io/component=mover' }, never))),
-      objects.list(leases, { namespace: 'holdfast' }, never),
-    ]);
-    return [...left.flat(), ...leasesLeft].map(object => `${stringAt(object, 'kind') ?? 'object'} ${nameOf(object)}`);
-  };
-  /** As the scheduler does. */
-  const bindTo = async (node: string, pod: JsonObject) => {
-    const [namespace, name] = [stringAt(pod, 'metadata', 'namespace') ?? '', nameOf(pod)];
-    const body = {
-      apiVersion: 'v1',
-      kind: 'Binding',
-      metadata: { name, namespace },
-      target: { apiVersion: 'v1', kind: 'Node', name: node },
-    };
-    await apiJson(cluster(), `/api/v1/namespaces/${namespace}/pods/${name}/binding`, { method: 'POST', body });
-  };
-  const nothingRemains = () => expect.poll(remains, { timeout: 20_000, interval: 100 }).toEqual([]);
-  afterEach(nothingRemains);
+  const world = withMoverWorld();
 
   it('run as a Job without rights, with its credentials in a Secret that belongs to it, and tell their result', async () => {
+    const { api, objects, run } = world();
     const { movers, warnings } = moversOn(api);
     const result = run(movers);
     const pod = await moverPod(objects);
@@ -123,6 +67,7 @@ describe('movers, on a control plane without nodes', () => {
   });
 
   it('ask for what the configuration says: resources, nodes, priority; and never two of one slot on a node', async () => {
+    const { api, objects, run } = world();
     await objects.create(priorityClasses, { metadata: { name: 'movers' }, value: 1_000 }, never);
     const mover = {
       ...testMover,
@@ -158,6 +103,7 @@ describe('movers, on a control plane without nodes', () => {
   });
 
   it('get rights for as much as their work takes', async () => {
+    const { api, run } = world();
     const asked: object[] = [];
     const access: AccessIssuer = {
       issue: (key, { signal: _, seconds: __, ...rights }) => {
@@ -184,6 +130,7 @@ describe('movers, on a control plane without nodes', () => {
   });
 
   it('are no more at a time than the nodes that take them are to have', async () => {
+    const { api, objects, run } = world();
     for (const [name, labels] of [
       ['backup-1', { pool: 'backup' }],
       ['apps-1', { pool: 'apps' }],
@@ -225,6 +172,7 @@ describe('movers, on a control plane without nodes', () => {
   });
 
   it('wait for a node that has no room for them yet for as long as a mover may work', async () => {
+    const { api, objects, run } = world();
     const startMs = 1_500;
     let waits = 0;
     const runtime: Runtime = {
@@ -246,6 +194,7 @@ describe('movers, on a control plane without nodes', () => {
   });
 
   it('work one at a time in a repository, and side by side in two', async () => {
+    const { api, objects, run } = world();
     const [{ movers }, { movers: others }] = [moversOn(api), moversOn(api)];
     const [first, second] = [run(movers), run(others)];
     const elsewhere = run(movers, {
@@ -275,6 +224,7 @@ describe('movers, on a control plane without nodes', () => {
   });
 
   it('end a mover that an earlier life of the service left in the repository', async () => {
+    const { api, objects, run, nothingRemains } = world();
     const { movers } = moversOn(api, { lockMs: 60_000 });
     const stopped = new AbortController();
     const dead = run(movers, task, stopped.signal).catch((thrown: unknown) => thrown);
@@ -311,113 +261,5 @@ describe('movers, on a control plane without nodes', () => {
     expect(await result).toEqual(success);
   });
 
-  it('that are aborted leave nothing, and give the repository back', async () => {
-    const { movers } = moversOn(api);
-    const stop = new AbortController();
-    const result = run(movers, task, stop.signal);
-    await moverPod(objects);
-    stop.abort(new Error('enough'));
-    await expect(result).rejects.toThrow('enough');
-    await nothingRemains();
-  });
-
-  it('try once more after the node was drained, and then say both reasons', async () => {
-    const { movers } = moversOn(api);
-    const result = run(movers).catch((thrown: unknown) => thrown);
-    const drained = (node: string) => ({
-      ...ended(143, 'Error', ''),
-      conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: `${node} is drained` }],
-    });
-    const first = await moverPod(objects);
-    await bindTo('n1', first);
-    await setPodStatus(api, first, drained('n1'));
-    const second = await objects.observe(
-      pods,
-      { labelSelector: 'app.kubernetes.io/component=mover' },
-      found => [...found.values()].find(pod => nameOf(pod) !== nameOf(first)),
-      { timeoutMs: 30_000, signal: never },
-    );
-    await setPodStatus(api, second ?? {}, drained('n2'));
-    const there = { key: 'metadata.name', operator: 'NotIn', values: ['n1'] };
-    expect(at(first, 'spec', 'affinity', 'nodeAffinity')).toBeUndefined();
-    expect(at(second, 'spec', 'affinity', 'nodeAffinity')).toEqual({
-      preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100, preference: { matchFields: [there] } }],
-    });
-    expect(await result).toMatchObject({
-      code: 'MOVER_FAILED',
-      message: expect.stringMatching(/n2 is drained; before that, .*n1 is drained/),
-    });
-  });
-
-  it('that nobody schedules are given up, in the words of whoever holds them up', async () => {
-    const { movers } = moversOn(api, { startMs: 2_000 });
-    const result = run(movers).catch((thrown: unknown) => thrown);
-    const message = '0/3 nodes are available: 3 Insufficient memory.';
-    await setPodStatus(api, await moverPod(objects), {
-      conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }],
-    });
-    expect(await result).toMatchObject({ code: 'MOVER_FAILED', message: expect.stringContaining(message) });
-  });
-
-  it('that a policy refuses say so, and do not wait for a pod that will never come', async () => {
-    const label = { 'pod-security.kubernetes.io/enforce': 'restricted' };
-    await objects.merge({ ...pods, resource: 'namespaces', namespaced: false }, '', 'agents', { metadata: { labels: label } }, never);
-    const { movers } = moversOn(api);
-    const result = await run(movers, { ...task, namespace: 'agents' }).catch((thrown: unknown) => thrown);
-    expect(result).toMatchObject({ code: 'MOVER_FAILED', message: expect.stringMatching(/its pod was refused: .*violates PodSecurity/) });
-  });
-
-  it('are counted by what became of their work, whatever their pods came to', async () => {
-    const registry = new Registry();
-    const { movers } = moversOn(api, { observer: createVolumeMetrics(registry) });
-    const failure = { ok: false, action: 'backup', code: 'volume-unreadable', message: 'a file cannot be read', durationMs: 4 };
-    const drained = { conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'drained' }] };
-    const stop = new AbortController();
-    const begin = () => run(movers, task, stop.signal).catch((thrown: unknown) => thrown);
-    const answer = async (status: object) => setPodStatus(api, await moverPod(objects), status);
-
-    for (const [status, code] of [
-      [ended(0, 'Completed', 'it says nothing that is a result'), 'MOVER_FAILED'],
-      [ended(0, 'Completed', JSON.stringify(failure)), 'VOLUME_UNREADABLE'],
-      [ended(1, 'Error', JSON.stringify(failure)), 'VOLUME_UNREADABLE'],
-    ] as const) {
-      const result = begin();
-      await answer(status);
-      expect(await result).toMatchObject({ code });
-      await nothingRemains();
-    }
-    const again = begin();
-    const first = await moverPod(objects);
-    await setPodStatus(api, first, { ...ended(143, 'Error', ''), ...drained });
-    const second = await objects.observe(
-      pods,
-      { labelSelector: 'app.kubernetes.io/component=mover' },
-      found => [...found.values()].find(pod => nameOf(pod) !== nameOf(first)),
-      { timeoutMs: 30_000, signal: never },
-    );
-    await setPodStatus(api, second ?? {}, ended(0, 'Completed', JSON.stringify(success)));
-    expect(await again).toEqual(success);
-    await nothingRemains();
-    const given = begin();
-    await moverPod(objects);
-    stop.abort(new Error('enough'));
-    await given;
-
-    const shown = await registry.metrics();
-    const counts = moverOutcomes.map(result => {
-      const line = new RegExp(`^holdfast_volume_movers_total\\{action="backup",result="${result}"\\} (.*)$`, 'm').exec(shown);
-      return [result, Number(line?.[1])];
-    });
-    expect(Object.fromEntries(counts)).toEqual({ completed: 1, failed: 3, interrupted: 1, cancelled: 1 });
-    expect(shown).toContain('holdfast_volume_movers_running{action="backup"} 0\n');
-    expect(shown).toContain('holdfast_volume_processed_bytes_total{action="backup"} 9\n');
-  });
-
-  it('that do not end in time are ended', async () => {
-    const { movers } = moversOn(api, { settings: { ...testVolumeSettings, mover: { ...testMover, timeoutMs: 1_500 } } });
-    const result = run(movers).catch((thrown: unknown) => thrown);
-    const running = { name: 'mover', ready: true, restartCount: 0, image: 'i', imageID: '', state: { running: {} } };
-    await setPodStatus(api, await moverPod(objects), { phase: 'Running', containerStatuses: [running] });
-    expect(await result).toMatchObject({ code: 'TIMEOUT' });
-  });
+  endsOfMovers(world);
 });

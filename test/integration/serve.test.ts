@@ -14,14 +14,7 @@ import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast } from '../helpers/command.ts';
 import { having } from '../helpers/having.ts';
 import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
-
-interface Operation {
-  readonly id: string;
-  readonly kind: string;
-  readonly phase: string;
-  readonly summary?: Record<string, unknown>;
-  readonly error?: { readonly code: string; readonly message: string };
-}
+import { accepted, ended } from '../helpers/service-work.ts';
 
 const { describe } = having('curl', 'jq');
 
@@ -38,21 +31,6 @@ describe('the service', () => {
     running.push(served);
     return served;
   };
-  const ended = (served: Served, id: string): Promise<Operation> =>
-    waitFor(
-      `${id} has ended`,
-      async () => {
-        const operation = await served.get<Operation>(`operations/${id}`);
-        return ['Pending', 'Running'].includes(operation.phase) ? undefined : operation;
-      },
-      { timeoutMs: 90_000, intervalMs: 100 },
-    );
-  const accepted = async (response: Response): Promise<Operation> => {
-    const text = await response.text();
-    expect(response.status, text).toBe(202);
-    return JSON.parse(text) as Operation;
-  };
-
   const namesIn = async (cluster: TestCluster, namespace: string, resource = 'api/v1/configmaps'): Promise<string[]> => {
     const at = resource.replace(/[^/]+$/, plural => `namespaces/${namespace}/${plural}`);
     const { items } = await apiJson<{ items: KubeObject[] }>(cluster, `/${at}`);
@@ -109,8 +87,8 @@ describe('the service', () => {
       });
       const ask = () => service.send('POST', 'backups', { tier: 'before-upgrade' }, { 'idempotency-key': 'upgrade-17' });
       const [one, other] = [await accepted(await ask()), await accepted(await ask())];
-      expect(other.id).toBe(one.id);
-      const operation = await ended(service, one.id);
+      expect(other).toBe(one);
+      const operation = await ended(service, one);
       expect(operation).toMatchObject({ phase: 'Completed', kind: 'backup' });
       const { set } = operation.summary as { set: string };
       expect(set).toContain('-before-upgrade-');
@@ -122,7 +100,7 @@ describe('the service', () => {
         told += Buffer.from(chunk).toString('utf8');
         if (told.includes('Completed')) break;
       }
-      expect(told).toContain(one.id);
+      expect(told).toContain(one);
     });
 
     it('does all that with the curl commands of its documentation', async () => {
@@ -188,8 +166,8 @@ describe('the service', () => {
       expect(standby.headers.get('retry-after')).not.toBeNull();
       service.signal('SIGKILL');
       await second.said('leading', 30_000);
-      const operation = await accepted(await second.send('POST', 'backups', { tier: 'after-kill' }));
-      expect(await ended(second, operation.id)).toMatchObject({ phase: 'Completed' });
+      const id = await accepted(await second.send('POST', 'backups', { tier: 'after-kill' }));
+      expect(await ended(second, id)).toMatchObject({ phase: 'Completed' });
       second.signal('SIGTERM');
       expect(await second.exited).toBe(0);
       service = await serve('third', source);
@@ -241,7 +219,7 @@ describe('the service', () => {
       expect(plan.status).toBe(200);
       expect(((await plan.json()) as { totals: { create: number } }).totals.create).toBe(0);
       const asked = { set: 'latest', existing: 'skip', validate: true, identity: { value: identity } };
-      const operation = await ended(service, (await accepted(await service.send('POST', 'restores', asked))).id);
+      const operation = await ended(service, await accepted(await service.send('POST', 'restores', asked)));
       expect(operation.error).toBeUndefined();
       expect(operation).toMatchObject({ phase: 'Completed', summary: { writes: 0, validation: { failed: 0 } } });
     });
@@ -258,7 +236,7 @@ describe('the service', () => {
       };
       let passed = 0;
       gate.hold(({ method, url }) => method !== 'GET' && url.includes('/namespaces/again/configmaps') && ++passed > 1);
-      const operation = await accepted(await service.send('POST', 'restores', asked));
+      const id = await accepted(await service.send('POST', 'restores', asked));
       const middle = async () => gate.held > 0 && (await restored()).size > 0;
       await waitFor('the restore is in its middle', middle, { timeoutMs: 60_000, intervalMs: 20 });
       service.signal('SIGKILL');
@@ -268,7 +246,7 @@ describe('the service', () => {
       gate.open();
       service = await serve('target-again', gate, 'policies: {}\n', true);
       await service.said('leading', 90_000);
-      expect(await ended(service, operation.id)).toMatchObject({ phase: 'Completed', summary: { problems: [] } });
+      expect(await ended(service, id)).toMatchObject({ phase: 'Completed', summary: { problems: [] } });
       const all = await restored();
       expect([...all.keys()].sort()).toEqual(before[0]!.filter(name => name !== clusters));
       for (const [name, version] of written) expect(all.get(name)).toBe(version);
