@@ -87,6 +87,8 @@ export interface OpenOptions {
   readonly need: 'manifest' | 'contents';
   /** What it is read for until the app is closed: retention is told, and keeps it. */
   readonly use?: UseKind;
+  /** What is to be brought back of it, default everything: what `latest` must hold. */
+  readonly wanted?: Selection;
 }
 
 /** What the operations are made of; each is built once, when first asked for. */
@@ -257,15 +259,16 @@ async function listSets(parts: Parts, signal: AbortSignal): Promise<readonly Set
   return Array.fromAsync(catalog.listSets(repository, { signal, trusted: await parts.keys.trusted() }));
 }
 
-async function resolveSet({ runtime, onWarning, keys }: Parts, from: Repository, text: string, signal: AbortSignal): Promise<string> {
-  const catalog = await import('./repository/catalog.ts');
-  return catalog.resolveSet(from, text, { now: runtime.now(), onNotice: onWarning, signal, trusted: await keys.trusted() });
+async function resolveSet(parts: Parts, from: Repository, text: string, signal: AbortSignal, wanted?: Selection): Promise<string> {
+  const { runtime, onWarning, keys } = parts;
+  const sets = await import('./repository/resolve-set.ts');
+  return sets.resolveSet(from, text, { now: runtime.now(), wanted, onNotice: onWarning, signal, trusted: await keys.trusted() });
 }
 
-async function openSet(parts: Parts, text: string, { signal, need, use }: OpenOptions): Promise<SetReader> {
+async function openSet(parts: Parts, text: string, { signal, need, use, wanted }: OpenOptions): Promise<SetReader> {
   const [identities, trusted] = [await parts.keys.identities(), await parts.keys.trusted()];
   const repository = await parts.repository(signal);
-  const id = await resolveSet(parts, repository, text, signal);
+  const id = await resolveSet(parts, repository, text, signal, wanted);
   if (use !== undefined) await tellUse(parts, repository, id, use, signal);
   const options = { identities, trusted, signal };
   if (need === 'contents') return (await import('./repository/open-contents.ts')).openContents(repository, id, options);

@@ -12,17 +12,23 @@ export function idempotencyOf(caller: Caller, route: string, key: string | undef
     throw new InvalidRequest(`Idempotency-Key ${detail}`, [{ pointer: '/headers/idempotency-key', detail }]);
   }
   const scope = [caller.actor.name, route, key];
-  return { key: digest(scope), body: digest(canonical(body)) };
+  return { key: digest(scope), body: digest(canonical(withoutIdentity(body))) };
 }
 
 function digest(value: unknown): string {
   return sha256Hex(Buffer.from(JSON.stringify(value) ?? ''));
 }
 
-/** The same content in the same order of keys. Of an identity only its kind is left. */
+/** Of the identity, which is a field of the body itself, only its kind is left. */
+function withoutIdentity(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || !('identity' in body)) return body;
+  return { ...body, identity: Object.keys(body.identity ?? {}) };
+}
+
+/** The same content in the same order of keys. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return entries.map(([key, inner]) => [key, key === 'identity' ? Object.keys(inner ?? {}) : canonical(inner)]);
+  return entries.map(([key, inner]) => [key, canonical(inner)]);
 }

@@ -26,7 +26,16 @@ describe('a tenant', () => {
     expect(body.volumes).toMatchObject([{ namespace: 'team-a' }]);
     expect(body.failures).toMatchObject([{ item: 'configmaps team-a/broken' }]);
     expect(body).not.toHaveProperty('manifest');
+    expect(body.parts).toContainEqual({ part: 'volumeData', state: 'not-protected', reason: '' });
     expect(text).not.toMatch(/team-b|cluster\.example|configmaps"/);
+  });
+
+  it('learns nothing of what others do with a set', async () => {
+    await api().ask('admin', 'PUT', `holds/${whole}`, { reason: 'audit of team-b' });
+    const { body, text } = await api().ask('tenant', 'GET', `backups/${whole}`);
+    expect(body).toMatchObject({ id: whole, retention: { reasons: [] } });
+    expect(text).not.toMatch(/audit|admin/);
+    expect((await api().ask('admin', 'GET', `backups/${whole}`)).body.hold).toMatchObject({ reason: 'audit of team-b' });
   });
 
   it('sees of the objects of a set only theirs, counted by themselves', async () => {

@@ -1,6 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import { labelMatcher } from '../domain/label-selector.ts';
-import { scopeContains } from '../domain/namespace-scope.ts';
+import { type NamespaceScope, scopeContains } from '../domain/namespace-scope.ts';
 import type { Operation } from '../domain/operation.ts';
 import { everything, type Selection } from '../domain/selection.ts';
 import type { IdentitySource } from './identity.ts';
@@ -41,6 +41,11 @@ export function requireOwnIdentity(caller: Caller, identity: IdentitySource | un
   if (caller.namespaces === undefined || identity === undefined) return;
   if (identity.from === 'file') throw forbidden('identity.file is not for callers restricted to namespaces; name a Secret of yours');
   if (identity.from === 'secret') requireOwn(caller, [identity.namespace], 'identity.secret.namespace');
+}
+
+/** What is looked for is looked for within the caller’s namespaces. */
+export function scopeOf({ namespaces }: Caller): { readonly within?: NamespaceScope } {
+  return namespaces === undefined ? {} : { within: namespaces };
 }
 
 /** REQUEST_FORBIDDEN for a namespace that is not the caller’s. */

@@ -29,8 +29,8 @@ import { collector } from './memory.ts';
 import type { Observation } from './observation.ts';
 import { openVolumes, type VolumesFactory } from './volumes.ts';
 
-/** Operations that run at once. */
-const mostOperations = 4;
+/** Operations that run at once: one of each kind, and room for backups. */
+const mostOperations = 6;
 /** What the ledger is still to be told when nothing is answered any more. */
 const lastEntriesMs = 3_000;
 

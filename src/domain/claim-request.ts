@@ -1,4 +1,5 @@
 import { HoldfastError } from './errors.ts';
+import { everything, type Selection } from './selection.ts';
 
 export interface ClaimPlace {
   readonly namespace: string;
@@ -23,6 +24,11 @@ export interface ClaimRequest {
   readonly storageClasses: Readonly<Record<string, string>>;
   /** What a new claim asks for, as Kubernetes writes it: `20Gi`; what it did unless told. */
   readonly size?: string;
+}
+
+/** What a set must hold for it. */
+export function aroundClaim({ namespace }: ClaimPlace): Selection {
+  return { ...everything, includeNamespaces: [namespace] };
 }
 
 /** USAGE for wishes that contradict each other. */

@@ -1,4 +1,4 @@
-import { globToRegExp, type Selection } from './selection.ts';
+import { globToRegExp, isClusterWide, type Selection } from './selection.ts';
 
 /** The namespaces that somebody is restricted to: names and globs (`*` any run, `?` one character). Never empty. */
 export type NamespaceScope = readonly string[];
@@ -16,6 +16,23 @@ export function selectionReaches(selection: Pick<Selection, 'includeNamespaces' 
     if (excludeNamespaces.length > 0 && scopeContains(excludeNamespaces, own)) return false;
     return includeNamespaces.length === 0 || includeNamespaces.some(included => globsOverlap(included, own));
   });
+}
+
+/**
+ * Does a set of this selection hold the namespaces that are wanted, whole? Without a word of namespaces the whole cluster is wanted, in which
+ * only excluded namespaces and kinds may be missing. Says no where it is not certain.
+ */
+export function selectionCovers(selection: Selection, wanted: Pick<Selection, 'includeNamespaces' | 'clusterScoped'>): boolean {
+  if (isClusterWide(selection)) return !wanted.includeNamespaces.some(pattern => isExcluded(selection, pattern));
+  if (wanted.includeNamespaces.length === 0 || wanted.clusterScoped === 'always') return false;
+  const { includeNamespaces, includeKinds, includeNames, labelSelector } = selection;
+  if (includeKinds.length > 0 || includeNames.length > 0 || labelSelector !== '') return false;
+  const within = (pattern: string) => includeNamespaces.length === 0 || scopeContains(includeNamespaces, pattern);
+  return wanted.includeNamespaces.every(pattern => within(pattern) && !isExcluded(selection, pattern));
+}
+
+function isExcluded({ excludeNamespaces }: Selection, pattern: string): boolean {
+  return excludeNamespaces.some(excluded => globsOverlap(excluded, pattern));
 }
 
 /** Is there a text that both globs match? */

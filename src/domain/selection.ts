@@ -88,3 +88,10 @@ export function sameSelection(a: Selection, b: Selection): boolean {
     );
   return canonical(a) === canonical(b);
 }
+
+/** Is nothing left out but what is excluded by name? Such a set brings a cluster back. */
+export function isClusterWide(selection: Selection): boolean {
+  const { includeNamespaces, clusterScoped } = selection;
+  const allNamespaces = includeNamespaces.length === 0 || (includeNamespaces.includes('*') && clusterScoped === 'always');
+  return allNamespaces && isWholeCluster({ ...selection, includeNamespaces: [], excludeNamespaces: [], excludeKinds: [] });
+}

@@ -17,6 +17,10 @@ import { runJob } from './run-job.ts';
 const settleMs = 10_000;
 const readsAhead = 16;
 
+/** Operations of one caller that may wait. */
+const mostWaiting = 100;
+const mostWaitingOfGuests = 10;
+
 /** See Operations. */
 export class Engine implements Operations {
   readonly #options: OperationsOptions;
@@ -42,6 +46,7 @@ export class Engine implements Operations {
   async submit(submission: Submission, work: Work): Promise<{ operation: Operation; isNew: boolean }> {
     this.#mayWrite();
     const { lane, ...asked } = submission;
+    this.#refuseMore(submission);
     const known = await this.#keys.claim(submission.idempotency, () => this.#record(asked));
     if (!known.isNew) {
       const operation = await this.get(known.id);
@@ -49,6 +54,21 @@ export class Engine implements Operations {
     }
     // Where the record was deleted meanwhile, the key is worth nothing any more.
     return { operation: this.#enqueue(known.request ?? (await this.#record(asked)), work, lane), isNew: true };
+  }
+
+  /** What nobody can wait for is not taken. */
+  #refuseMore({ actor, namespaces }: Submission): void {
+    if (actor.via === 'schedule') return;
+    const own = this.#queue.waiting().filter(({ request }) => request.actor.name === actor.name).length;
+    if (own < (namespaces === undefined ? mostWaiting : mostWaitingOfGuests)) return;
+    throw new HoldfastError('RATE_LIMITED', `${own} operations of ${actor.name} wait already`, {
+      hint: 'wait for them, or cancel those that are not needed any more',
+    });
+  }
+
+  async known(idempotency: NonNullable<Submission['idempotency']>): Promise<Operation | undefined> {
+    const id = await this.#keys.find(idempotency);
+    return id === undefined ? undefined : this.get(id);
   }
 
   async #record(asked: Omit<Submission, 'lane'>): Promise<OperationRequest> {

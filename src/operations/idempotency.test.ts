@@ -39,6 +39,20 @@ describe('operations that are asked for with an idempotency key', () => {
     await expect(operations.submit(other, counted)).rejects.toMatchObject({ code: 'IDEMPOTENCY_MISMATCH', status: 409 });
   });
 
+  it('are known before anything of the request is looked at', async () => {
+    expect(await operations.known({ key: 'k', body: 'b' })).toBeUndefined();
+    const { operation } = await operations.submit(keyed, counted);
+    expect(await operations.known({ key: 'k', body: 'b' })).toMatchObject({ request: { id: operation.request.id } });
+    await expect(operations.known({ key: 'k', body: 'other' })).rejects.toMatchObject({ code: 'IDEMPOTENCY_MISMATCH' });
+  });
+
+  it('are one operation while a new term begins', async () => {
+    const one = operations.submit(keyed, counted);
+    await operations.recover();
+    const two = operations.submit(keyed, counted);
+    expect((await two).operation.request.id).toBe((await one).operation.request.id);
+  });
+
   it('are new a day later, after a restart or without one', async () => {
     let ahead = 0;
     const now = () => new Date(Date.now() + ahead);

@@ -4,6 +4,7 @@ import type { Runtime } from '../domain/runtime.ts';
 import { mapAhead } from '../repository/concurrency.ts';
 import { operationIds, readOperationRequest } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
+import type { Submission } from './job.ts';
 
 const readsAhead = 16;
 /** How long a key stands for its request. */
@@ -18,22 +19,27 @@ interface Used {
   readonly id: Promise<string>;
 }
 
+export type Given = NonNullable<Submission['idempotency']>;
+
 export interface IdempotencyKeys {
+  /** The operation that the key stands for already. IDEMPOTENCY_MISMATCH when it was used for another body. */
+  find(given: Given): Promise<string | undefined>;
   /**
    * `make` is called unless the key was used within a day; two calls with one key at the same moment are one. IDEMPOTENCY_MISMATCH when it
    * was used for another body.
    */
   claim(
-    given: { readonly key: string; readonly body: string } | undefined,
+    given: Given | undefined,
     make: () => Promise<OperationRequest>,
   ): Promise<{ readonly id: string; readonly isNew: boolean; readonly request?: OperationRequest }>;
-  /** What was read is read again when next needed. */
+  /** What was read is read again when next needed; what this process has recorded, or is recording, it knows. */
   forget(): void;
 }
 
 /** The records themselves are the memory: a restarted service knows the keys of yesterday. */
 export function createIdempotencyKeys(repository: Repository, runtime: Runtime): IdempotencyKeys {
   let loading: Promise<Map<string, Used>> | undefined;
+  const own = new Map<string, Used>();
 
   const load = async (): Promise<Map<string, Used>> => {
     const used = new Map<string, Used>();
@@ -43,7 +49,31 @@ export function createIdempotencyKeys(repository: Repository, runtime: Runtime):
       const { key, body } = request.idempotency;
       used.set(key, { at: Date.parse(request.createdAt), body, id: Promise.resolve(request.id) });
     }
+    for (const [key, use] of own) used.set(key, use);
     return used;
+  };
+
+  const known = async (): Promise<Map<string, Used>> => {
+    loading ??= load();
+    const used = await loading.catch(thrown => {
+      loading = undefined;
+      throw thrown;
+    });
+    for (const map of [used, own]) dropOld(map, runtime.now().getTime());
+    return used;
+  };
+
+  const find = async (used: Map<string, Used>, { key, body }: Given): Promise<string | undefined> => {
+    const look = () => own.get(key) ?? used.get(key);
+    for (let use = look(); use !== undefined; use = look()) {
+      const id = await use.id.catch(() => undefined);
+      if (id !== undefined) {
+        if (use.body === body) return id;
+        throw new HoldfastError('IDEMPOTENCY_MISMATCH', `this Idempotency-Key was used for another request, which became ${id}`);
+      }
+      for (const map of [used, own]) if (map.get(key) === use) map.delete(key);
+    }
+    return undefined;
   };
 
   return {
@@ -52,29 +82,20 @@ export function createIdempotencyKeys(repository: Repository, runtime: Runtime):
         const request = await make();
         return { id: request.id, isNew: true, request };
       }
-      loading ??= load();
-      const used = await loading.catch(thrown => {
-        loading = undefined;
-        throw thrown;
-      });
-      const now = runtime.now().getTime();
-      dropOld(used, now);
-      for (let known = used.get(given.key); known !== undefined; known = used.get(given.key)) {
-        const id = await known.id.catch(() => undefined);
-        if (id !== undefined) {
-          if (known.body === given.body) return { id, isNew: false };
-          throw new HoldfastError('IDEMPOTENCY_MISMATCH', `this Idempotency-Key was used for another request, which became ${id}`);
-        }
-        if (used.get(given.key) === known) used.delete(given.key);
-      }
-      // Nothing is awaited between the look above and this line: of two calls at one moment, the second sees the first.
+      const used = await known();
+      do {
+        const id = await find(used, given);
+        if (id !== undefined) return { id, isNew: false };
+      } while (own.has(given.key));
+      // Nothing is awaited between the last look and this line: of two calls at one moment, the second sees the first.
       const making = make();
-      const use: Used = { at: now, body: given.body, id: making.then(request => request.id) };
-      used.set(given.key, use);
+      const use: Used = { at: runtime.now().getTime(), body: given.body, id: making.then(request => request.id) };
+      for (const map of [used, own]) map.set(given.key, use);
       use.id.catch(() => {});
       const request = await making;
       return { id: request.id, isNew: true, request };
     },
+    find: async given => find(await known(), given),
     forget: () => {
       loading = undefined;
     },

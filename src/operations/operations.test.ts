@@ -39,6 +39,25 @@ describe('operations', () => {
     });
   });
 
+  it('of callers who are restricted to namespaces keep none of the others waiting, and are not taken without end', async () => {
+    const operations = world.engine({ most: 3 });
+    const [one, other] = [held(), held()];
+    const guest = { ...asked, actor: { name: 'team', via: 'api' as const }, namespaces: ['team-a'], lane: 'restore' };
+    const first = await operations.submit(guest, one.work);
+    await one.started;
+    const waiting = await operations.submit({ ...guest, actor: { name: 'another team', via: 'api' } }, other.work);
+    const platform = await operations.submit({ ...asked, lane: 'restore' }, async () => done);
+    expect(await operations.ended(platform.operation.request.id)).toMatchObject({ phase: 'Completed' });
+    expect(await operations.get(waiting.operation.request.id)).toMatchObject({ phase: 'Pending' });
+    for (let n = 0; n < 10; n++) await operations.submit(guest, async () => done);
+    await expect(operations.submit(guest, async () => done)).rejects.toMatchObject({ code: 'RATE_LIMITED', status: 429 });
+    one.finish();
+    expect(await operations.ended(first.operation.request.id)).toMatchObject({ phase: 'Completed' });
+    await other.started;
+    other.finish();
+    expect(await operations.ended(waiting.operation.request.id)).toMatchObject({ phase: 'Completed' });
+  });
+
   it('run in the order in which they came, so many at once, and one of a lane at a time', async () => {
     const jobs = [held(), held(), held(), held()];
     const order: number[] = [];

@@ -33,6 +33,8 @@ export type OperationListener = (type: 'changed' | 'progress', operation: Operat
 export interface Operations {
   /** Durable when it resolves. NOT_LEADER, SHUTTING_DOWN, IDEMPOTENCY_MISMATCH, STORE_ codes. `isNew` is false where the key was used before. */
   submit(submission: Submission, work: Work): Promise<{ readonly operation: Operation; readonly isNew: boolean }>;
+  /** The operation that was asked for with this key before. IDEMPOTENCY_MISMATCH. */
+  known(idempotency: NonNullable<Submission['idempotency']>): Promise<Operation | undefined>;
   get(id: string, signal?: AbortSignal): Promise<Operation | undefined>;
   /** Newest first, at most `limit`. One whose request cannot be read is left out; `recover` names those that have not ended. */
   list(query: OperationsQuery, signal?: AbortSignal): Promise<readonly Operation[]>;

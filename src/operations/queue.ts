@@ -2,7 +2,10 @@ import type { Job } from './job.ts';
 
 /** Jobs that wait, and how many may run at once. */
 export interface Queue {
-  /** Starts the job now or when there is room, in the order in which jobs came; one of a lane at a time. */
+  /**
+   * Starts the job now or when there is room, in the order in which jobs came; one of a lane at a time. Those of callers who are restricted to
+   * namespaces have lanes of their own and a part of the room, so that what the whole cluster needs never waits for theirs.
+   */
   add(job: Job): void;
   /** Takes a job that has not started out; false when it has. */
   remove(job: Job): boolean;
@@ -17,12 +20,18 @@ export function createQueue(most: number, run: (job: Job) => Promise<void>): Que
   const waiting: Job[] = [];
   const running = new Set<Job>();
   const next = (): void => {
-    const lanes = new Set(Array.from(running, job => job.lane).filter(lane => lane !== undefined));
+    const lanes = new Set(Array.from(running, laneOf).filter(lane => lane !== undefined));
     while (running.size < most) {
-      const at = waiting.findIndex(job => job.lane === undefined || !lanes.has(job.lane));
+      const guests = [...running].filter(isGuest).length;
+      const fits = (job: Job): boolean => {
+        const lane = laneOf(job);
+        return (lane === undefined || !lanes.has(lane)) && !(isGuest(job) && guests >= Math.max(1, Math.floor(most / 3)));
+      };
+      const at = waiting.findIndex(fits);
       const [job] = at < 0 ? [] : waiting.splice(at, 1);
       if (job === undefined) return;
-      if (job.lane !== undefined) lanes.add(job.lane);
+      const lane = laneOf(job);
+      if (lane !== undefined) lanes.add(lane);
       running.add(job);
       void run(job).finally(() => {
         running.delete(job);
@@ -43,4 +52,12 @@ export function createQueue(most: number, run: (job: Job) => Promise<void>): Que
     waiting: () => [...waiting],
     running: () => [...running],
   };
+}
+
+function isGuest({ request }: Job): boolean {
+  return request.namespaces !== undefined;
+}
+
+function laneOf(job: Job): string | undefined {
+  return job.lane !== undefined && isGuest(job) ? `${job.lane} of ${job.request.actor.name}` : job.lane;
 }

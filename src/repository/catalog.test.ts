@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collect, configMap, makeRepository, type TestRepository, writeSet } from '../../test/contract/repository-fixture.ts';
 import type { Manifest } from '../domain/backup-set.ts';
-import { listSets, resolveSet } from './catalog.ts';
+import { listSets } from './catalog.ts';
 import { manifestKey } from './layout.ts';
+import { resolveSet } from './resolve-set.ts';
 
 const now = new Date('2026-11-23T12:00:00Z');
 

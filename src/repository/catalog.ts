@@ -1,5 +1,4 @@
 import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
-import { HoldfastError } from '../domain/errors.ts';
 import type { Fire, Part } from '../domain/policy.ts';
 import { setTime } from '../domain/set-id.ts';
 import { mapAhead } from './concurrency.ts';
@@ -8,15 +7,8 @@ import { isSetId, manifestName, setsPrefix } from './layout.ts';
 import { type CallOptions, withSignal } from './read-bytes.ts';
 import { readManifest, type SignedManifest } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
-import { momentBefore } from './set-time.ts';
 
 const manifestsAhead = 8;
-/** When looking for the newest: mostly the first will do. */
-const resolveAhead = 2;
-/** Clocks of two machines may differ by this much. */
-const clockSlackMs = 10 * 60_000;
-/** Sets that one message names. */
-const mostNamed = 5;
 
 interface SetBasics {
   readonly id: string;
@@ -135,7 +127,7 @@ function readableSet(manifest: Manifest): ReadableSet {
 }
 
 /** What is wrong with a set is data; what is wrong with the store is thrown. */
-async function readOrFailure(
+export async function readOrFailure(
   repository: Repository,
   id: string,
   options: CatalogOptions,
@@ -146,117 +138,4 @@ async function readOrFailure(
     if (!isDamage(thrown)) throw thrown;
     return { code: thrown.code, message: thrown.message };
   }
-}
-
-export interface ResolveOptions extends CatalogOptions {
-  readonly now: Date;
-  /** Told in words what a person should know: that a newer set exists but was not chosen, and why. */
-  readonly onNotice?: (notice: string) => void;
-}
-
-/**
- * Which set is meant: an id, the beginning of exactly one id, `latest`, a day (`2026-11-20`: up to its end, UTC) or an RFC 3339 time.
- * `latest`, days and times mean the newest Completed set that was started by then, and the newest PartiallyFailed one only where none is
- * Completed; `onNotice` is told of any newer set that was passed over. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS.
- */
-export async function resolveSet(repository: Repository, text: string, options: ResolveOptions): Promise<string> {
-  if (isSetId(text)) {
-    if ((await readOrFailure(repository, text, options)) === undefined) throw noSuchSet(repository, text);
-    return text;
-  }
-  const before = momentBefore(text);
-  return before === undefined ? byPrefix(repository, text, options) : newestBefore(repository, text, before, options);
-}
-
-function noSuchSet(repository: Repository, what: string): HoldfastError {
-  return new HoldfastError('BACKUP_NOT_FOUND', `${repository.store.url} holds no backup ${what}`);
-}
-
-interface Choice {
-  completed?: string;
-  partial?: string;
-  /** Newest first. */
-  readonly passedOver: { readonly id: string; readonly why: string }[];
-}
-
-async function newestBefore(repository: Repository, text: string, before: number, options: ResolveOptions): Promise<string> {
-  const ids: string[] = [];
-  for await (const id of setFolders(repository, options)) if ((setTime(id)?.getTime() ?? before) < before) ids.push(id);
-  const choice: Choice = { passedOver: [] };
-  const newestFirst = mapAhead(ids.reverse(), resolveAhead, async id => ({
-    id,
-    found: await readOrFailure(repository, id, options),
-  }));
-  for await (const second of bySecond(newestFirst)) {
-    for (const { id, found } of second) if (found !== undefined) consider(choice, id, found);
-    if (choice.completed !== undefined) break;
-  }
-  const id = choice.completed ?? choice.partial;
-  if (id === undefined) throw noSuchSet(repository, nothingFor(text, choice));
-  notify(options, id, choice);
-  return id;
-}
-
-interface Found {
-  readonly id: string;
-  readonly found: SignedManifest | ItemFailure | undefined;
-}
-
-/** An id tells the second in which its set began; which of one second began last is in their manifests. */
-async function* bySecond(newestFirst: AsyncIterable<Found>): AsyncGenerator<Found[]> {
-  let second: Found[] = [];
-  for await (const one of newestFirst) {
-    const isSame = second[0] === undefined || setTime(second[0].id)?.getTime() === setTime(one.id)?.getTime();
-    if (!isSame) {
-      yield second.toSorted(lastBegunFirst);
-      second = [];
-    }
-    second.push(one);
-  }
-  yield second.toSorted(lastBegunFirst);
-}
-
-function lastBegunFirst({ found: a }: Found, { found: b }: Found): number {
-  const [beganA, beganB] = [a, b].map(one => (one !== undefined && 'manifest' in one ? one.manifest.startedAt : ''));
-  return beganA! < beganB! ? 1 : beganA! > beganB! ? -1 : 0;
-}
-
-function consider(choice: Choice, id: string, found: SignedManifest | ItemFailure): void {
-  if (choice.completed !== undefined) return;
-  if ('code' in found) choice.passedOver.push({ id, why: found.message });
-  else if (found.manifest.phase === 'Completed') choice.completed = id;
-  else {
-    choice.partial ??= id;
-    choice.passedOver.push({ id, why: 'it is PartiallyFailed' });
-  }
-}
-
-function nothingFor(text: string, { passedOver }: Choice): string {
-  const when = text === 'latest' ? 'at all' : `started by ${text}`;
-  return passedOver.length === 0 ? when : `that can be read (${passedOver.map(set => `${set.id}: ${set.why}`).join('; ')})`;
-}
-
-function notify({ onNotice, now }: ResolveOptions, id: string, choice: Choice): void {
-  if (onNotice === undefined) return;
-  const newer = choice.passedOver.filter(set => set.id > id);
-  for (const set of newer.slice(0, mostNamed)) onNotice(`${set.id} is newer than ${id}, but was passed over: ${set.why}`);
-  if (newer.length > mostNamed) onNotice(`${newer.length - mostNamed} more sets newer than ${id} were passed over`);
-  if (choice.completed === undefined) onNotice(`no set is Completed; ${id} is PartiallyFailed, and its description names what it lacks`);
-  if ((setTime(id)?.getTime() ?? 0) > now.getTime() + clockSlackMs)
-    onNotice(`${id} is dated in the future: a clock was wrong, here or there`);
-}
-
-async function byPrefix(repository: Repository, text: string, options: ResolveOptions): Promise<string> {
-  const matches: string[] = [];
-  // Every id begins with the digits of a year.
-  if (/^\d{4}[0-9A-Za-z-]*$/.test(text)) {
-    for await (const id of setFolders(repository, options)) {
-      if (id.startsWith(text) && (await readOrFailure(repository, id, options)) !== undefined) matches.push(id);
-      if (matches.length > mostNamed) break;
-    }
-  }
-  if (matches.length === 1) return matches[0]!;
-  if (matches.length === 0) throw noSuchSet(repository, JSON.stringify(text));
-  const named = matches.slice(0, mostNamed).join(', ');
-  throw new HoldfastError('BACKUP_AMBIGUOUS', `${text} may be ${named}${matches.length > mostNamed ? ' or others' : ''}`);
 }

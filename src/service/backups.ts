@@ -1,7 +1,7 @@
 import type { BackupDetails, BackupQuery, Backups, ObjectQuery, Page } from '../api/service.ts';
 import type { IndexEntry } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { scopeContains, selectionReaches } from '../domain/namespace-scope.ts';
+import { type NamespaceScope, scopeContains, selectionReaches } from '../domain/namespace-scope.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import { holdOf } from '../repository/holds.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
@@ -14,7 +14,7 @@ import type { World } from './world.ts';
 export function backupsOf(world: World, planner: Planner): Backups {
   return {
     list: async query => pageOf(world.catalog.sets(), query),
-    get: async (text, signal) => detailsOf(world, planner, text, signal),
+    get: (text, query, signal) => detailsOf(world, planner, { text, ...query }, signal),
     objects: (text, query, signal) => objectsOf(world, text, query, signal),
   };
 }
@@ -40,7 +40,7 @@ function matches(set: SetSummary, { tier, phase, policy, within }: BackupQuery):
 
 /** Read up to the end of the page: an index is a stream. */
 async function objectsOf(world: World, text: string, { from, limit, within }: ObjectQuery, signal: AbortSignal): Promise<IndexEntry[]> {
-  const id = world.catalog.get(text) === undefined ? await findSet(world, text, signal) : text;
+  const id = world.catalog.get(text) === undefined ? await findSet(world, text, { within, signal }) : text;
   const set = await openSet(world.repository, id, { trusted: world.keys.trusted, signal });
   const items: IndexEntry[] = [];
   let seen = 0;
@@ -52,8 +52,13 @@ async function objectsOf(world: World, text: string, { from, limit, within }: Ob
   return items;
 }
 
-async function detailsOf(world: World, planner: Planner, text: string, signal: AbortSignal): Promise<BackupDetails> {
-  const id = world.catalog.get(text) === undefined ? await findSet(world, text, signal) : text;
+async function detailsOf(
+  world: World,
+  planner: Planner,
+  { text, within }: { readonly text: string; readonly within?: NamespaceScope },
+  signal: AbortSignal,
+): Promise<BackupDetails> {
+  const id = world.catalog.get(text) === undefined ? await findSet(world, text, { within, signal }) : text;
   const { trusted } = world.keys;
   const [{ manifest, signature }, held, { decisions }] = await Promise.all([
     requireManifest(world.repository, id, { trusted, signal }),

@@ -58,7 +58,8 @@ function failedFires(ended: readonly { readonly request: OperationRequest; reado
 }
 
 function runningTiers(request: OperationRequest): RunningTier[] {
-  if (request.kind !== 'backup') return [];
+  // One of some namespaces stands in the way of none of the whole cluster.
+  if (request.kind !== 'backup' || request.namespaces !== undefined) return [];
   const { fires } = firesOf(request);
   const { policy, tier } = request.parameters;
   if (fires.length > 0) return [...fires];

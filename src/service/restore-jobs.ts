@@ -4,9 +4,10 @@ import type { HeldIdentity } from '../domain/identity.ts';
 import type { OperationRequest } from '../domain/operation.ts';
 import type { RestoreOptions, RestoreOutcome, RestorePlan } from '../domain/restore-plan.ts';
 import { noProgress } from '../domain/runtime.ts';
+import type { Selection } from '../domain/selection.ts';
 import type { Work, WorkContext, WorkResult } from '../operations/job.ts';
-import { resolveSet } from '../repository/catalog.ts';
 import { openContents as openWithIdentity } from '../repository/open-contents.ts';
+import { type ResolveOptions, resolveSet } from '../repository/resolve-set.ts';
 import type { SetReader } from '../repository/set-reader.ts';
 import { planRestore } from '../restore/plan.ts';
 import { runRestore } from '../restore/run.ts';
@@ -19,8 +20,24 @@ import { currentTerm, recordFirst, type TermVolumes, type World } from './world.
 /** Most problems of a restore that its record names; the rest are counted. */
 const mostProblems = 200;
 
-export function findSet(world: World, text: string, signal: AbortSignal): Promise<string> {
-  return resolveSet(world.repository, text, { now: world.runtime.now(), signal, trusted: world.keys.trusted });
+/** The set that the text means to this caller, for bringing `wanted` back, default everything. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS. */
+export function findSet(world: World, text: string, { signal, ...asked }: FindOptions): Promise<string> {
+  return resolveSet(world.repository, text, { ...asked, now: world.runtime.now(), signal, trusted: world.keys.trusted });
+}
+
+export type FindOptions = Pick<ResolveOptions, 'wanted' | 'within' | 'onNotice'> & { readonly signal: AbortSignal };
+
+/** `findSet` for a job: what was passed over is for its log. */
+export async function findSetFor(
+  world: World,
+  asked: { readonly set: string; readonly selection?: Selection },
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<{ readonly set: string; readonly notices: readonly string[] }> {
+  const notices: string[] = [];
+  const onNotice = (notice: string) => void notices.push(notice);
+  const set = await findSet(world, asked.set, { wanted: asked.selection, within: caller.namespaces, onNotice, signal });
+  return { set, notices: caller.namespaces === undefined ? notices : [] };
 }
 
 /** Opens a set for reading its contents. IDENTITY_MISSING and IDENTITY_WRONG before anything is done. */
@@ -36,8 +53,8 @@ export async function openContents(world: World, id: string, identities: readonl
 }
 
 /** Nothing is written; the identity stays the caller's. */
-export async function planFor(world: World, request: RestoreRequest, signal: AbortSignal): Promise<RestorePlan> {
-  const id = await findSet(world, request.set, signal);
+export async function planFor(world: World, request: RestoreRequest, caller: Caller, signal: AbortSignal): Promise<RestorePlan> {
+  const id = await findSet(world, request.set, { wanted: request.options.selection, within: caller.namespaces, signal });
   return withIdentities(world, request.identity, signal, async identities => {
     const reader = await openContents(world, id, identities, signal);
     const { cluster, runtime } = world;
@@ -74,7 +91,7 @@ export async function restoreJob(
   signal: AbortSignal,
 ): Promise<Prepared> {
   const from = describeIdentity(asked.identity);
-  const set = await findSet(world, asked.set, signal);
+  const { set, notices } = await findSetFor(world, { set: asked.set, selection: asked.options.selection }, caller, signal);
   const what: Restoration = { set, options: asked.options, dryRun: asked.dryRun, validate: asked.validate };
   return jobWith(world, asked.identity, signal, async identities => {
     await openContents(world, set, identities, signal);
@@ -84,9 +101,17 @@ export async function restoreJob(
         parameters: { ...what, ...(from !== undefined && { identity: from }) },
         ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
       },
-      work: restoreWork(world, what, identities),
+      work: told(notices, restoreWork(world, what, identities)),
     };
   });
+}
+
+/** Its log begins with what was passed over for this set. */
+export function told(notices: readonly string[], work: Work): Work {
+  return context => {
+    for (const notice of notices) context.log('warn', notice);
+    return work(context);
+  };
 }
 
 /** Takes an interrupted restore up again, where its identity can be had a second time: what is there already is not written again. */

@@ -16,7 +16,7 @@ export function retentionOf(world: World, planner: Planner): Retention {
     holds: signal => listHolds(world.repository, read(signal)),
     hold: async (text, reason, caller, signal): Promise<Hold> => {
       const { repository } = currentTerm(world);
-      const set = await findSet(world, text, signal);
+      const set = await findSet(world, text, { within: caller.namespaces, signal });
       const held = await hold(repository, set, write(reason, caller, signal));
       await record(world, { action: 'set.held', actor: caller.actor, subject: set, details: { reason } });
       return held;
@@ -24,7 +24,7 @@ export function retentionOf(world: World, planner: Planner): Retention {
     release: async (text, reason, caller, signal) => {
       const { repository } = currentTerm(world);
       const known = world.catalog.get(text) !== undefined;
-      const set = known ? text : await findSet(world, text, signal).catch(notHeld(text));
+      const set = known ? text : await findSet(world, text, { within: caller.namespaces, signal }).catch(notHeld(text));
       // Recorded first: what protects a set must not go without a trace.
       currentTerm(world);
       const details = reason === '' ? {} : { reason };

@@ -36,7 +36,7 @@ export function createService(world: World, { readiness, objectives }: ServiceOp
     operations: operationsOf(world),
     retention: retentionOf(world, planner),
     volumes: volumesOf(world),
-    planRestore: (request, _caller, signal) => planFor(world, request, signal),
+    planRestore: (request, caller, signal) => planFor(world, request, caller, signal),
     policies: () => world.rules().policies,
     objectives: async () => objectives(),
     ledger: async ({ limit, after, action }, signal) => {
@@ -63,6 +63,12 @@ function operationsOf(world: World): ApiOperations {
       let job: Prepared | undefined;
       try {
         currentTerm(world);
+        // Answered as it was then, though what it named may be gone.
+        const before = idempotency === undefined ? undefined : await operations.known(idempotency);
+        if (before !== undefined) {
+          wipe(identity);
+          return before;
+        }
         job = await prepare(world, asked, caller, signal);
         const submission = { ...job.submission, ...(idempotency !== undefined && { idempotency }) };
         const { operation, isNew } = await operations.submit(submission, job.work);

@@ -1,5 +1,5 @@
 import type { Work as AskedWork, Caller } from '../api/service.ts';
-import type { ClaimRequest } from '../domain/claim-request.ts';
+import { aroundClaim, type ClaimRequest } from '../domain/claim-request.ts';
 import { asHoldfastError } from '../domain/errors.ts';
 import type { HeldIdentity } from '../domain/identity.ts';
 import type { Actor, OperationRequest } from '../domain/operation.ts';
@@ -13,7 +13,7 @@ import { runUpkeep } from '../volumes/upkeep.ts';
 import { upkeepBefore } from './done-before.ts';
 import { describeIdentity, identityFromRecord, jobWith, withIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
-import { findSet, openContents } from './restore-jobs.ts';
+import { findSetFor, openContents, told } from './restore-jobs.ts';
 import { recordEnd } from './told-ends.ts';
 import { currentTerm, record, recordFirst, volumesIn, type World } from './world.ts';
 
@@ -26,7 +26,7 @@ export async function volumeRestoreJob(
 ): Promise<Prepared> {
   const { request } = asked;
   const from = describeIdentity(asked.identity);
-  const set = await findSet(world, asked.set, signal);
+  const { set, notices } = await findSetFor(world, { set: asked.set, selection: aroundClaim(request.from) }, caller, signal);
   return jobWith(world, asked.identity, signal, async identities => {
     recordOf(await openContents(world, set, identities, signal), request.from);
     return {
@@ -35,7 +35,7 @@ export async function volumeRestoreJob(
         parameters: { set, volume: request, ...(from !== undefined && { identity: from }) },
         ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
       },
-      work: volumeRestoreWork(world, { set, request }, identities),
+      work: told(notices, volumeRestoreWork(world, { set, request }, identities)),
     };
   });
 }

@@ -1,4 +1,5 @@
 import type { FilesRequest, Volumes } from '../api/service.ts';
+import { aroundClaim } from '../domain/claim-request.ts';
 import { filesOf as filesInSet } from '../domain/volume.ts';
 import type { VolumeFile } from '../domain/volume-file.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
@@ -38,7 +39,7 @@ export function volumesOf(world: World): Volumes {
 
 async function filesOf(world: World, request: FilesRequest, signal: AbortSignal): Promise<VolumeFile[]> {
   const { repository, keys } = world;
-  const id = await findSet(world, request.set, signal);
+  const id = await findSet(world, request.set, { wanted: aroundClaim(request.claim), within: request.within, signal });
   const { manifest } = await requireManifest(repository, id, { trusted: keys.trusted, signal });
   const { repository: key, snapshot } = filesInSet(manifest, request.claim);
   const { repositories, readFrom, program } = volumesIn(world);

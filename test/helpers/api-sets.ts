@@ -20,7 +20,10 @@ export function manifestOf({ id, phase = 'Completed', selection = {}, policy = '
     phase,
     tier,
     fires: [{ policy, tier, at }],
-    parts: [{ part: 'resources', state: 'protected', reason: '' }],
+    parts: [
+      { part: 'resources', state: 'protected', reason: '' },
+      { part: 'volumeData', state: 'not-protected', reason: '1 of 2 claims have no data: team-b/data' },
+    ],
     startedAt: at,
     finishedAt: at,
     producer: { name: 'holdfast', version: '0.0.0' },

@@ -50,6 +50,23 @@ describe('an event stream', () => {
     expect(await next(events)).toMatchObject({ type: 'backup.changed', data: { n: 1 }, id: expect.stringMatching(/-1$/) });
   });
 
+  it('tells more than its buffer holds to whoever has missed it, in order and with what happens meanwhile', async () => {
+    const { open, service } = await serve({ eventsKept: 500, streamBufferBytes: 16_384 });
+    const { id: start } = await next((await open()).events);
+    const text = 'x'.repeat(1_500);
+    for (let n = 1; n <= 300; n++) service.emit(happened(n, { data: { n, text } }));
+    const { events } = await open('admin', { 'last-event-id': start! });
+    expect(await next(events)).toMatchObject({ type: 'hello' });
+    const seen: unknown[] = [];
+    for (let n = 1; n <= 310; n++) {
+      if (n <= 10) service.emit(happened(300 + n, { data: { n: 300 + n, text } }));
+      seen.push((await next(events)).data['n']);
+    }
+    expect(seen).toEqual(Array.from({ length: 310 }, (_, index) => index + 1));
+    service.emit(happened(311));
+    expect(await next(events)).toMatchObject({ data: { n: 311 } });
+  });
+
   it('goes on after the last event that was seen, and says when it cannot', async () => {
     const { open, service } = await serve({ eventsKept: 3 });
     const { id: start } = await next((await open()).events);

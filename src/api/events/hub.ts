@@ -24,6 +24,8 @@ interface Stream {
   readonly caller: Caller;
   readonly response: ServerResponse;
   readonly since: number;
+  /** The last event told, while others that it has missed wait for it to read. */
+  behind: string | undefined;
 }
 
 type HubLimits = Pick<ApiLimits, 'streams' | 'streamsPerUser' | 'streamMs' | 'keepAliveMs' | 'streamBufferBytes' | 'eventsKept'>;
@@ -64,12 +66,29 @@ export function createEventHub(limits: HubLimits, runtime: Runtime): EventHub {
 
   const greet = (stream: Stream, lastId: string | undefined): void => {
     write(stream, Buffer.from(`retry: ${reconnectMs}\n\n`));
-    const missed = lastId === undefined ? [] : ring.after(lastId);
-    if (missed === undefined) write(stream, frame('reset', '{}', ring.last));
+    if (lastId !== undefined && ring.after(lastId) === undefined) write(stream, frame('reset', '{}', ring.last));
     else {
       write(stream, frame('hello', '{}', lastId === undefined ? ring.last : undefined));
-      for (const message of missed) if (message.seenBy(stream.caller)) write(stream, message.bytes);
+      stream.behind = lastId;
+      catchUp(stream);
     }
+  };
+
+  /** Tells what was missed as fast as it is read, so that any number of events fits. */
+  const catchUp = (stream: Stream): void => {
+    const { response, caller } = stream;
+    const missed = stream.behind === undefined ? [] : ring.after(stream.behind);
+    if (missed === undefined) write(stream, frame('reset', '{}', ring.last));
+    for (const { id, bytes, seenBy } of missed ?? []) {
+      if (response.writableEnded || response.destroyed) return;
+      if (response.writableLength > 0 && response.writableLength + bytes.length + comment.length > limits.streamBufferBytes) {
+        response.write(comment, () => catchUp(stream));
+        return;
+      }
+      if (seenBy(caller)) response.write(bytes);
+      stream.behind = id;
+    }
+    stream.behind = undefined;
   };
 
   return {
@@ -85,7 +104,7 @@ export function createEventHub(limits: HubLimits, runtime: Runtime): EventHub {
       }
     },
     attach: (caller, response, lastId) => {
-      const stream: Stream = { caller, response, since: runtime.now().getTime() };
+      const stream: Stream = { caller, response, since: runtime.now().getTime(), behind: undefined };
       streams.add(stream);
       response.once('close', () => streams.delete(stream));
       response.on('error', () => response.destroy());
@@ -98,6 +117,8 @@ export function createEventHub(limits: HubLimits, runtime: Runtime): EventHub {
       for (const stream of streams) {
         // Who has not read the last step yet does not need this one.
         if (passing && stream.response.writableLength > 0) continue;
+        // It is told in its turn.
+        if (stream.behind !== undefined) continue;
         if (message.seenBy(stream.caller)) write(stream, message.bytes);
       }
     },

@@ -7,6 +7,8 @@ const mostBytes = 16 * 1024;
 
 /** One event as it goes over the wire, made once for all readers. */
 export interface Message {
+  /** Absent where it does not matter if it is missed. */
+  readonly id?: string;
   readonly bytes: Buffer;
   seenBy(caller: Caller): boolean;
 }
@@ -16,7 +18,7 @@ export function messageOf(event: ServiceEvent, id?: string): Message {
   const { type, at, operation, data } = event;
   const full = JSON.stringify({ at, ...(operation !== undefined && { operation: operationView(operation) }), ...data });
   const text = Buffer.byteLength(full) <= mostBytes ? full : JSON.stringify({ at, ...shortened(event) });
-  return { bytes: frame(type, text, id), seenBy: caller => sees(caller, event) };
+  return { ...(id !== undefined && { id }), bytes: frame(type, text, id), seenBy: caller => sees(caller, event) };
 }
 
 /** HTML Living Standard §9.2.6. JSON has no line breaks, so that one `data` line is enough. */

@@ -4,7 +4,7 @@ import { backupEndpoints } from '../endpoints/backups.ts';
 import { type Api, mount } from '../mount.ts';
 import { pageQueryOf, pageView } from '../paging.ts';
 import { backupView, summaryView } from '../schemas/backup.ts';
-import { selectionFor } from '../tenancy.ts';
+import { scopeOf, selectionFor } from '../tenancy.ts';
 import { startWork } from './work.ts';
 
 export function backupRoutes(api: Api): void {
@@ -17,7 +17,7 @@ export function backupRoutes(api: Api): void {
         ...(tier !== undefined && { tier }),
         ...(phase !== undefined && { phase }),
         ...(policy !== undefined && { policy }),
-        ...(caller.namespaces !== undefined && { within: caller.namespaces }),
+        ...scopeOf(caller),
       },
       signal,
     );
@@ -25,7 +25,7 @@ export function backupRoutes(api: Api): void {
   });
 
   mount(api, backupEndpoints.get, async ({ params, caller, signal }) => {
-    const details = await service.backups.get(params.set, signal);
+    const details = await service.backups.get(params.set, scopeOf(caller), signal);
     // To whom nothing of it can belong it is not there.
     if (caller.namespaces !== undefined && !selectionReaches(details.manifest.selection, caller.namespaces)) throw noSuchBackup(params.set);
     return backupView(details, caller);
@@ -34,12 +34,11 @@ export function backupRoutes(api: Api): void {
   mount(api, backupEndpoints.objects, async ({ params, query, caller, signal }) => {
     let { set } = params;
     if (caller.namespaces !== undefined) {
-      const { manifest } = await service.backups.get(set, signal);
+      const { manifest } = await service.backups.get(set, scopeOf(caller), signal);
       if (!selectionReaches(manifest.selection, caller.namespaces)) throw noSuchBackup(set);
       set = manifest.id;
     }
-    const within = caller.namespaces === undefined ? {} : { within: caller.namespaces };
-    const items = await service.backups.objects(set, { ...query, ...within }, signal);
+    const items = await service.backups.objects(set, { ...query, ...scopeOf(caller) }, signal);
     return { items: items.map(({ gone: _, ...entry }) => entry), next: query.from + items.length };
   });
 

@@ -46,6 +46,16 @@ describe('a restore', () => {
     expect(await api().ask('restorer', 'DELETE', `restores/${body.id}`)).toMatchObject({ status: 409, body: { code: 'OPERATION_ENDED' } });
   });
 
+  it('is another one for another mapping under the same Idempotency-Key, whatever a namespace is called', async () => {
+    const send = (identity: string, target: string) =>
+      api().ask('restorer', 'POST', 'restores', restore({ identity: { value: identity }, namespaceMapping: { identity: target } }), {
+        'idempotency-key': 'mapped',
+      });
+    const { body } = await send(secret, 'team-a');
+    expect((await send(secret.toLowerCase(), 'team-a')).body.id).toBe(body.id);
+    expect(await send(secret, 'team-b')).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
+  });
+
   it('is not confused with other operations', async () => {
     const { body } = await api().ask('operator', 'POST', 'backups', {});
     expect(await api().ask('admin', 'GET', `restores/${body.id}`)).toMatchObject({ status: 404, body: { code: 'OPERATION_NOT_FOUND' } });

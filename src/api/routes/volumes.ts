@@ -5,14 +5,14 @@ import { volumeEndpoints } from '../endpoints/volumes.ts';
 import { wipe } from '../identity.ts';
 import { type Api, mount } from '../mount.ts';
 import { claimRequestOf, mostFiles } from '../schemas/volume-work.ts';
-import { requireOwnNamespaces } from '../tenancy.ts';
+import { requireOwnNamespaces, scopeOf } from '../tenancy.ts';
 import { startWork } from './work.ts';
 
 export function volumeRoutes(api: Api): void {
   const { service } = api;
 
   mount(api, volumeEndpoints.list, async ({ params, caller, signal }) => {
-    const { manifest } = await service.backups.get(params.set, signal);
+    const { manifest } = await service.backups.get(params.set, scopeOf(caller), signal);
     const { namespaces: own } = caller;
     if (own === undefined) return { items: [...manifest.volumes] };
     if (!selectionReaches(manifest.selection, own)) throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${params.set}`);
@@ -24,7 +24,15 @@ export function volumeRoutes(api: Api): void {
     requireOwnNamespaces(call.caller, [namespace], 'namespace');
     const identity = await call.identity(call.body.identity);
     try {
-      const request = { set: call.params.set, claim: { namespace, claim }, path, recursive, from, most: mostFiles + 1 };
+      const request = {
+        set: call.params.set,
+        claim: { namespace, claim },
+        path,
+        recursive,
+        from,
+        most: mostFiles + 1,
+        ...scopeOf(call.caller),
+      };
       const items = await service.volumes.files({ ...request, ...(identity !== undefined && { identity }) }, call.signal);
       return { items: items.slice(0, mostFiles), truncated: items.length > mostFiles };
     } finally {

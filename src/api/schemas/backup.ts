@@ -135,19 +135,23 @@ function seesAllOf({ selection: taken }: Pick<ReadableSet, 'selection'>, { names
   return clusterScoped === 'never' && included.length > 0 && included.every(one => scopeContains(namespaces, one));
 }
 
-/** A set as its caller may see it: to one restricted to namespaces it is what lies in these. */
+/**
+ * A set as its caller may see it: to one restricted to namespaces it is what lies in these. Reasons, of parts and of what keeps the set, name
+ * claims and people that are not the caller’s.
+ */
 export function backupView({ summary, manifest: full, signature, hold: held, retention }: BackupDetails, caller: Caller) {
   const { namespaces } = caller;
+  const seesAll = seesAllOf(full, caller);
   const sees = (namespace: string) => namespaces === undefined || scopeContains(namespaces, namespace);
   return {
     ...(summaryView(summary, caller) as Exclude<ReturnType<typeof summaryView>, { phase: 'Unreadable' }>),
-    parts: full.parts ?? [],
+    parts: (full.parts ?? []).map(one => (seesAll ? one : { ...one, reason: '' })),
     volumes: full.volumes.filter(volumeRecord => sees(volumeRecord.namespace)),
     failures: full.problems.filter(({ item }) => sees(/ ([^ /]+)\//.exec(item)?.[1] ?? '')),
     sealed: full.encryption.scheme === 'age',
     signature,
-    ...(held !== undefined && { hold: held }),
-    ...(retention !== undefined && { retention }),
-    ...(seesAllOf(full, caller) && { manifest: full }),
+    ...(held !== undefined && seesAll && { hold: held }),
+    ...(retention !== undefined && { retention: seesAll ? retention : { ...retention, reasons: [] } }),
+    ...(seesAll && { manifest: full }),
   };
 }

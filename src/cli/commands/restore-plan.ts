@@ -3,7 +3,7 @@ import { exitCodes } from '../../domain/errors.ts';
 import type { RestorePlan } from '../../domain/restore-plan.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, present } from '../output.ts';
-import { type RestoreFlagValues, restoreFlags, restoreOptions } from '../restore-flags.ts';
+import { type RestoreFlagValues, restoreFlags, restoreOptions, selectionOf } from '../restore-flags.ts';
 import { setArgument } from '../set-argument.ts';
 
 export interface PlanFlagValues extends RestoreFlagValues {
@@ -52,7 +52,8 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
 /** The backup that the line names. Opened once, so that `latest` means the same one from the plan to the end. A plan alone writes nothing anywhere. */
 export async function openForRestore(call: Call<PlanFlagValues>, { planOnly }: { readonly planOnly: boolean }): Promise<OpenedSet> {
   const app = await call.app();
-  return app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', ...(!planOnly && { use: 'restore' }) });
+  const wanted = selectionOf(call.options);
+  return app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', wanted, ...(!planOnly && { use: 'restore' }) });
 }
 
 export async function makePlan(call: Call<PlanFlagValues>, set: OpenedSet): Promise<RestorePlan> {

@@ -72,10 +72,11 @@ export const validate: CommandSpec<Options> = {
     ]);
     const { junit, mapNamespace = [], storageClassMapping: classes = [], volumeSizeMapping: sizes = [] } = call.options;
     const platform = settings.validation?.platform !== false;
-    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', use: 'validate' });
+    const wanted = selectionOf(call.options);
+    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', use: 'validate', wanted });
     const storageClasses = storageClassMapping(classes);
     const mappings = { namespaceMapping: namespaceMapping(mapNamespace), storageClasses, volumeSizes: volumeSizeMapping(sizes) };
-    const options = { selection: selectionOf(call.options), ...mappings, platform };
+    const options = { selection: wanted, ...mappings, platform };
     const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
     if (junit !== undefined) await (await import('../write-report.ts')).writeJUnit(junit, environment.directory, report);
     for (const check of report.checks) call.reporter.message({ message_type: check.state === 'failed' ? 'error' : 'check', ...check });

@@ -1,3 +1,4 @@
+import { aroundClaim } from '../../domain/claim-request.ts';
 import { exitCodes, HoldfastError } from '../../domain/errors.ts';
 import { claimArgument, parseClaim } from '../claim-argument.ts';
 import type { CommandSpec } from '../command.ts';
@@ -33,7 +34,7 @@ export const volumesFiles: CommandSpec<Options> = {
     const path = call.args[2] ?? '/';
     if (!path.startsWith('/')) throw new HoldfastError('USAGE', `${JSON.stringify(path)} is no path from the volume’s root, such as /src`);
     const app = await call.app();
-    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest' });
+    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest', wanted: aroundClaim(claim) });
     const volumes = await app.volumes(call.signal);
     const { fileLine } = await import('../render/volume-lists.ts');
     const { stdout } = call.terminal;

@@ -1,4 +1,4 @@
-import { type ClaimRequest, checkRequest } from '../../domain/claim-request.ts';
+import { aroundClaim, type ClaimRequest, checkRequest } from '../../domain/claim-request.ts';
 import { exitCodes, HoldfastError } from '../../domain/errors.ts';
 import { claimArgument, parseClaim } from '../claim-argument.ts';
 import type { Call, CommandSpec } from '../command.ts';
@@ -74,6 +74,7 @@ export const volumesRestore: CommandSpec<Options> = {
       signal: call.signal,
       need: request.inPlace ? 'manifest' : 'contents',
       use: 'restore',
+      wanted: aroundClaim(request.from),
     });
     const volumes = await app.volumes(call.signal);
     const outcome = await volumes.restore(set, request, { signal: call.signal, progress: call.reporter.progress });

@@ -1,0 +1,169 @@
+import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
+import { HoldfastError } from '../domain/errors.ts';
+import { type NamespaceScope, selectionCovers, selectionReaches } from '../domain/namespace-scope.ts';
+import { everything, isClusterWide, type Selection, sameSelection } from '../domain/selection.ts';
+import { setTime } from '../domain/set-id.ts';
+import type { SignedManifest } from './read-manifest.ts';
+
+/** Sets of another cluster as young as this beside the newest one may as well be meant. */
+const rivalMs = 7 * 86_400_000;
+/** Clocks of two machines may differ by this much. */
+const clockSlackMs = 10 * 60_000;
+/** Sets that one message names. */
+const mostNamed = 5;
+
+/** A set’s folder with what is in it; undefined where no manifest is there (yet). */
+export interface Found {
+  readonly id: string;
+  readonly found: SignedManifest | ItemFailure | undefined;
+}
+
+export interface NewestOptions {
+  /** Where is looked, for messages. */
+  readonly url: string;
+  /** As the user wrote it: `latest`, a day, a time. */
+  readonly text: string;
+  /** What is to be brought back of it, default everything. */
+  readonly wanted?: Selection | undefined;
+  /** What the asker is restricted to: sets that hold nothing of it are not there, and of others nothing is told. */
+  readonly within?: NamespaceScope | undefined;
+  readonly now: Date;
+  readonly onNotice?: ((notice: string) => void) | undefined;
+}
+
+interface PassedOver {
+  readonly id: string;
+  readonly why: string;
+}
+
+/**
+ * The set that “the newest” means, of sets that come newest first: the newest Completed one that holds what is wanted, and the newest
+ * PartiallyFailed one only where none is Completed. A set of some namespaces never stands for a whole cluster, unless there are no others than
+ * sets of these; nor does one cluster’s set for another’s, where both may be meant. BACKUP_AMBIGUOUS names what may be; BACKUP_NOT_FOUND.
+ */
+export async function newestSet(newestFirst: AsyncIterable<Found>, options: NewestOptions): Promise<string> {
+  const wanted = wantedBy(options);
+  const unreadable: PassedOver[] = [];
+  const passedOver: PassedOver[] = [];
+  const narrow = new Newest();
+  const whole = new Newest();
+  for await (const { id, found } of bySecond(newestFirst)) {
+    if (whole.completed !== undefined && isOlderThanRivals(id, whole.completed.id)) break;
+    if (found === undefined) continue;
+    if ('code' in found) {
+      unreadable.push({ id, why: found.message });
+      continue;
+    }
+    const { manifest } = found;
+    if (options.within !== undefined && !selectionReaches(manifest.selection, options.within)) continue;
+    const fits = selectionCovers(manifest.selection, wanted);
+    if (!fits) passedOver.push({ id, why: `it holds ${heldBy(manifest.selection)} only` });
+    else if (manifest.phase !== 'Completed') passedOver.push({ id, why: 'it is PartiallyFailed' });
+    (fits ? whole : narrow).add(manifest);
+  }
+  const from = whole.isEmpty ? narrow : whole;
+  const chosen = from.choose();
+  if (chosen === undefined) throw notFound(options, unreadable);
+  const rivals = from.rivalsOf(chosen, whole.isEmpty);
+  if (rivals.length > 0) throw ambiguous(options, [chosen, ...rivals]);
+  if (whole.isEmpty) options.onNotice?.(`no backup holds ${heldBy(wanted)}; ${chosen.id} holds ${heldBy(chosen.selection)} only`);
+  notify(options, chosen, [...unreadable, ...passedOver.filter(({ id }) => id !== chosen.id)]);
+  return chosen.id;
+}
+
+function wantedBy({ wanted = everything, within }: NewestOptions): Selection {
+  return wanted.includeNamespaces.length === 0 && within !== undefined ? { ...wanted, includeNamespaces: within } : wanted;
+}
+
+/** The newest sets of each cluster and selection, and of them all. */
+class Newest {
+  completed: Manifest | undefined;
+  #partial: Manifest | undefined;
+  readonly #each: Manifest[] = [];
+
+  get isEmpty(): boolean {
+    return this.#each.length === 0;
+  }
+
+  add(manifest: Manifest): void {
+    if (manifest.phase === 'Completed') this.completed ??= manifest;
+    else this.#partial ??= manifest;
+    const known = this.#each.findIndex(one => isSameCluster(one, manifest) && sameSelection(one.selection, manifest.selection));
+    if (known < 0) this.#each.push(manifest);
+    else if (this.#each[known]!.phase !== 'Completed' && manifest.phase === 'Completed') this.#each[known] = manifest;
+  }
+
+  choose(): Manifest | undefined {
+    return this.completed ?? this.#partial;
+  }
+
+  /** Those that may as well be meant: of other clusters, and with `parts` of other parts of a cluster. */
+  rivalsOf(chosen: Manifest, parts: boolean): Manifest[] {
+    const others = this.#each.filter(one => one !== chosen && (chosen.phase !== 'Completed' || one.phase === 'Completed'));
+    return others.filter(one =>
+      isSameCluster(one, chosen) ? parts && !sameSelection(one.selection, chosen.selection) : !isOlderThanRivals(one.id, chosen.id),
+    );
+  }
+}
+
+/** An address can change, and be another cluster’s later: it counts where nothing better is known. */
+function isSameCluster({ cluster: a }: Manifest, { cluster: b }: Manifest): boolean {
+  return a.uid === '' || b.uid === '' ? a.server === b.server : a.uid === b.uid;
+}
+
+function isOlderThanRivals(id: string, newest: string): boolean {
+  return (setTime(id)?.getTime() ?? 0) < (setTime(newest)?.getTime() ?? 0) - rivalMs;
+}
+
+function heldBy(selection: Selection): string {
+  if (isClusterWide(selection)) return 'a whole cluster';
+  const { includeNamespaces } = selection;
+  if (includeNamespaces.length === 0) return 'some kinds or objects';
+  const named = includeNamespaces.slice(0, mostNamed).join(', ');
+  return `namespaces ${named}${includeNamespaces.length > mostNamed ? ', …' : ''}`;
+}
+
+function notFound({ url, text, within }: NewestOptions, unreadable: readonly PassedOver[]): HoldfastError {
+  const when = text === 'latest' ? 'at all' : `started by ${text}`;
+  const what =
+    unreadable.length === 0 || within !== undefined
+      ? when
+      : `that can be read (${unreadable.map(set => `${set.id}: ${set.why}`).join('; ')})`;
+  return new HoldfastError('BACKUP_NOT_FOUND', `${url} holds no backup ${what}`);
+}
+
+function ambiguous({ text, within }: NewestOptions, candidates: readonly Manifest[]): HoldfastError {
+  const what = ({ cluster, selection }: Manifest) => (within === undefined ? ` (${heldBy(selection)}, ${cluster.server})` : '');
+  const each = candidates.map(one => `${one.id}${what(one)}`);
+  const named = each.slice(0, mostNamed).join('; ') + (each.length > mostNamed ? `; and ${each.length - mostNamed} more` : '');
+  return new HoldfastError('BACKUP_AMBIGUOUS', `${text} may mean more than one backup: ${named}`, { hint: 'name one by its id' });
+}
+
+function notify({ onNotice, now }: NewestOptions, { id, phase }: Manifest, passedOver: readonly PassedOver[]): void {
+  if (onNotice === undefined) return;
+  const newer = passedOver.filter(set => set.id > id).toSorted((a, b) => (a.id < b.id ? 1 : -1));
+  for (const set of newer.slice(0, mostNamed)) onNotice(`${set.id} is newer than ${id}, but was passed over: ${set.why}`);
+  if (newer.length > mostNamed) onNotice(`${newer.length - mostNamed} more sets newer than ${id} were passed over`);
+  if (phase !== 'Completed') onNotice(`no set is Completed; ${id} is PartiallyFailed, and its description names what it lacks`);
+  if ((setTime(id)?.getTime() ?? 0) > now.getTime() + clockSlackMs)
+    onNotice(`${id} is dated in the future: a clock was wrong, here or there`);
+}
+
+/** An id tells the second in which its set began; which of one second began last is in their manifests. */
+async function* bySecond(newestFirst: AsyncIterable<Found>): AsyncGenerator<Found> {
+  let second: Found[] = [];
+  for await (const one of newestFirst) {
+    const isSame = second[0] === undefined || setTime(second[0].id)?.getTime() === setTime(one.id)?.getTime();
+    if (!isSame) {
+      yield* second.toSorted(lastBegunFirst);
+      second = [];
+    }
+    second.push(one);
+  }
+  yield* second.toSorted(lastBegunFirst);
+}
+
+function lastBegunFirst({ found: a }: Found, { found: b }: Found): number {
+  const [beganA, beganB] = [a, b].map(one => (one !== undefined && 'manifest' in one ? one.manifest.startedAt : ''));
+  return beganA! < beganB! ? 1 : beganA! > beganB! ? -1 : 0;
+}

@@ -1,0 +1,64 @@
+import { HoldfastError } from '../domain/errors.ts';
+import type { NamespaceScope } from '../domain/namespace-scope.ts';
+import type { Selection } from '../domain/selection.ts';
+import { setTime } from '../domain/set-id.ts';
+import { type CatalogOptions, readOrFailure, setFolders } from './catalog.ts';
+import { mapAhead } from './concurrency.ts';
+import { isSetId } from './layout.ts';
+import { newestSet } from './newest-set.ts';
+import type { Repository } from './repository.ts';
+import { momentBefore } from './set-time.ts';
+
+const manifestsAhead = 8;
+/** Sets that one message names. */
+const mostNamed = 5;
+
+export interface ResolveOptions extends CatalogOptions {
+  readonly now: Date;
+  /** What is to be brought back of it, default everything: `latest` is the newest set that holds it. */
+  readonly wanted?: Selection | undefined;
+  /** What the asker is restricted to. */
+  readonly within?: NamespaceScope | undefined;
+  /** Told in words what a person should know: that a newer set exists but was not chosen, and why. */
+  readonly onNotice?: (notice: string) => void;
+}
+
+/**
+ * Which set is meant: an id, the beginning of exactly one id, `latest`, a day (`2026-11-20`: up to its end, UTC) or an RFC 3339 time.
+ * `latest`, days and times mean the newest of those started by then, as `newestSet` says. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS.
+ */
+export async function resolveSet(repository: Repository, text: string, options: ResolveOptions): Promise<string> {
+  if (isSetId(text)) {
+    if ((await readOrFailure(repository, text, options)) === undefined) throw noSuchSet(repository, text);
+    return text;
+  }
+  const before = momentBefore(text);
+  return before === undefined ? byPrefix(repository, text, options) : newestBefore(repository, text, before, options);
+}
+
+function noSuchSet(repository: Repository, what: string): HoldfastError {
+  return new HoldfastError('BACKUP_NOT_FOUND', `${repository.store.url} holds no backup ${what}`);
+}
+
+async function newestBefore(repository: Repository, text: string, before: number, options: ResolveOptions): Promise<string> {
+  const ids: string[] = [];
+  for await (const id of setFolders(repository, options)) if ((setTime(id)?.getTime() ?? before) < before) ids.push(id);
+  const newestFirst = mapAhead(ids.reverse(), manifestsAhead, async id => ({ id, found: await readOrFailure(repository, id, options) }));
+  const { now, wanted, within, onNotice } = options;
+  return newestSet(newestFirst, { url: repository.store.url, text, now, wanted, within, onNotice });
+}
+
+async function byPrefix(repository: Repository, text: string, options: ResolveOptions): Promise<string> {
+  const matches: string[] = [];
+  // Every id begins with the digits of a year.
+  if (/^\d{4}[0-9A-Za-z-]*$/.test(text)) {
+    for await (const id of setFolders(repository, options)) {
+      if (id.startsWith(text) && (await readOrFailure(repository, id, options)) !== undefined) matches.push(id);
+      if (matches.length > mostNamed) break;
+    }
+  }
+  if (matches.length === 1) return matches[0]!;
+  if (matches.length === 0) throw noSuchSet(repository, JSON.stringify(text));
+  const named = matches.slice(0, mostNamed).join(', ');
+  throw new HoldfastError('BACKUP_AMBIGUOUS', `${text} may be ${named}${matches.length > mostNamed ? ' or others' : ''}`);
+}
