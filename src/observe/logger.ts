@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino';
-import { redact, redactText } from './redact.ts';
+import { redactText } from '../domain/redact-text.ts';
+import { redact } from './redact.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export const logFormats = ['json', 'text'] as const;

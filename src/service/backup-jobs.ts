@@ -114,8 +114,7 @@ async function takeBackup(world: World, wanted: Wanted, context: WorkContext): P
   }
   const fact = { action: ledgerAction[outcome.phase], actor: wanted.actor, subject: setOf(outcome) };
   const details = { ...detailsOf(outcome, wanted), operation: context.operation.id };
-  // Of a set the next leader finds that it is there, and untold.
-  await (outcome.phase === 'Failed' ? recordEnd(world, { ...fact, details }) : record(world, { ...fact, details }));
+  await recordEnd(world, { ...fact, details });
   if (outcome.phase !== 'Failed') await tellOfKeys(world, outcome.manifest, wanted.actor, signal);
   return resultOf(outcome, context);
 }

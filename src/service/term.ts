@@ -1,5 +1,6 @@
 import { HoldfastError } from '../domain/errors.ts';
 import type { Actor } from '../domain/operation.ts';
+import { isDamage } from '../repository/damage.ts';
 import { finishClaims } from '../repository/run-claim.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
@@ -36,6 +37,19 @@ export interface TermHooks {
   readonly stopping: AbortSignal;
 }
 
+/** A day before the ledger was last told anything: what ended later, and after that before a service was here again, may be untold. */
+async function lastTold({ ledger, runtime, log }: World, signal: AbortSignal): Promise<Date> {
+  const now = runtime.now().getTime();
+  try {
+    const [last] = await ledger.read({ limit: 1 }, { signal });
+    return new Date(Math.min(now, last === undefined ? now : Date.parse(last.at)) - dayMs);
+  } catch (thrown) {
+    if (!isDamage(thrown)) throw thrown;
+    log.error({ err: thrown }, 'the end of the ledger cannot be read');
+    return new Date(now - dayMs);
+  }
+}
+
 /**
  * What a leader does for as long as its term lasts: finishes what the one before left, starts what is due, deletes what has had its time.
  * Resolves when the term or the service ends; a store or an API server that is away is waited for.
@@ -44,7 +58,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
   const signal = AbortSignal.any([term.signal, hooks.stopping]);
   await persistently(world, signal, 'what was left by the leader before could not be finished', async () => {
     await world.catalog.refresh({ signal, thorough: true });
-    const since = new Date(world.runtime.now().getTime() - dayMs);
+    const since = await lastTold(world, signal);
     const { signingKey, trusted } = world.keys;
     const claims = await finishClaims(term.repository, { signingKey, trusted, since, signal });
     for (const set of claims.finished) world.log.info({ set }, 'a set was made visible whose writer had ended just before');

@@ -4,6 +4,7 @@ import { asHoldfastError } from '../domain/errors.ts';
 import type { HookFailure, HookRule } from '../domain/hook-rule.ts';
 import { at, isObject, type JsonObject, parseJson, stringAt } from '../domain/json.ts';
 import { labelMatcher } from '../domain/label-selector.ts';
+import { redactText } from '../domain/redact-text.ts';
 import { globToRegExp } from '../domain/selection.ts';
 import { volumeNames } from '../domain/volume.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
@@ -115,7 +116,8 @@ export async function runHook(hook: PodHooks, command: readonly string[], { pods
   try {
     const { code, stdout, stderr } = await pods.exec(hook, command, { signal, timeoutMs: hook.timeoutMs });
     if (code === 0) return undefined;
-    const said = (stderr.trim() || stdout.trim()).slice(-300);
+    // It goes into records that are not sealed.
+    const said = redactText(stderr.trim() || stdout.trim()).slice(-300);
     return `${code < 0 ? 'the connection broke' : `exit code ${code}`} ${where}${said === '' ? '' : `: ${said}`}`;
   } catch (thrown) {
     const error = asHoldfastError(thrown);
