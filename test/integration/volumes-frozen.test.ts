@@ -84,6 +84,8 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
   const runIsOver = async () => {
     for (const lease of await objects.list(leases, { namespace: home }, never)) await objects.remove(leases, home, nameOf(lease), never);
   };
+  /** As when the lease of a service that was killed has run out. */
+  const leadIsOver = () => objects.remove(leases, 'default', 'holdfast', never);
 
   test('is thawed by the next backup before it is frozen again', async () => {
     await startApp();
@@ -175,6 +177,7 @@ describeOnNode('a pod that a killed backup has left frozen', cluster => {
     await waitFor('the pod is frozen', frozen, { timeoutMs: 120_000, intervalMs: 100 });
     first.signal('SIGKILL');
     await first.exited;
+    await leadIsOver();
     await cluster().node.csi.setFaults({});
     expect(await notes()).toMatchObject([{ data: { thaw: 'a rule of hooks in the configuration' } }]);
     const second = await startServe({ ...options, name: 'second' });
