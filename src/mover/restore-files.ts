@@ -23,7 +23,8 @@ export async function restoreFiles(
   });
   if (!found.isDirectory()) throw new MoverFault('volume-unreadable', `${path} is not a folder`);
   if (request.onlyEmpty !== true) return restoreInto(restic, request, onMessage);
-  return (await fillEmpty(path, () => restoreInto(restic, request, onMessage))) ?? { files: 0, bytes: 0, occupied: true };
+  const content = JSON.stringify([request.snapshot, request.include]);
+  return (await fillEmpty(path, content, () => restoreInto(restic, request, onMessage))) ?? { files: 0, bytes: 0, occupied: true };
 }
 
 async function restoreInto(restic: Restic, request: RestoreRequest, onMessage: (message: ResticMessage) => void): Promise<Restored> {

@@ -108,6 +108,21 @@ describe('a volume that is filled only where it is empty', () => {
     expect(await readFile(join(target, 'large'))).toEqual(await readFile(join(volume, 'large')));
     expect(await readdir(target)).not.toContain('.holdfast-restoring');
   });
+
+  it('is not taken for empty where another restore was interrupted, whose files would stay among its own', async () => {
+    await fill();
+    const snapshot = snapshotOf(await mover.backup(volume));
+    await rm(join(volume, 'large'));
+    const later = snapshotOf(await mover.backup(volume));
+    const stopped = { ...mover.common(), action: 'restore', mode: 'Filesystem', path: target, include: [] } as const;
+    const request = { ...stopped, deleteOthers: false, onlyEmpty: true };
+    expect(await mover.run({ ...request, snapshot }, interrupted)).toMatchObject({ ok: false });
+    // As restic leaves a file that it was writing.
+    await writeFile(join(target, 'large'), 'half');
+    expect(await mover.run({ ...request, snapshot: later })).toMatchObject({ ok: true, files: 0, occupied: true });
+    expect((await readdir(target)).sort()).toEqual(['.holdfast-restoring', 'large']);
+    expect(await mover.run({ ...request, snapshot, include: ['/src'] })).toMatchObject({ ok: true, files: 0, occupied: true });
+  });
 });
 
 describe('a volume of files, backed up and restored into an empty one,', () => {

@@ -1,34 +1,22 @@
 import type { ClusterApi } from '../../cluster/cluster-api.ts';
 import type { ClaimPlace } from '../../domain/claim-request.ts';
-import { HoldfastError, isCode } from '../../domain/errors.ts';
-import { at, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
+import { HoldfastError } from '../../domain/errors.ts';
+import { at, isObject, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
 import type { MoverRequest } from '../../domain/mover.ts';
-import type { Progress, Runtime } from '../../domain/runtime.ts';
+import type { Progress } from '../../domain/runtime.ts';
 import type { PlannedVolume, SnapshotState, TargetClass } from '../../domain/volume-restore.ts';
-import { claims as claimKind, events as eventKind, volumes as volumeKind } from '../../volumes/kinds.ts';
+import { claims as claimKind, events as eventKind } from '../../volumes/kinds.ts';
 import { volumeDevice, volumeMount } from '../../volumes/ports.ts';
-import { letGo, readTaken } from '../../volumes/reclaim.ts';
+import { readTaken } from '../../volumes/reclaim.ts';
 import { waitUntil } from '../patience.ts';
 import { modeOf, type VolumeClaim } from './claim.ts';
-import {
-  boundVolume,
-  discardVolume,
-  type Filled,
-  type HandoverContext,
-  readFilled,
-  readVolume,
-  reserveVolume,
-  secureVolume,
-  takeVolume,
-} from './handover.ts';
+import { boundVolume, type Filled, type FilledVolume, readFilled, readVolume, reserveVolume, secureVolume } from './handover.ts';
 import { listObjects } from './survey.ts';
-import { temporaryClaim, temporaryClaimFor, temporaryName } from './temporary-claim.ts';
+import { isMadeFor, partsOf, temporaryClaim, temporaryClaimFor, temporaryName } from './temporary-claim.ts';
+import { deleteTemporary, handoverMs, makeTemporary, removeTemporary, type TemporaryContext, untilGone } from './temporary-life.ts';
 import type { VolumeTools } from './tools.ts';
 
-export interface FillContext extends HandoverContext {
-  readonly set: string;
-  readonly tools: VolumeTools;
-  readonly runtime: Runtime;
+export interface FillContext extends TemporaryContext {
   readonly progress: Progress;
 }
 
@@ -41,9 +29,6 @@ export interface FillTask {
   readonly include?: readonly string[];
 }
 
-/** Waits for objects of the control plane, not for data. */
-const handoverMs = 120_000;
-
 /**
  * Fills a volume and reserves it for its claim. Every step looks whether an earlier life has taken it: killed anywhere and run again, it goes on
  * there, and data that was moved whole is not moved twice.
@@ -55,33 +40,44 @@ export async function fillVolume(task: FillTask, context: FillContext): Promise<
   const temporary = { namespace, claim: temporaryName(set, claim.place) };
   const startedAt = context.runtime.now().getTime();
   const snapshot = plan.source === 'snapshot' && typeof task.snapshot !== 'string' ? task.snapshot : undefined;
+  const object = await wantedTemporary(task, snapshot, context);
   try {
-    if (plan.volume === undefined) await makeTemporary(task, snapshot, context);
-    else await takeFixed(claim, plan.volume, context);
+    await makeTemporary({ object, temporary, place: claim.place, fixed: plan.volume }, context);
     const mover = { ...task, temporary: temporary.claim };
     const moved = snapshot === undefined ? await moveIn(mover, context) : await firstConsumer(mover, context);
     const volume = await untilBound(temporary, context);
     const { bytes = 0, files = 0, occupied } = moved;
     const durationMs = context.runtime.now().getTime() - startedAt;
     const source = snapshot === undefined ? 'repository' : 'snapshot';
-    const filled: Filled = { source, bytes, files, durationMs, ...(occupied !== undefined && { occupied }) };
+    const part = partsOf(task.include);
+    const filled: Filled = {
+      ...{ source, bytes, files, durationMs },
+      ...(occupied !== undefined && { occupied }),
+      ...(part.length > 0 && { include: part }),
+    };
     await secureVolume(volume, set, claim.place, filled, context);
     await handOver(volume, claim, context);
     return { volume, filled };
   } catch (thrown) {
     // What was interrupted is taken up again; what failed is not worth keeping, and its volume goes with it.
-    if (!context.signal.aborted) await discardTemporary(temporary, plan.volume, context).catch(() => {});
+    if (!context.signal.aborted) await discardTemporary(object, temporary, plan.volume, context).catch(() => {});
     throw thrown;
   }
 }
 
+/** A volume that an earlier life of the same restore has filled, and may not have handed over. */
+export async function takeUp(earlier: FilledVolume, claim: VolumeClaim, context: FillContext) {
+  const { name, filled, handedOver, phase } = earlier;
+  if (!handedOver || phase !== 'Bound') await handOver(name, claim, context);
+  return { volume: name, filled };
+}
+
 /** From a volume that is full to one that only its claim can have. */
-export async function handOver(volume: string, { place }: Pick<VolumeClaim, 'place'>, context: FillContext): Promise<void> {
+async function handOver(volume: string, { place }: Pick<VolumeClaim, 'place'>, context: FillContext): Promise<void> {
   const temporary = { namespace: context.tools.settings.namespace, claim: temporaryName(context.set, place) };
   const waiting = { runtime: context.runtime, signal: context.signal, waitMs: handoverMs };
   await deleteTemporary(temporary, context);
-  if (!(await temporaryGone(temporary, context)))
-    throw new HoldfastError('TIMEOUT', `the temporary claim ${temporary.namespace}/${temporary.claim} does not go away: a pod holds it`);
+  await untilGone(temporary, context);
   await reserveVolume(volume, place, context);
   const available = await waitUntil(async () => {
     const seen = await readVolume(volume, context);
@@ -93,37 +89,16 @@ export async function handOver(volume: string, { place }: Pick<VolumeClaim, 'pla
     throw new HoldfastError('TIMEOUT', `the volume ${volume} does not become available: does the kube-controller-manager run?`);
 }
 
-/** A volume that is there, and a temporary claim for it. */
-async function takeFixed(claim: VolumeClaim, name: string, context: FillContext): Promise<void> {
-  const { set, tools, runtime } = context;
-  const { installation, settings } = tools;
-  const { namespace } = settings;
-  const temporary = { namespace, claim: temporaryName(set, claim.place) };
-  await takeVolume(name, { set, place: claim.place, temporary, now: runtime.now() }, context);
-  await createTemporary(claim, temporaryClaimFor(claim, { set, namespace, installation }, await readVolume(name, context)), context);
-}
-
-async function makeTemporary(
-  { claim }: FillTask,
+async function wantedTemporary(
+  { claim, plan, include }: FillTask,
   snapshot: Exclude<SnapshotState, string> | undefined,
   context: FillContext,
-): Promise<void> {
+): Promise<JsonObject> {
   const { set, tools } = context;
-  const where = { set, namespace: tools.settings.namespace, installation: tools.installation };
-  await createTemporary(claim, temporaryClaim(claim, where, snapshot), context);
-}
-
-async function createTemporary(
-  claim: VolumeClaim,
-  object: JsonObject,
-  { cluster, set, tools, signal, onWrite }: FillContext,
-): Promise<void> {
-  const { namespace } = tools.settings;
-  if ((await cluster.get(claimKind, namespace, temporaryName(set, claim.place), { signal })) !== undefined) return;
-  onWrite();
-  await cluster.create(claimKind, namespace, JSON.stringify(object), { fieldManager: 'holdfast', signal }).catch((thrown: unknown) => {
-    if (!isCode(thrown, 'CLUSTER_CONFLICT')) throw thrown;
-  });
+  const where = { set, namespace: tools.settings.namespace, installation: tools.installation, include };
+  return plan.volume === undefined
+    ? temporaryClaim(claim, where, snapshot)
+    : temporaryClaimFor(claim, where, await readVolume(plan.volume, context));
 }
 
 type MoverClaim = FillTask & { readonly temporary: string };
@@ -209,30 +184,14 @@ function timeOf(event: Parameters<typeof stringAt>[0]): string {
   return stringAt(event, 'lastTimestamp') ?? stringAt(event, 'eventTime') ?? '';
 }
 
-/** With its volume, also where its class would retain that; unless it is full already, and only its handover failed. One that was there stays. */
-async function discardTemporary(place: ClaimPlace, fixed: string | undefined, context: FillContext): Promise<void> {
-  const { cluster, signal, onWrite } = context;
-  const volume = fixed ?? (await boundVolume(place, context));
-  const found = volume === undefined ? undefined : await readVolume(volume, context);
-  if (found !== undefined && readFilled(found) !== undefined) return;
-  if (volume !== undefined && fixed === undefined) {
-    onWrite();
-    await cluster.patch(volumeKind, '', volume, { type: 'merge', body: JSON.stringify(letGo(found)) }, { signal });
-  }
-  await deleteTemporary(place, context);
-  if (fixed === undefined || readTaken(found) === undefined) return;
-  // A claim that is there still would have it back at once.
-  if (await temporaryGone(place, context)) await discardVolume(fixed, place.namespace, context);
-}
-
-async function temporaryGone(place: ClaimPlace, { cluster, runtime, signal }: FillContext): Promise<boolean> {
-  const gone = async () => (await cluster.get(claimKind, place.namespace, place.claim, { signal })) === undefined;
-  return waitUntil(gone, { runtime, signal, waitMs: handoverMs });
-}
-
-async function deleteTemporary(place: ClaimPlace, context: HandoverContext): Promise<void> {
-  const { cluster, signal, onWrite } = context;
-  if ((await cluster.get(claimKind, place.namespace, place.claim, { signal })) === undefined) return;
-  onWrite();
-  await cluster.delete(claimKind, place.namespace, place.claim, { signal });
+/** Unless its volume is full already, and only its handover failed, or it is that of other work. */
+async function discardTemporary(object: JsonObject, place: ClaimPlace, fixed: string | undefined, context: FillContext): Promise<void> {
+  const text = await context.cluster.get(claimKind, place.namespace, place.claim, { signal: context.signal });
+  const found = text === undefined ? undefined : parseJson(text);
+  if (isObject(found) && !isMadeFor(found, object)) return;
+  const name = fixed ?? (await boundVolume(place, context));
+  const volume = name === undefined ? undefined : await readVolume(name, context);
+  if (volume !== undefined && readFilled(volume) !== undefined) return;
+  const ours = fixed === undefined || readTaken(volume) !== undefined;
+  await removeTemporary(place, ours ? volume : undefined, context);
 }

@@ -2,8 +2,10 @@ import type { ClusterApi } from '../../cluster/cluster-api.ts';
 import type { ClaimPlace } from '../../domain/claim-request.ts';
 import { HoldfastError } from '../../domain/errors.ts';
 import { at, isObject, type JsonObject, parseJson, stringAt } from '../../domain/json.ts';
-import { volumeNames } from '../../domain/volume.ts';
+import { quantityBytes } from '../../domain/quantity.ts';
+import { claimName, volumeNames } from '../../domain/volume.ts';
 import { claims as claimKind, volumes as volumeKind } from '../../volumes/kinds.ts';
+import { isForeign } from '../../volumes/labels.ts';
 import {
   discardPatch,
   filledAnnotation,
@@ -15,6 +17,7 @@ import {
   type Taken,
   takenAnnotation,
 } from '../../volumes/reclaim.ts';
+import { type WaitOptions, waitUntil } from '../patience.ts';
 import { restoreLabels } from './temporary-claim.ts';
 
 /** What was written to a volume. */
@@ -25,6 +28,8 @@ export interface Filled {
   readonly durationMs: number;
   /** It had files before, and nothing was written to it. */
   readonly occupied?: true;
+  /** Only these files and folders were; everything where none are named. */
+  readonly include?: readonly string[];
 }
 
 /** A volume that was filled and waits for its claim. */
@@ -38,6 +43,10 @@ export interface FilledVolume {
   /** No claim of another name has it any more. */
   readonly handedOver: boolean;
   readonly phase: string;
+  readonly storageClass: string;
+  readonly sizeBytes: number;
+  /** Another installation has filled it. */
+  readonly foreign: boolean;
 }
 
 export interface HandoverContext {
@@ -49,8 +58,8 @@ export interface HandoverContext {
   readonly onWrite: () => void;
 }
 
-/** Undefined for a volume that is none of ours. */
-export function readFilled(volume: JsonObject): FilledVolume | undefined {
+/** Undefined for a volume that no restore has filled. `installation`: ours. */
+export function readFilled(volume: JsonObject, installation?: string): FilledVolume | undefined {
   const text = stringAt(volume, 'metadata', 'annotations', filledAnnotation);
   const claim = stringAt(volume, 'metadata', 'annotations', volumeNames.claimAnnotation);
   if (text === undefined || claim === undefined) return undefined;
@@ -62,6 +71,9 @@ export function readFilled(volume: JsonObject): FilledVolume | undefined {
     filled: JSON.parse(text) as Filled,
     handedOver: holder === claim,
     phase: stringAt(volume, 'status', 'phase') ?? '',
+    storageClass: stringAt(volume, 'spec', 'storageClassName') ?? '',
+    sizeBytes: quantityBytes(stringAt(volume, 'spec', 'capacity', 'storage') ?? '') ?? 0,
+    foreign: isForeign(volume, installation),
   };
 }
 
@@ -136,8 +148,34 @@ export async function reserveVolume(name: string, { namespace, claim }: ClaimPla
   await patchVolume(name, { metadata: { annotations }, spec: { claimRef } }, context);
 }
 
-/** After the claim is bound: nothing on the volume tells of the restore any more. */
-export async function releaseVolume(name: string, context: HandoverContext): Promise<void> {
+const boundMs = 120_000;
+
+/**
+ * Waits until the claim is bound, and to this volume; then nothing on the volume tells of the restore any more. TIMEOUT, and RESTORE_PARTIAL where it is
+ * bound to another one, which has none of the data: the volume stays as it is and waits.
+ */
+export async function confirmVolume(
+  volume: string,
+  place: ClaimPlace,
+  context: HandoverContext & Pick<WaitOptions, 'runtime'>,
+): Promise<void> {
+  const { runtime, signal } = context;
+  let bound: string | undefined;
+  const seen = async () => {
+    bound = await boundVolume(place, context);
+    return bound !== undefined;
+  };
+  const name = claimName(place);
+  if (!(await waitUntil(seen, { runtime, signal, waitMs: boundMs })))
+    throw new HoldfastError('TIMEOUT', `${name} is there, but is not bound to its volume ${volume}`);
+  if (bound === volume) return releaseVolume(volume, context);
+  throw new HoldfastError('RESTORE_PARTIAL', `${name} is bound to ${bound}, and its data lies in the volume ${volume}`, {
+    hint: 'delete the claim, if nothing in it is of worth, and run the same command again',
+  });
+}
+
+/** After the claim is bound. */
+async function releaseVolume(name: string, context: HandoverContext): Promise<void> {
   const volume = await readVolume(name, context);
   const policy = stringAt(volume, 'metadata', 'annotations', reclaimAnnotation);
   await patchVolume(

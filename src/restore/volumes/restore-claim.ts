@@ -13,15 +13,15 @@ import { checkVolumeSizes } from '../../domain/volume-sizes.ts';
 import type { SetReader } from '../../repository/set-reader.ts';
 import { claims } from '../../volumes/kinds.ts';
 import { createObjects } from '../../volumes/objects.ts';
-import { waitUntil } from '../patience.ts';
 import { claimOnTarget, modeOf, type VolumeClaim } from './claim.ts';
-import { fillVolume } from './fill.ts';
+import { type FillContext, type FillTask, fillVolume, takeUp } from './fill.ts';
 import { createFixedVolumes } from './fixed-volumes.ts';
-import { boundVolume, releaseVolume } from './handover.ts';
+import { confirmVolume } from './handover.ts';
 import { restoreInPlace } from './in-place.ts';
 import { readFilledVolumes, readStorageClasses, snapshotState } from './survey.ts';
 import type { VolumeTools } from './tools.ts';
 import { outcomeOf } from './volumes.ts';
+import { discardOthers, foreignWaits, waitingFor } from './waiting.ts';
 
 export interface ClaimRestoreInput {
   readonly reader: SetReader;
@@ -32,8 +32,6 @@ export interface ClaimRestoreInput {
   readonly signal: AbortSignal;
   readonly progress: Progress;
 }
-
-const boundMs = 120_000;
 
 /** What a set says of a claim. VOLUME_DATA_MISSING where it says nothing. */
 export function recordOf(reader: Pick<SetReader, 'manifest'>, { namespace, claim }: ClaimPlace): VolumeRecord {
@@ -76,34 +74,43 @@ async function intoNew(
 ): Promise<VolumeOutcome> {
   const { reader, cluster, tools, request, runtime, signal, progress } = input;
   const set = reader.manifest.id;
-  const context = { cluster, set, tools, runtime, signal, progress, onWrite: () => {} };
-  const name = `${place.namespace}/${place.claim}`;
-  const earlier = (await readFilledVolumes(cluster, signal)).find(one => one.claim === name && one.set === set && one.handedOver);
-  if (there !== undefined && earlier === undefined) {
+  const context: FillContext = { cluster, set, tools, runtime, signal, progress, onWrite: () => {} };
+  const { claim, object } = await readClaim(input, record, place);
+  const filledVolumes = await readFilledVolumes(cluster, tools.installation, signal);
+  const waiting = waitingFor({ set, claim, include: request.include }, filledVolumes);
+  const { own, foreign } = waiting;
+  if (there !== undefined && own?.handedOver !== true) {
     throw new HoldfastError('CLUSTER_CONFLICT', `${claimName(place)} is there already`, {
       hint: 'write into it with --in-place, or make another one with --to namespace/claim',
     });
   }
-  const { claim, object } = await readClaim(input, record, place);
-  let [volume, filled] = [earlier?.name, earlier?.filled];
-  if (volume === undefined || filled === undefined) {
-    const storage = (await readStorageClasses(cluster, signal)).of(claim.spec);
-    const whole = request.include.length === 0;
-    const snapshot = whole
-      ? await snapshotState(record, { cluster, namespace: tools.settings.namespace, signal })
-      : 'single files come from the repository';
-    const volumeMode = modeOf(claim.spec);
-    const fixed = await createFixedVolumes({ cluster, signal, set, namespace: tools.settings.namespace }).of(claim, storage);
-    const own = { ...(fixed !== undefined && { fixed }), ...(claim.sizeBytes !== undefined && { sizeBytes: claim.sizeBytes }) };
-    const plan = planVolume({ ...place, record, storage, snapshot, volumeMode, exists: false, wanted: 'data', ...own });
-    if (plan.action !== 'fill') throw new HoldfastError(plan.code ?? 'VOLUME_DATA_MISSING', plan.reason);
-    ({ volume, filled } = await fillVolume({ claim, plan, storage, snapshot, include: request.include }, context));
-  }
+  if (foreign !== undefined) throw foreignWaits(foreign, claimName(place));
+  // Nothing is given up for what cannot be done.
+  const work = own === undefined ? await planFill(input, record, claim) : own;
+  await discardOthers(waiting, context);
+  const { volume, filled } = 'plan' in work ? await fillVolume(work, context) : await takeUp(work, claim, context);
   if (there === undefined) await cluster.create(claims, place.namespace, JSON.stringify(object), { fieldManager: 'holdfast', signal });
-  const bound = await waitUntil(async () => (await boundVolume(place, context)) !== undefined, { runtime, signal, waitMs: boundMs });
-  if (!bound) throw new HoldfastError('TIMEOUT', `${claimName(place)} was made, but is not bound to its volume ${volume}`);
-  await releaseVolume(volume, context);
+  await confirmVolume(volume, place, context);
   return { ...place, reason: '', ...outcomeOf(filled, volume) };
+}
+
+/** What is to be done to fill its volume; throws where it cannot be filled. */
+async function planFill(
+  { cluster, tools, reader, request, signal }: ClaimRestoreInput,
+  record: VolumeRecord,
+  claim: VolumeClaim,
+): Promise<FillTask> {
+  const { place, spec, sizeBytes } = claim;
+  const { namespace } = tools.settings;
+  const { include } = request;
+  const storage = (await readStorageClasses(cluster, signal)).of(spec);
+  const snapshot =
+    include.length === 0 ? await snapshotState(record, { cluster, namespace, signal }) : 'single files come from the repository';
+  const fixed = await createFixedVolumes({ cluster, signal, set: reader.manifest.id, namespace }).of(claim, storage);
+  const own = { ...(fixed !== undefined && { fixed }), ...(sizeBytes !== undefined && { sizeBytes }) };
+  const plan = planVolume({ ...place, record, storage, snapshot, volumeMode: modeOf(spec), exists: false, wanted: 'data', ...own });
+  if (plan.action !== 'fill') throw new HoldfastError(plan.code ?? 'VOLUME_DATA_MISSING', plan.reason);
+  return { claim, plan, storage, snapshot, include };
 }
 
 /** The claim as it is in the set, under its new name. */

@@ -119,10 +119,14 @@ export async function snapshotState(
   return { namespace, name, restoreSizeBytes: Math.max(size, snapshot.restoreSizeBytes) };
 }
 
-/** Volumes that restores have filled and whose claims have not been seen bound yet, of whatever set. */
-export async function readFilledVolumes(cluster: ClusterApi, signal: AbortSignal): Promise<readonly FilledVolume[]> {
-  const ours = await listObjects(cluster, volumeKind, { signal, labelSelector: `${volumeNames.roleLabel}=restore` });
-  return ours.flatMap(volume => readFilled(volume) ?? []);
+/** Volumes that restores have filled and whose claims have not been seen bound yet, of whatever set. `installation`: ours. */
+export async function readFilledVolumes(
+  cluster: ClusterApi,
+  installation: string | undefined,
+  signal: AbortSignal,
+): Promise<readonly FilledVolume[]> {
+  const all = await listObjects(cluster, volumeKind, { signal, labelSelector: `${volumeNames.roleLabel}=restore` });
+  return all.flatMap(volume => readFilled(volume, installation) ?? []);
 }
 
 export async function listObjects(

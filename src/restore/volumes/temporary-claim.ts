@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ClaimPlace } from '../../domain/claim-request.ts';
 import { type JsonObject, stringAt } from '../../domain/json.ts';
 import { neededBytes } from '../../domain/volume-restore.ts';
-import { claimAnnotations, workLabels } from '../../volumes/labels.ts';
+import { claimAnnotations, shortDigest, workLabels } from '../../volumes/labels.ts';
 import { requestOf, type VolumeClaim } from './claim.ts';
 
 /** Of which restore it is, and where. */
@@ -10,7 +10,12 @@ export interface TemporaryPlace {
   readonly set: string;
   readonly namespace: string;
   readonly installation?: string | undefined;
+  /** Only these files and folders will be in it; everything when empty. */
+  readonly include?: readonly string[] | undefined;
 }
+
+/** On a temporary claim, 16 hex digits: what its volume is made of, what will be in it, and its form. */
+const contentAnnotation = 'holdfast.dev/content';
 
 /** What tells the volume of one claim of one restore from all others: the same restore, run again, finds it. */
 export function restoreLabels(set: string, place: ClaimPlace, installation: string | undefined): Readonly<Record<string, string>> {
@@ -32,42 +37,55 @@ export function temporaryClaim(
   where: TemporaryPlace,
   snapshot?: { readonly name: string; readonly restoreSizeBytes: number },
 ): JsonObject {
-  const { spec, place, record, sizeBytes } = claim;
+  const { spec, record, sizeBytes } = claim;
   const bytes = sizeBytes ?? neededBytes(requestOf(spec), record, snapshot?.restoreSizeBytes);
   const kept = ['storageClassName', 'volumeMode', 'volumeAttributesClassName'].filter(name => spec[name] !== undefined);
   const group = 'snapshot.storage.k8s.io';
-  return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: {
-      name: temporaryName(where.set, place),
-      namespace: where.namespace,
-      labels: workLabels(where.set, 'restore', place, where.installation),
-      annotations: claimAnnotations(place),
-    },
-    spec: {
-      ...Object.fromEntries(kept.map(name => [name, spec[name]])),
-      accessModes: accessModes(spec),
-      resources: { requests: { storage: String(bytes) } },
-      ...(snapshot !== undefined && { dataSource: { apiGroup: group, kind: 'VolumeSnapshot', name: snapshot.name } }),
-    },
-  };
+  return temporaryObject(claim, where, {
+    ...Object.fromEntries(kept.map(name => [name, spec[name]])),
+    accessModes: accessModes(spec),
+    resources: { requests: { storage: String(bytes) } },
+    ...(snapshot !== undefined && { dataSource: { apiGroup: group, kind: 'VolumeSnapshot', name: snapshot.name } }),
+  });
 }
 
 /** The like for a volume that is there: it names that, and asks for what the claim itself asks for. */
 export function temporaryClaimFor(claim: VolumeClaim, where: TemporaryPlace, volume: JsonObject): JsonObject {
-  const { spec } = claim;
-  const whole = temporaryClaim(claim, where);
-  const { accessModes = ['ReadWriteOnce'], resources, volumeMode = 'Filesystem' } = spec;
+  const { accessModes = ['ReadWriteOnce'], resources, volumeMode = 'Filesystem' } = claim.spec;
+  return temporaryObject(claim, where, {
+    ...{ accessModes, resources: resources ?? {}, volumeMode },
+    // An empty one is not replaced by the default class.
+    storageClassName: stringAt(volume, 'spec', 'storageClassName') ?? '',
+    volumeName: stringAt(volume, 'metadata', 'name') ?? '',
+  });
+}
+
+function temporaryObject({ place }: VolumeClaim, where: TemporaryPlace, spec: JsonObject): JsonObject {
+  const { set, namespace, installation, include } = where;
   return {
-    ...whole,
-    spec: {
-      ...{ accessModes, resources: resources ?? {}, volumeMode },
-      // An empty one is not replaced by the default class.
-      storageClassName: stringAt(volume, 'spec', 'storageClassName') ?? '',
-      volumeName: stringAt(volume, 'metadata', 'name') ?? '',
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: {
+      ...{ name: temporaryName(set, place), namespace },
+      labels: workLabels(set, 'restore', place, installation),
+      annotations: { ...claimAnnotations(place), [contentAnnotation]: shortDigest(JSON.stringify([partsOf(include), spec])) },
     },
+    spec,
   };
+}
+
+/**
+ * Will the claim that was found have what `wanted` is to have? One of the same name may have been made for single files, of a snapshot, or in another
+ * size or class, and its volume may be half full.
+ */
+export function isMadeFor(found: JsonObject, wanted: JsonObject): boolean {
+  const same = (...path: readonly string[]) => stringAt(found, ...path) === stringAt(wanted, ...path);
+  return same('metadata', 'annotations', contentAnnotation) && same('spec', 'dataSource', 'name');
+}
+
+/** In one order, each once: what was asked for in another way is the same. */
+export function partsOf(include: readonly string[] = []): readonly string[] {
+  return [...new Set(include)].sort();
 }
 
 /** A claim that is only ever read must be written once. */

@@ -7,13 +7,13 @@ import { occupiedReason, type PlannedVolume, planVolume, type TargetClass, type 
 import { eachConcurrently } from '../../repository/concurrency.ts';
 import { claims as claimKind } from '../../volumes/kinds.ts';
 import type { Ground, RestoreInput } from '../ground.ts';
-import { waitUntil } from '../patience.ts';
 import type { Tally } from '../tally.ts';
 import { modeOf, type VolumeClaim } from './claim.ts';
-import { type FillContext, fillVolume, handOver } from './fill.ts';
+import { type FillContext, fillVolume, takeUp } from './fill.ts';
 import { createFixedVolumes } from './fixed-volumes.ts';
-import { boundVolume, discardVolume, type Filled, type FilledVolume, releaseVolume } from './handover.ts';
+import { confirmVolume, type Filled, type FilledVolume } from './handover.ts';
 import { findClaims, readFilledVolumes, readStorageClasses, type StorageClasses, snapshotState } from './survey.ts';
+import { discardOthers, foreignReason, type Waiting, waitingFor } from './waiting.ts';
 
 /** A claim, what is to be done about its data, and what that takes. */
 export interface PlannedClaim {
@@ -21,6 +21,7 @@ export interface PlannedClaim {
   readonly plan: PlannedVolume;
   readonly storage: TargetClass | string;
   readonly snapshot: Awaited<ReturnType<typeof snapshotState>>;
+  readonly waiting: Waiting;
   /** An earlier life of the same restore has filled its volume. */
   readonly filled?: FilledVolume;
 }
@@ -44,7 +45,7 @@ export async function planVolumes(
   const namespace = tools?.settings.namespace ?? '';
   const set = reader.manifest.id;
   const fixed = createFixedVolumes({ cluster, signal, set, namespace, ...(toCome !== undefined && { toCome: toCome.volumes }) });
-  const filled = await readFilledVolumes(cluster, signal);
+  const filled = await readFilledVolumes(cluster, tools?.installation, signal);
   return Promise.all(
     claims.map(async claim => {
       const { place, record, spec, sizeBytes } = claim;
@@ -58,14 +59,27 @@ export async function planVolumes(
         ...(own !== undefined && { fixed: own }),
         ...(sizeBytes !== undefined && { sizeBytes }),
       });
-      const earlier = filled.find(one => one.claim === nameOf(place) && one.set === set);
+      const waiting = waitingFor({ set, claim }, filled);
+      const { own: earlier, foreign } = waiting;
+      if (foreign !== undefined && planned.action !== 'keep') {
+        const plan = {
+          ...planned,
+          action: 'fail',
+          source: 'none',
+          reason: foreignReason(foreign),
+          code: 'VOLUME_IN_USE',
+          bytes: 0,
+        } as const;
+        return { claim, plan, storage, snapshot, waiting };
+      }
       // A claim that somebody else made meanwhile is not ours to touch.
       if (earlier !== undefined && (planned.action !== 'keep' || earlier.handedOver)) {
         const { source, bytes } = earlier.filled;
         const reason = 'an earlier run of this restore has filled its volume';
-        return { claim, plan: { ...place, source, bytes, action: 'fill', reason }, storage, snapshot, filled: earlier };
+        return { claim, plan: { ...place, source, bytes, action: 'fill', reason }, storage, snapshot, waiting, filled: earlier };
       }
-      return { claim, plan: planned.action === 'fill' && tools === undefined ? withoutTools(planned) : planned, storage, snapshot };
+      const plan = planned.action === 'fill' && tools === undefined ? withoutTools(planned) : planned;
+      return { claim, plan, storage, snapshot, waiting };
     }),
   );
 }
@@ -81,13 +95,11 @@ function nameOf({ namespace, claim }: { readonly namespace: string; readonly cla
 
 /** A volume that had files keeps them. */
 export function outcomeOf(
-  { occupied, ...filled }: Filled,
+  { occupied, include: _, ...filled }: Filled,
   volume: string,
-): Omit<Filled, 'occupied'> & Partial<Pick<VolumeOutcome, 'reason'>> & Pick<VolumeOutcome, 'state'> {
+): Omit<Filled, 'occupied' | 'include'> & Partial<Pick<VolumeOutcome, 'reason'>> & Pick<VolumeOutcome, 'state'> {
   return occupied === undefined ? { ...filled, state: 'filled' } : { ...filled, state: 'kept', reason: occupiedReason(volume) };
 }
-
-const boundMs = 120_000;
 
 /** The data of the claims of one restore. A claim appears once its volume is full, and not at all where that cannot be. */
 export class Volumes {
@@ -142,15 +154,7 @@ export class Volumes {
     const told = { ...claim.place, source: plan.source, reason: plan.reason, bytes: 0, files: 0, durationMs: 0 };
     this.#input.progress({ phase: 'volumes', detail: key });
     if (filled !== undefined && this.#context !== undefined) {
-      await this.#take(
-        claim,
-        key,
-        async context => {
-          if (!filled.handedOver || filled.phase !== 'Bound') await handOver(filled.name, claim, context);
-          return { volume: filled.name, filled: filled.filled };
-        },
-        plan.reason,
-      );
+      await this.#take(claim, key, context => takeUp(filled, claim, context), plan.reason);
       return;
     }
     if (plan.action === 'fail') {
@@ -187,16 +191,13 @@ export class Volumes {
 
   /** Volumes that another restore filled for the same claims would be bound in the place of ours. */
   async #discardOthers(): Promise<void> {
-    const { cluster, signal } = this.#input;
     const context = this.#context;
-    const wanted = new Set(this.#planned?.filter(({ plan }) => plan.action !== 'keep').map(({ claim }) => nameOf(claim.place)));
-    if (context === undefined || wanted.size === 0) return;
-    const others = (await readFilledVolumes(cluster, signal)).filter(({ set, claim }) => set !== context.set && wanted.has(claim));
-    for (const { name, phase } of others) if (phase !== 'Bound') await discardVolume(name, context.tools.settings.namespace, context);
+    if (context === undefined) return;
+    for (const { plan, waiting } of this.#planned ?? []) if (plan.action !== 'keep') await discardOthers(waiting, context);
   }
 
   async #bound({ claim, volume }: { readonly claim: VolumeClaim; readonly volume: string }, last: boolean): Promise<void> {
-    const { cluster, runtime, signal } = this.#input;
+    const { cluster, signal } = this.#input;
     const context = this.#context;
     const { place } = claim;
     if (context === undefined) return;
@@ -205,18 +206,8 @@ export class Volumes {
       if (last) this.#failed(claim, new HoldfastError('RESTORE_PARTIAL', 'its volume is full, but the claim was not created'));
       return;
     }
-    let bound: string | undefined;
     try {
-      const seen = async () => {
-        bound = await boundVolume(place, context);
-        return bound !== undefined;
-      };
-      if (!(await waitUntil(seen, { runtime, signal, waitMs: boundMs }))) {
-        throw new HoldfastError('TIMEOUT', `it was created, but is not bound to its volume ${volume}`);
-      }
-      if (bound !== volume)
-        throw new HoldfastError('RESTORE_PARTIAL', `it is bound to ${bound}, and its data lies in the volume ${volume}`);
-      await releaseVolume(volume, context);
+      await confirmVolume(volume, place, context);
     } catch (thrown) {
       signal.throwIfAborted();
       this.#failed(claim, thrown);
