@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFaultyStore } from '../../test/helpers/faulty-store.ts';
+import { createFaultyStore, type FaultyStore, unmetFaults } from '../../test/helpers/faulty-store.ts';
 import { asked, done, held, heldSleeps, type OperationsWorld, openOperationsWorld } from '../../test/helpers/operations.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { isEnded } from '../domain/operation.ts';
@@ -112,9 +112,11 @@ describe('operations on a store that is away', () => {
   });
 
   it('end exactly once, however the line behaves', async () => {
-    const faults = { refuse: 0.2, loseAnswer: 0.2, cut: 0.1, delay: 0.3 };
+    const faults = { refuse: 0.2, loseAnswer: 0.2, tear: 0.1, cut: 0.1, delay: 0.3 };
+    const lines: FaultyStore[] = [];
     for (let seed = 1; seed <= 12; seed++) {
       const store = createFaultyStore(world.store, { seed, ...faults });
+      lines.push(store);
       const sleep = async (ms: number, signal?: AbortSignal) => {
         // The log’s own rhythm would only add turns; what waits to write a result waits for a power of two of seconds, or a minute in the end.
         if (ms === 10_000) await new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
@@ -130,5 +132,6 @@ describe('operations on a store that is away', () => {
         expect(await world.engine().get(ended.request.id)).toMatchObject({ phase: ended.phase });
       }
     }
+    expect(unmetFaults(faults, lines)).toEqual([]);
   });
 });

@@ -16,9 +16,7 @@ export type Mishap =
   /** Sent on only then. */
   | { readonly kind: 'hold'; readonly until: Promise<void> }
   /** Nothing ever comes back. */
-  | { readonly kind: 'stall' }
-  /** Sent on only then. */
-  | { readonly kind: 'hold'; readonly until: Promise<void> };
+  | { readonly kind: 'stall' };
 
 export interface MishapProxy {
   readonly endpoint: string;

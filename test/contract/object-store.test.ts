@@ -9,7 +9,7 @@ import { withRetry } from '../../src/storage/retry.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { type S3Server, startMinio, startVersitygw } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
-import { createFaultyStore } from '../helpers/faulty-store.ts';
+import { createFaultyStore, type Faults, type FaultyStore, unmetFaults } from '../helpers/faulty-store.ts';
 import { describeObjectStore, type StoreFixture } from './object-store.ts';
 
 /** Pauses take no time: what is tested is that there is another try, not how long it waits. */
@@ -46,14 +46,28 @@ async function onServer(
   };
 }
 
-const faulty = (store: ObjectStore, seed: number) =>
-  withRetry(createFaultyStore(store, { seed, refuse: 0.2, loseAnswer: 0.2, cut: 0.05, delay: 0.2 }), patient, runtime);
-const lessFaulty = (store: ObjectStore, seed: number) =>
-  withRetry(createFaultyStore(store, { seed, refuse: 0.1, loseAnswer: 0.1, cut: 0.005, delay: 0.1 }), patient, runtime);
+/** The same stores behind a line that does all of this, each by a seed of its own. */
+async function behindBadLine(
+  faults: Omit<Faults, 'seed' | 'rival'>,
+  start: (wrap: (store: ObjectStore, opened: number) => ObjectStore) => Promise<StoreFixture>,
+): Promise<StoreFixture> {
+  const lines: FaultyStore[] = [];
+  const fixture = await start((store, seed) => {
+    const line = createFaultyStore(store, { seed, ...faults });
+    lines.push(line);
+    return withRetry(line, patient, runtime);
+  });
+  return { ...fixture, unmet: () => unmetFaults(faults, lines) };
+}
+
+const bad = { refuse: 0.2, loseAnswer: 0.2, tear: 0.1, cut: 0.05, repeat: 0.1, delay: 0.2 };
+const lessBad = { refuse: 0.1, loseAnswer: 0.1, tear: 0.05, cut: 0.005, repeat: 0.05, delay: 0.1 };
 
 describeObjectStore('file store', () => onFiles());
 describeObjectStore('file store with limits', () => onFiles(store => withLimit(store, { calls: 2, reads: 2 })));
-describeObjectStore('file store behind a bad line, with retry', () => onFiles(faulty));
+describeObjectStore('file store behind a bad line, with retry', () => behindBadLine(bad, onFiles));
 describeObjectStore('MinIO', () => onServer(startMinio));
-describeObjectStore('MinIO with versioning, behind a bad line, with retry', () => onServer(startMinio, { versioning: true }, lessFaulty));
+describeObjectStore('MinIO with versioning, behind a bad line, with retry', () =>
+  behindBadLine(lessBad, wrap => onServer(startMinio, { versioning: true }, wrap)),
+);
 describeObjectStore('versitygw', () => onServer(startVersitygw));

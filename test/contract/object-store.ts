@@ -11,6 +11,8 @@ export interface StoreFixture {
   /** A store on a new, empty location. The suite closes it. */
   open(): Promise<ObjectStore>;
   stop(): Promise<void>;
+  /** What has not happened that was to happen to the stores, once all tests were run. */
+  unmet?(): readonly string[];
 }
 
 /** Everything that a repository relies on, of whatever store. Each test has a location of its own. */
@@ -21,7 +23,11 @@ export function describeObjectStore(name: string, start: () => Promise<StoreFixt
     beforeAll(async () => {
       fixture = await start();
     });
-    afterAll(() => fixture?.stop());
+    // biome-ignore lint/correctness/noEmptyPattern: the runner takes nothing else for what comes before the suite
+    afterAll(async ({}, suite) => {
+      await fixture?.stop();
+      if (suite.tasks.every(task => task.mode === 'run')) expect(fixture?.unmet?.() ?? []).toEqual([]);
+    });
     beforeEach(async () => {
       store = await fixture.open();
     });

@@ -15,7 +15,7 @@ import { withRetry } from '../../src/storage/retry.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { type S3Server, startMinio, startVersitygw } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
-import { createFaultyStore } from '../helpers/faulty-store.ts';
+import { createFaultyStore, type FaultyStore, unmetFaults } from '../helpers/faulty-store.ts';
 import {
   collect,
   configMap,
@@ -33,6 +33,8 @@ interface Locations {
   /** A new, empty location each time. */
   next(): ObjectStore;
   stop(): Promise<void>;
+  /** What has not happened that was to happen to the stores, once all tests were run. */
+  unmet?(): readonly string[];
 }
 
 async function onFiles(wrap: (store: ObjectStore) => ObjectStore = store => store): Promise<Locations> {
@@ -54,14 +56,20 @@ async function onServer(start: () => Promise<S3Server>): Promise<Locations> {
 
 const instantly: Runtime = { now: () => new Date(), random: bytes => new Uint8Array(randomBytes(bytes)), sleep: async () => {} };
 
-function behindBadLine(store: ObjectStore): ObjectStore {
-  const faulty = createFaultyStore(store, { seed: 7, refuse: 0.2, loseAnswer: 0.2, cut: 0.1, delay: 0.2 });
-  return withRetry(faulty, { attempts: 60, totalMs: 120_000, firstMs: 1, maxMs: 1 }, instantly);
+async function onFilesBehindBadLine(): Promise<Locations> {
+  const faults = { refuse: 0.2, loseAnswer: 0.2, tear: 0.1, cut: 0.1, repeat: 0.1, delay: 0.2 };
+  const lines: FaultyStore[] = [];
+  const files = await onFiles(store => {
+    const line = createFaultyStore(store, { seed: lines.length + 1, ...faults });
+    lines.push(line);
+    return withRetry(line, { attempts: 60, totalMs: 120_000, firstMs: 1, maxMs: 1 }, instantly);
+  });
+  return { ...files, unmet: () => unmetFaults(faults, lines) };
 }
 
 describe.each<[string, () => Promise<Locations>]>([
   ['files', () => onFiles()],
-  ['files behind a bad line', () => onFiles(behindBadLine)],
+  ['files behind a bad line', onFilesBehindBadLine],
   ['MinIO', () => onServer(startMinio)],
   ['versitygw', () => onServer(startVersitygw)],
 ])('a repository on %s', (_, start) => {
@@ -72,7 +80,11 @@ describe.each<[string, () => Promise<Locations>]>([
     locations = await start();
     keys = await newKeys();
   });
-  afterAll(() => locations?.stop());
+  // biome-ignore lint/correctness/noEmptyPattern: the runner takes nothing else for what comes before the suite
+  afterAll(async ({}, suite) => {
+    await locations?.stop();
+    if (suite.tasks.every(task => task.mode === 'run')) expect(locations?.unmet?.() ?? []).toEqual([]);
+  });
   beforeEach(() => {
     store = locations.next();
     return () => store.close();
