@@ -80,6 +80,8 @@ describe('workflows restored under a running Argo controller', () => {
     expect(after.steps.map(step => step.name)).toEqual(['implement', 'wait-for-pr', 'test']);
     expect(after.steps[0]).toEqual(before.halfDone.steps[0]);
     expect(after.steps[1]?.stamp).toBe(before.halfDone.steps[1]?.stamp);
+    // By now the controller has worked through what came back: nothing of what had ended ran while it did.
+    expect((await traceWorkflow(target, live.finished)).ranHere).toEqual([]);
   });
 
   it('every ended one keeps its end and the moment of it', async () => {
