@@ -6,7 +6,7 @@ import { kindName, type ResourceKind } from '../domain/resource.ts';
 import type { RestoreAction, RestoreOptions } from '../domain/restore-plan.ts';
 import { workflowFinished } from '../domain/restore-policy.ts';
 import { type ObjectForm, type RestoredFormOptions, restoredForm, type StatusPlace, statusPlace } from '../domain/restored-form.ts';
-import type { Found } from './live.ts';
+import type { Found } from './found.ts';
 import { fieldManagers, type ObjectOwnership, ownershipOf, withUids } from './managers.ts';
 import type { Owners } from './owners.ts';
 

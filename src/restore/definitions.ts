@@ -3,8 +3,7 @@ import { isCode } from '../domain/errors.ts';
 import { at, type Json, parseJson, stringAt } from '../domain/json.ts';
 import type { ResourceKind } from '../domain/resource.ts';
 import type { Ground, RestoreInput } from './ground.ts';
-import { waitUntil } from './patience.ts';
-import { defaultWaitMs } from './restorer.ts';
+import { defaultWaitMs, waitUntil } from './patience.ts';
 
 const definitionKind: ResourceKind = {
   group: 'apiextensions.k8s.io',

@@ -5,9 +5,11 @@ import { kindName } from '../domain/resource.ts';
 import type { RestoreOptions } from '../domain/restore-plan.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import { checkVolumeSizes } from '../domain/volume-sizes.ts';
+import { type LiveObjects, readLive } from '../live/live-objects.ts';
 import type { SetReader } from '../repository/set-reader.ts';
 import { type AssessContext, ownedOptions } from './assess.ts';
-import { LiveObjects, readLive } from './live.ts';
+import { type Found, foundObject } from './found.ts';
+import { findUnknownNamespaces } from './namespaces.ts';
 import { Owners } from './owners.ts';
 import { findScope, type Scope } from './scope.ts';
 import { findTarget, kindToCome, type Target } from './targets.ts';
@@ -27,7 +29,9 @@ export interface RestoreInput {
 /** What is known before the first object is looked at: what the set has to give, and what the target has already. */
 export interface Ground {
   readonly scope: Scope;
-  readonly live: LiveObjects;
+  readonly live: LiveObjects<Found>;
+  /** Namespaces of the target that cannot be written to, and why. */
+  readonly blocked: Map<string, string>;
   readonly owners: Owners;
   readonly assessing: AssessContext;
   /** How an object's kind can be written to the target. */
@@ -49,20 +53,22 @@ export async function surveyGround(input: RestoreInput): Promise<Ground> {
   const scope = await findScope(input.reader, options.selection, signal);
   let discovery = await cluster.discover({ signal });
   let targets = findTargets(scope, discovery);
-  const live = new LiveObjects();
   progress({ phase: 'plan', detail: 'reading the target', objects: 0, totalObjects: scope.objects });
   const kinds = [...targets.values()].flatMap(target => ('kind' in target && !target.toCome ? [target.kind] : []));
   const namespaces = [...scope.namespaces].map(name => mappedNamespace(options.namespaceMapping, name));
-  await readLive(cluster, kinds, live, {
-    ...ownedOptions(options),
+  const owned = ownedOptions(options);
+  const live = await readLive(cluster, kinds, {
+    record: (kind, object) => foundObject(kind, object, owned),
     signal,
     namespaces: namespaces.length <= mostNamespaceLists ? namespaces : [],
   });
+  await findUnknownNamespaces(input, { scope, live });
   const owners = new Owners({ cluster, discovery: () => discovery, scope, live, mapping: options.namespaceMapping, signal });
   return {
     scope,
     live,
     owners,
+    blocked: new Map(),
     assessing: { options, owners, now: input.runtime.now() },
     target: entry => targets.get(kindName(entry)) ?? { missing: `${kindName(entry)} is not part of the restore` },
     rediscover: async () => {

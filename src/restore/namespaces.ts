@@ -1,25 +1,40 @@
+import { isCode } from '../domain/errors.ts';
+import { isObject, parseJson } from '../domain/json.ts';
 import { mappedNamespace } from '../domain/namespace-mapping.ts';
-import type { ResourceKind } from '../domain/resource.ts';
+import { namespaces as namespaceKind } from '../volumes/kinds.ts';
+import { ownedOptions } from './assess.ts';
+import { foundObject } from './found.ts';
 import type { Ground, RestoreInput } from './ground.ts';
-import { waitUntil } from './patience.ts';
-import { defaultWaitMs, type Restorer } from './restorer.ts';
+import { defaultWaitMs, waitUntil } from './patience.ts';
 import type { Tally } from './tally.ts';
 
-const namespaceKind: ResourceKind = {
-  group: '',
-  version: 'v1',
-  resource: 'namespaces',
-  kind: 'Namespace',
-  namespaced: false,
-  verbs: [],
-  subresources: ['status'],
-};
+/** Looks for namespaces that the set has objects of, but which are not in it themselves: no list was asked for them. */
+export async function findUnknownNamespaces(input: RestoreInput, { scope, live }: Pick<Ground, 'scope' | 'live'>): Promise<void> {
+  const { cluster, options, signal } = input;
+  for (const unknown of scope.unknownNamespaces) {
+    const name = mappedNamespace(options.namespaceMapping, unknown);
+    const text = await cluster.get(namespaceKind, '', name, { signal });
+    const object = text === undefined ? undefined : parseJson(text);
+    if (isObject(object)) live.set(namespaceKind, '', name, foundObject(namespaceKind, object, ownedOptions(options)));
+  }
+}
 
-/** Waits, once for all objects, for namespaces that the target is deleting; those that stay are blocked. */
-export async function awaitNamespaces(input: RestoreInput, ground: Ground, restorer: Restorer): Promise<void> {
+/** Those of them that the target lacks. */
+export function namespacesToMake({ options }: RestoreInput, { scope, live }: Ground): readonly string[] {
+  const names = new Set(scope.unknownNamespaces.map(name => mappedNamespace(options.namespaceMapping, name)));
+  return [...names].filter(name => live.get(namespaceKind, '', name) === undefined);
+}
+
+/** Namespaces of the restore that the target is deleting; it waits for these before it begins. */
+export function namespacesLeaving({ options }: RestoreInput, { scope, live }: Ground): readonly string[] {
+  const names = [...scope.namespaces].map(name => mappedNamespace(options.namespaceMapping, name));
+  return names.filter(name => live.get(namespaceKind, '', name)?.deleting);
+}
+
+/** Waits for them, once for all objects; those that stay are blocked. */
+export async function awaitNamespaces(input: RestoreInput, ground: Ground): Promise<void> {
   const { cluster, options, runtime, signal } = input;
-  const names = [...ground.scope.namespaces].map(name => mappedNamespace(options.namespaceMapping, name));
-  const deleting = new Set(names.filter(name => ground.live.get(namespaceKind, '', name)?.deleting));
+  const deleting = new Set(namespacesLeaving(input, ground));
   if (deleting.size === 0) return;
   await waitUntil(
     async () => {
@@ -33,17 +48,22 @@ export async function awaitNamespaces(input: RestoreInput, ground: Ground, resto
     },
     { runtime, signal, waitMs: options.waitMs ?? defaultWaitMs },
   );
-  for (const name of deleting) restorer.blocked.set(name, `the target is still deleting the namespace ${name}: a finalizer in it holds it`);
+  for (const name of deleting) ground.blocked.set(name, `the target is still deleting the namespace ${name}: a finalizer in it holds it`);
 }
 
-/** Namespaces that the set has objects of, but which are not in it themselves. */
 export async function makeUnknownNamespaces(input: RestoreInput, ground: Ground, tally: Tally): Promise<void> {
-  const { cluster, options, signal } = input;
-  for (const unknown of ground.scope.unknownNamespaces) {
-    const name = mappedNamespace(options.namespaceMapping, unknown);
-    if ((await cluster.get(namespaceKind, '', name, { signal })) !== undefined) continue;
-    await cluster.create(namespaceKind, '', JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }), { signal });
+  const { cluster, signal } = input;
+  for (const name of namespacesToMake(input, ground)) {
     tally.writes++;
+    try {
+      await cluster.create(namespaceKind, '', JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }), { signal });
+    } catch (thrown) {
+      // Somebody else has made it meanwhile.
+      if (isCode(thrown, 'CLUSTER_CONFLICT')) continue;
+      throw thrown;
+    }
+    tally.count('namespaces', 'create');
+    tally.madeNamespaces++;
     tally.warn(`namespaces ${name}`, 'is not in the backup, only objects in it: made without labels');
   }
 }

@@ -3,7 +3,8 @@ import { isCode } from '../domain/errors.ts';
 import { type JsonObject, parseJson, stringAt } from '../domain/json.ts';
 import { mappedPlace, type NamespaceMapping } from '../domain/namespace-mapping.ts';
 import { kindName, type ResourceKind } from '../domain/resource.ts';
-import type { LiveObjects } from './live.ts';
+import type { LiveObjects } from '../live/live-objects.ts';
+import type { Found } from './found.ts';
 import type { OwnerRecord, Scope } from './scope.ts';
 
 /** `expected`: part of this restore, not there yet. `failed`: could not be restored. `none`: neither in the restore nor on the target. */
@@ -27,7 +28,7 @@ export interface OwnersOptions {
   /** The newest: a restore brings kinds along. */
   readonly discovery: () => Discovery;
   readonly scope: Scope;
-  readonly live: LiveObjects;
+  readonly live: LiveObjects<Found>;
   readonly mapping: NamespaceMapping;
   readonly signal?: AbortSignal;
 }

@@ -9,6 +9,8 @@ export interface WaitOptions {
   readonly signal: AbortSignal;
 }
 
+/** Bound of every single wait unless told. */
+export const defaultWaitMs = 120_000;
 const betweenMs = 250;
 
 /** Asks until `done` says so; false when `waitMs` went by before. */

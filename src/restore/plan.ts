@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { IndexEntry } from '../domain/backup-set.ts';
+import type { IndexEntry, ItemFailure } from '../domain/backup-set.ts';
 import { isObject, parseJson } from '../domain/json.ts';
 import { differences } from '../domain/json-compare.ts';
-import { mappedNamespace, mappedPlace } from '../domain/namespace-mapping.ts';
+import { mappedPlace } from '../domain/namespace-mapping.ts';
 import { isSecretKind, kindName } from '../domain/resource.ts';
 import {
   type FieldDifference,
   noActions,
   type PlannedObject,
+  type RestoreAction,
   type RestorePlan,
   type RestoreProblem,
   type RestoreStep,
@@ -16,41 +17,55 @@ import {
 import { objectForm } from '../domain/restored-form.ts';
 import type { PlannedVolume } from '../domain/volume-restore.ts';
 import { claims as claimKind } from '../volumes/kinds.ts';
-import { assess, decide, ownedOptions, type Wanted } from './assess.ts';
+import { ownedOptions, type Wanted } from './assess.ts';
 import { Feed } from './feed.ts';
 import { type Ground, type RestoreInput, surveyGround } from './ground.ts';
+import { type JudgeContext, judge, notesOn } from './judge.ts';
 import { Lanes } from './lanes.ts';
+import { namespacesLeaving, namespacesToMake } from './namespaces.ts';
 import { stepOfRank } from './order.ts';
 import { defaultConcurrency } from './run.ts';
 import { volumesToCome } from './volumes/fixed-volumes.ts';
 import { classesToCome, readStorageClasses } from './volumes/survey.ts';
-import { planVolumes } from './volumes/volumes.ts';
+import { planVolumes, problemOf } from './volumes/volumes.ts';
 
 type StepObjects = Map<RestoreStep, PlannedObject[]>;
+type Problems = Map<string, RestoreProblem>;
 
 /** Says what a restore would do, object by object, and how the objects differ that are there already. Writes nothing. */
 export async function planRestore(input: RestoreInput): Promise<RestorePlan> {
   const ground = await surveyGround(input);
   const { scope } = ground;
+  const objects: StepObjects = new Map();
+  const problems: Problems = new Map();
+  forgetLeaving(input, ground, problems);
+  for (const name of namespacesToMake(input, ground)) push(objects, 'namespaces', madeNamespace(name));
+  const volumes = await volumesOf(input, ground);
+  const context: JudgeContext = { input, ground, refusal: refusals(volumes) };
   const feed = new Feed(input.reader, scope, input.signal);
   const lanes = new Lanes({ most: input.options.concurrency ?? defaultConcurrency, clock: () => performance.now() });
-  const objects: StepObjects = new Map();
-  const problems = new Map<string, RestoreProblem>();
   let planned = 0;
-  for (const name of scope.unknownNamespaces) addNamespace(objects, input, ground, name);
   for (const [rank, count] of scope.ranks) {
     await feed.rank(rank, count, (entry, json) =>
       lanes.start(async () => {
-        const object = await planObject(input, ground, entry, json, problems);
+        const object = await planObject(context, entry, json, problems);
         if (object !== undefined) push(objects, stepOfRank(rank), object);
         input.progress({ phase: 'plan', objects: ++planned, totalObjects: scope.objects });
       }),
     );
     await lanes.drain();
   }
-  const volumes = await volumesOf(input, ground);
-  refuse(objects, volumes);
   return assemble(input, objects, [...problems.values()], volumes);
+}
+
+/** A restore waits until they are gone, and all in them; a plan goes by that. */
+function forgetLeaving(input: RestoreInput, ground: Ground, problems: Problems): void {
+  for (const name of namespacesLeaving(input, ground)) {
+    const item = `namespaces ${name}`;
+    const message = 'the target is deleting it: the restore waits for that before it begins';
+    problems.set(item, { severity: 'warning', item, code: 'CLUSTER_CONFLICT', message });
+    ground.live.forgetNamespace(name);
+  }
 }
 
 async function volumesOf(input: RestoreInput, ground: Ground): Promise<readonly PlannedVolume[]> {
@@ -62,16 +77,9 @@ async function volumesOf(input: RestoreInput, ground: Ground): Promise<readonly 
   return planned.sort((a, b) => (`${a.namespace}/${a.claim}` < `${b.namespace}/${b.claim}` ? -1 : 1));
 }
 
-/** A claim whose data cannot be brought back is not created. */
-function refuse(objects: StepObjects, volumes: readonly PlannedVolume[]): void {
-  const refused = new Map(volumes.filter(({ action }) => action === 'fail').map(plan => [`${plan.namespace}/${plan.claim}`, plan]));
-  if (refused.size === 0) return;
-  for (const planned of objects.values()) {
-    for (const [i, object] of planned.entries()) {
-      const plan = object.kind === kindName(claimKind) ? refused.get(`${object.namespace}/${object.name}`) : undefined;
-      if (plan !== undefined) planned[i] = { ...object, action: 'fail', reason: plan.reason };
-    }
-  }
+function refusals(volumes: readonly PlannedVolume[]): JudgeContext['refusal'] {
+  const refused = new Map(volumes.map(plan => [`${plan.namespace}/${plan.claim}`, problemOf(plan)]));
+  return (entry, place) => (kindName(entry) === kindName(claimKind) ? refused.get(`${place.namespace}/${place.name}`) : undefined);
 }
 
 function push(objects: StepObjects, step: RestoreStep, object: PlannedObject): void {
@@ -80,50 +88,42 @@ function push(objects: StepObjects, step: RestoreStep, object: PlannedObject): v
   else known.push(object);
 }
 
-function addNamespace(objects: StepObjects, { options }: RestoreInput, { live }: Ground, unknown: string): void {
-  const name = mappedNamespace(options.namespaceMapping, unknown);
-  const kind = { group: '', resource: 'namespaces' };
-  if (live.get(kind, '', name) !== undefined) return;
-  push(objects, 'namespaces', {
-    kind: 'namespaces',
-    namespace: '',
-    name,
-    action: 'create',
-    reason: 'not in the backup, but objects in it are',
-  });
+function madeNamespace(name: string): PlannedObject {
+  return { kind: 'namespaces', namespace: '', name, action: 'create', reason: 'not in the backup, but objects in it are' };
 }
 
-async function planObject(
-  input: RestoreInput,
-  ground: Ground,
-  entry: IndexEntry,
-  json: string,
-  problems: Map<string, RestoreProblem>,
-): Promise<PlannedObject | undefined> {
-  const { options } = input;
-  const place = mappedPlace(options.namespaceMapping, entry);
-  const of = { kind: kindName(entry), ...place };
-  const target = ground.target(entry);
-  const found = ground.live.get(entry, place.namespace, place.name);
-  if (ground.scope.isRequired(entry) && found !== undefined) return undefined;
-  if ('missing' in target) {
-    const { objects = 0 } = problems.get(of.kind) ?? {};
-    problems.set(of.kind, { severity: 'failed', item: of.kind, code: 'CLUSTER_NOT_FOUND', message: target.missing, objects: objects + 1 });
-    return { ...of, action: 'fail', reason: target.missing };
+const differing: ReadonlySet<RestoreAction> = new Set(['skip-differs', 'update', 'recreate', 'adopt', 'complete']);
+
+async function planObject(context: JudgeContext, entry: IndexEntry, json: string, problems: Problems): Promise<PlannedObject | undefined> {
+  const { input, ground } = context;
+  const of = { kind: kindName(entry), ...mappedPlace(input.options.namespaceMapping, entry) };
+  const judgement = await judge(context, entry, json);
+  if (judgement === 'left') return undefined;
+  if ('excluded' in judgement) return { ...of, action: 'exclude', reason: judgement.excluded };
+  if ('refused' in judgement) {
+    const { refused, together } = judgement;
+    if (together !== undefined) countTogether(problems, together, refused);
+    return { ...of, action: 'fail', reason: refused.message };
   }
-  const wanted = await assess(target.kind, entry, json, ground.assessing);
-  if ('excluded' in wanted) return { ...of, action: 'exclude', reason: wanted.excluded };
-  const { action, reason } = decide(wanted, found, options);
-  const reasons = [reason, ...(action === 'skip-equal' || action === 'skip-differs' ? [] : wanted.notes)].filter(
-    text => text !== undefined,
-  );
+  const { wanted, decision } = judgement;
+  const { action, reason } = decision;
+  if (action === 'fail') ground.owners.settle(entry.uid, 'failed');
+  if (action === 'create' || action === 'recreate') ground.owners.settle(entry.uid, { uid: uidToCome });
+  const reasons = [reason, ...notesOn(action, wanted)].filter(text => text !== undefined);
   if (ground.scope.isRequired(entry)) reasons.push('not selected, but needed by objects that are');
   const told = { ...of, action, ...(reasons.length > 0 && { reason: reasons.join('; ') }) };
-  if (!['skip-differs', 'update', 'recreate', 'adopt', 'complete'].includes(action)) return told;
-  return { ...told, differences: await differencesOf(input, wanted) };
+  return differing.has(action) ? { ...told, differences: await differencesOf(input, wanted) } : told;
 }
 
-async function differencesOf({ cluster, options, signal }: RestoreInput, wanted: Wanted): Promise<readonly FieldDifference[]> {
+/** Stands in references for the UID that an owner will have. */
+const uidToCome = '(to come)';
+
+function countTogether(problems: Problems, item: string, { code, message }: ItemFailure): void {
+  const { objects = 0 } = problems.get(item) ?? {};
+  problems.set(item, { severity: 'failed', item, code, message, objects: objects + 1 });
+}
+
+async function differencesOf({ cluster, options, signal }: JudgeContext['input'], wanted: Wanted): Promise<readonly FieldDifference[]> {
   const text = await cluster.get(wanted.kind, wanted.namespace, wanted.name, { signal });
   const object = text === undefined ? undefined : parseJson(text);
   if (!isObject(object)) return [];

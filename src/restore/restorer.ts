@@ -1,20 +1,17 @@
 import { type IndexEntry, indexKey } from '../domain/backup-set.ts';
-import { asHoldfastError, type ErrorCode, HoldfastError, isCode } from '../domain/errors.ts';
+import { asHoldfastError, HoldfastError, isCode } from '../domain/errors.ts';
 import { isObject, type JsonObject, parseJson } from '../domain/json.ts';
-import { equalJson } from '../domain/json-compare.ts';
 import { removeAt } from '../domain/json-paths.ts';
 import { mappedPlace } from '../domain/namespace-mapping.ts';
 import { kindName, refName } from '../domain/resource.ts';
 import type { RestoreAction } from '../domain/restore-plan.ts';
-import { objectForm } from '../domain/restored-form.ts';
-import { assess, type Decision, decide, ownedOptions, type Wanted } from './assess.ts';
-import { ownedPart } from './field-set.ts';
+import { type Decision, ownedOptions, type Wanted } from './assess.ts';
+import { type Found, foundObject } from './found.ts';
 import type { Ground, RestoreInput } from './ground.ts';
+import { decideWith, type JudgeContext, type Judged, judge, notesOn } from './judge.ts';
 import type { Lanes } from './lanes.ts';
-import { type Found, foundObject } from './live.ts';
-import { fieldManagers } from './managers.ts';
 import { stepOfRank } from './order.ts';
-import { Patience, waitUntil } from './patience.ts';
+import { defaultWaitMs, Patience, waitUntil } from './patience.ts';
 import type { Tally } from './tally.ts';
 import type { Volumes } from './volumes/volumes.ts';
 import {
@@ -45,12 +42,10 @@ export class Restorer {
   readonly #patience: Patience;
   readonly #writing: WriteContext;
   readonly #lanes: Lanes;
-  readonly #volumes: Volumes;
+  readonly #judging: JudgeContext;
   readonly #later: Later[] = [];
   /** What failed for a reason that may go away, by key. */
   readonly failures = new Map<string, { readonly item: string; readonly thrown: unknown; readonly rank: number }>();
-  /** Namespaces of the target that cannot be written to, and why. */
-  readonly blocked = new Map<string, string>();
 
   constructor(input: RestoreInput, ground: Ground, tally: Tally, lanes: Lanes, volumes: Volumes) {
     const { cluster, runtime, signal, options } = input;
@@ -58,7 +53,7 @@ export class Restorer {
     this.#ground = ground;
     this.#tally = tally;
     this.#lanes = lanes;
-    this.#volumes = volumes;
+    this.#judging = { input, ground, refusal: (entry, place) => volumes.refusal(entry, place) };
     this.#patience = new Patience(cluster, { runtime, signal, waitMs: options.waitMs ?? defaultWaitMs });
     this.#writing = { cluster, signal, owned: ownedOptions(options), onWrite: () => tally.writes++ };
   }
@@ -82,50 +77,35 @@ export class Restorer {
 
   /** Undefined when there is nothing to count. */
   async #bringBack(entry: IndexEntry, json: string): Promise<RestoreAction | undefined> {
-    const { scope, live, owners } = this.#ground;
-    const target = this.#ground.target(entry);
-    const place = mappedPlace(this.#input.options.namespaceMapping, entry);
-    if (scope.isRequired(entry) && live.get(entry, place.namespace, place.name) !== undefined) return undefined;
-    if ('missing' in target) return this.#failTogether(entry, kindName(entry), 'CLUSTER_NOT_FOUND', target.missing);
-    const why = this.blocked.get(place.namespace === '' ? place.name : place.namespace);
-    if (why !== undefined && (place.namespace !== '' || entry.resource === 'namespaces')) {
-      return this.#failTogether(entry, `namespaces ${place.namespace === '' ? place.name : place.namespace}`, 'CLUSTER_CONFLICT', why);
+    const judgement = await judge(this.#judging, entry, json);
+    if (judgement === 'left') return undefined;
+    if ('excluded' in judgement) return 'exclude';
+    if ('refused' in judgement) {
+      const { code, message } = judgement.refused;
+      if (judgement.together === undefined) throw new HoldfastError(code, message);
+      this.#tally.failedTogether(judgement.together, code, message);
+      return 'fail';
     }
-    const refusal = this.#volumes.refusal(entry, place);
-    if (refusal !== undefined) throw refusal;
-    const wanted = await assess(target.kind, entry, json, this.#ground.assessing);
-    if ('excluded' in wanted) {
-      owners.settle(entry.uid, 'none');
-      return 'exclude';
-    }
-    const { uid, action, notes } = await this.#write(wanted);
-    if (uid !== '') owners.settle(entry.uid, { uid });
+    const { uid, action, wanted } = await this.#write(judgement);
+    if (uid !== '') this.#ground.owners.settle(entry.uid, { uid });
     if (wanted.laterOwners.length > 0 && action !== 'skip-equal') this.#later.push({ wanted: withoutContents(wanted), entry });
-    if (action !== 'skip-equal' && action !== 'skip-differs') for (const note of notes) this.#tally.warn(this.#nameOf(entry), note);
+    for (const note of notesOn(action, wanted)) this.#tally.warn(this.#nameOf(entry), note);
     return action;
   }
 
-  #failTogether(entry: IndexEntry, item: string, code: ErrorCode, message: string): RestoreAction {
-    this.#ground.owners.settle(entry.uid, 'failed');
-    this.#tally.failedTogether(item, code, message);
-    return 'fail';
-  }
-
-  /** Decides and acts, anew after each surprise: an object that appeared, an answer that was lost, a server that went away. */
-  async #write(first: Wanted): Promise<{ readonly uid: string; readonly action: RestoreAction; readonly notes: readonly string[] }> {
-    let wanted = first;
-    let found = this.#ground.live.get(wanted.kind, wanted.namespace, wanted.name);
+  /** Does what was decided, and decides anew after each surprise: an object that appeared, an answer that was lost, a server that went away. */
+  async #write(judged: Judged): Promise<{ readonly uid: string; readonly action: RestoreAction; readonly wanted: Wanted }> {
+    let { wanted, found, decision } = judged;
     let lost: RestoreAction | undefined;
     for (let attempt = 1; ; attempt++) {
-      let decision = await this.#decide(wanted, found);
       try {
         if (decision.action === 'recreate' && attempt === 1) {
           // The look at the target may be minutes old, and what is deleted is gone.
           found = await this.#lookAgain(wanted);
-          decision = await this.#decide(wanted, found);
+          decision = await decideWith(wanted, found, this.#input);
         }
         const uid = await this.#act(wanted, decision, found);
-        return { uid, action: lost !== undefined && decision.action.startsWith('skip') ? lost : decision.action, notes: wanted.notes };
+        return { uid, action: lost !== undefined && decision.action.startsWith('skip') ? lost : decision.action, wanted };
       } catch (thrown) {
         if (attempt >= mostAttempts) throw thrown instanceof AlreadyThere ? conflict(thrown) : thrown;
         if (thrown instanceof AlreadyThere) {
@@ -141,16 +121,9 @@ export class Restorer {
           wanted = withoutNodePorts(wanted, `node port in use on the target: another one was taken (${thrown.message})`);
         } else throw thrown;
         found = await this.#lookAgain(wanted);
+        decision = await decideWith(wanted, found, this.#input);
       }
     }
-  }
-
-  async #decide(wanted: Wanted, found: Found | undefined): Promise<Decision> {
-    const decision = decide(wanted, found, this.#input.options);
-    const { object: ownership } = wanted.ownership;
-    if (decision.action !== 'skip-differs' || ownership.how !== 'apply' || found?.applier !== ownership.manager) return decision;
-    const live = await getLive(wanted, this.#writing);
-    return live !== undefined && isHalfApplied(wanted, live) ? { action: 'complete' } : decision;
   }
 
   async #act(wanted: Wanted, decision: Decision, found: Found | undefined): Promise<string> {
@@ -225,20 +198,6 @@ export class Restorer {
   #nameOf(entry: IndexEntry): string {
     return refName({ group: entry.group, resource: entry.resource, ...mappedPlace(this.#input.options.namespaceMapping, entry) });
   }
-}
-
-export const defaultWaitMs = 120_000;
-
-/** An apply was interrupted before the fields that nobody owns were made equal: what the applier owns is, and no one has touched it since. */
-function isHalfApplied(wanted: Wanted, live: string): boolean {
-  const object = parseJson(live);
-  const { object: ownership } = wanted.ownership;
-  if (!isObject(object) || ownership.how !== 'apply') return false;
-  const [applier] = fieldManagers(object);
-  const { creationTimestamp } = object['metadata'] as JsonObject;
-  if (applier === undefined || applier.entry['time'] !== creationTimestamp || !equalJson(applier.fields, ownership.fields)) return false;
-  const { main } = objectForm(wanted.kind, object);
-  return equalJson(ownedPart(main, ownership.fields), ownedPart(wanted.form.main, ownership.fields));
 }
 
 function portTaken(wanted: Wanted, thrown: unknown): thrown is HoldfastError {

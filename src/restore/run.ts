@@ -77,7 +77,7 @@ async function restoreAll(work: Work): Promise<void> {
   const { input, ground, tally, lanes, restorer, volumes } = work;
   const { scope } = ground;
   const feed = new Feed(input.reader, scope, input.signal);
-  await awaitNamespaces(input, ground, restorer);
+  await awaitNamespaces(input, ground);
   await makeUnknownNamespaces(input, ground, tally);
   let step = stepOfRank(0);
   for (const [rank, objects] of scope.ranks) {
@@ -86,7 +86,7 @@ async function restoreAll(work: Work): Promise<void> {
       step = stepOfRank(rank);
     }
     const startedAt = performance.now();
-    if (rank >= claimRank) await volumes.fill(ground, restorer.blocked);
+    if (rank >= claimRank) await volumes.fill(ground);
     await feed.rank(rank, objects, (entry, json) => submit(work, entry, json));
     await lanes.drain();
     tally.took(step, performance.now() - startedAt);
@@ -137,5 +137,6 @@ function phaseOf(tally: Tally, broken: boolean): RestorePhase {
   if (broken) return 'Failed';
   if (!tally.anyFailed) return 'Completed';
   const { fail, exclude: _excluded, ...rest } = tally.totals;
-  return fail > 0 && Object.values(rest).every(count => count === 0) ? 'Failed' : 'PartiallyFailed';
+  const back = Object.values(rest).reduce((sum, count) => sum + count, -tally.madeNamespaces);
+  return fail > 0 && back === 0 ? 'Failed' : 'PartiallyFailed';
 }

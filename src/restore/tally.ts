@@ -26,6 +26,8 @@ export class Tally {
   writes = 0;
   bytes = 0;
   objects = 0;
+  /** Among what was created, but not out of the backup. */
+  madeNamespaces = 0;
 
   count(step: RestoreStep, action: RestoreAction, by = 1): void {
     this.#of(step).counts[action] += by;

@@ -44,7 +44,7 @@ export async function validateEquality(input: EqualityInput): Promise<Validation
   const live = await indexLive(
     cluster,
     [...served.values()].filter(kind => kind !== undefined),
-    { signal },
+    signal,
   );
   const tallies = new Map(kinds.map(kind => [kindName(kind), new KindTally(kindName(kind))] as const));
   const selected = await selectEntries(input);
@@ -107,7 +107,7 @@ async function compareOne(comparison: Comparison, entry: IndexEntry, json: strin
   const place = mappedPlace(input.namespaceMapping, entry);
   const item = refName({ ...entry, ...place });
   if (kind === undefined) return tally.failed({ item, message: `the cluster does not serve ${kindName(entry)} (${apiVersion(entry)})` });
-  const found = live.find(entry, place.namespace, place.name);
+  const found = live.objects.get(entry, place.namespace, place.name);
   if (found === undefined) return tally.failed({ item, message: 'is missing' });
   const finding = await compareForms(comparison, form, found, { kind, ...place, item });
   if (finding === undefined) tally.equal();

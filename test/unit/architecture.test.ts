@@ -27,12 +27,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'cluster/lease.ts',
   ],
   mover: ['domain'],
+  // What restores and validations remember of a cluster.
+  live: ['domain', 'cluster/cluster-api.ts'],
   backup: [
     ...['domain', 'crypto', 'repository', 'volumes', 'storage/object-store.ts'],
     ...['cluster/cluster-api.ts', 'cluster/pod-api.ts', 'cluster/lease.ts'],
   ],
-  restore: ['domain', 'crypto', 'repository', 'volumes', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts'],
-  validate: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
+  restore: ['domain', 'crypto', 'repository', 'live', 'volumes', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/pod-api.ts'],
+  validate: ['domain', 'crypto', 'repository', 'live', 'storage/object-store.ts', 'cluster/cluster-api.ts'],
   schedule: ['domain', 'crypto', 'repository', 'storage/object-store.ts', 'cluster/cluster-api.ts', 'cluster/lease.ts'],
   operations: ['domain', 'crypto', 'repository', 'storage/object-store.ts'],
   observe: ['domain', 'schedule', 'repository', 'cluster/cluster-api.ts'],

@@ -1,4 +1,4 @@
-import type { IndexEntry } from '../../domain/backup-set.ts';
+import type { IndexEntry, ItemFailure } from '../../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../../domain/errors.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { kindName } from '../../domain/resource.ts';
@@ -84,6 +84,11 @@ export async function planVolumes(
   );
 }
 
+/** Why the data of a claim cannot be brought back, and so the claim is not created. */
+export function problemOf({ action, code, reason }: PlannedVolume): ItemFailure | undefined {
+  return action === 'fail' ? { code: code ?? 'RESTORE_PARTIAL', message: reason } : undefined;
+}
+
 function withoutTools(planned: PlannedVolume): PlannedVolume {
   const reason = 'nothing is configured that could move its data: see volumes.mover, or create it empty with --volumes none';
   return { ...planned, action: 'fail', source: 'none', reason, code: 'CONFIG_INVALID', bytes: 0 };
@@ -123,12 +128,12 @@ export class Volumes {
     return [...this.#outcomes.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   }
 
-  /** Fills what is to be filled, several at a time; once. `blocked`: namespaces that cannot be written to. */
-  async fill(ground: Pick<Ground, 'scope' | 'live'>, blocked: ReadonlyMap<string, string>): Promise<void> {
+  /** Fills what is to be filled, several at a time; once. */
+  async fill(ground: Pick<Ground, 'scope' | 'live' | 'blocked'>): Promise<void> {
     if (this.#planned !== undefined || this.#input.reader.manifest.volumes.length === 0) return;
     this.#planned = await planVolumes(this.#input, ground);
     await this.#discardOthers();
-    const work = this.#planned.filter(({ claim }) => !blocked.has(claim.place.namespace));
+    const work = this.#planned.filter(({ claim }) => !ground.blocked.has(claim.place.namespace));
     const most = this.#input.volumes?.settings.parallel ?? 1;
     await eachConcurrently(work, most, one => this.#one(one));
   }
@@ -137,10 +142,8 @@ export class Volumes {
   refusal(
     entry: Pick<IndexEntry, 'group' | 'resource'>,
     place: { readonly namespace: string; readonly name: string },
-  ): HoldfastError | undefined {
-    if (kindName(entry) !== kindName(claimKind)) return undefined;
-    const problem = this.#outcomes.get(`${place.namespace}/${place.name}`)?.problem;
-    return problem === undefined ? undefined : new HoldfastError(problem.code, problem.message);
+  ): ItemFailure | undefined {
+    return kindName(entry) === kindName(claimKind) ? this.#outcomes.get(`${place.namespace}/${place.name}`)?.problem : undefined;
   }
 
   /** Waits until the claims that were created are bound, each to the volume that was filled for it; `last`: there will be no more of them. */
@@ -157,8 +160,8 @@ export class Volumes {
       await this.#take(claim, key, context => takeUp(filled, claim, context), plan.reason);
       return;
     }
-    if (plan.action === 'fail') {
-      const problem = { code: plan.code ?? ('RESTORE_PARTIAL' as const), message: plan.reason };
+    const problem = problemOf(plan);
+    if (problem !== undefined) {
       this.#outcomes.set(key, { ...told, state: 'failed', problem });
       return;
     }
