@@ -6,11 +6,11 @@ import { type JsonObject, stringAt } from '../domain/json.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { claimName, volumeNames } from '../domain/volume.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
-import { podsUsing } from './claim-users.ts';
 import { cleanUp } from './clean-up.ts';
 import { type HeldLease, holdLease } from './held-lease.ts';
 import { configMaps, leases } from './kinds.ts';
 import { claimAnnotations, claimDigest, isForeign, workLabels } from './labels.ts';
+import { workloadsUsing } from './mover-users.ts';
 import type { Objects } from './objects.ts';
 import { scaleDown, scaleUp } from './workload-scale.ts';
 
@@ -116,8 +116,8 @@ export function createScaledWorkloads(tools: ScaledTools): ScaledWorkloads {
       try {
         const written = await (async () => {
           await objects.ensure(configMaps, noteObject(place, set, tools), signal);
-          const users = await podsUsing(place, { objects, signal });
-          if (users.length > 0) await scaleDown(place, users, { objects, signal, timeoutMs: scaleMs });
+          const users = await workloadsUsing(place, { objects, signal, installation });
+          if (users.length > 0) await scaleDown(place, users, { objects, signal, installation, timeoutMs: scaleMs });
           return await write(signal);
         })().catch(async thrown => {
           await end(place, hold).catch(failure => onWarning(leftDown(place, failure)));

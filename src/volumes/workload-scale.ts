@@ -2,8 +2,9 @@ import type { ClaimPlace } from '../domain/claim-request.ts';
 import { at, isObject, type JsonObject, stringAt } from '../domain/json.ts';
 import type { ResourceKind } from '../domain/resource.ts';
 import { ownersOf } from '../domain/restore-policy.ts';
-import { hasEnded, inUse, podsUsing, type UsersContext, uses } from './claim-users.ts';
+import { hasEnded, inUse, type UsersContext, uses } from './claim-users.ts';
 import { pods } from './kinds.ts';
+import { isOurMover, workloadsUsing } from './mover-users.ts';
 
 const apps = { group: 'apps', version: 'v1', namespaced: true, verbs: [], subresources: ['scale'] } as const;
 const scalable: readonly ResourceKind[] = [
@@ -28,9 +29,9 @@ interface Workload {
 export async function scaleDown(
   place: ClaimPlace,
   users: readonly JsonObject[],
-  context: UsersContext & { readonly timeoutMs: number },
+  context: UsersContext & { readonly timeoutMs: number; readonly installation: string | undefined },
 ): Promise<void> {
-  const { objects, signal, timeoutMs } = context;
+  const { objects, signal, timeoutMs, installation } = context;
   const workloads = new Map<string, Workload>();
   for (const pod of users) {
     const found = await workloadOf(pod, place.namespace, context);
@@ -47,10 +48,10 @@ export async function scaleDown(
   const gone = await objects.observe(
     pods,
     { namespace: place.namespace },
-    all => ([...all.values()].some(pod => uses(pod, place.claim) && !hasEnded(pod)) ? undefined : true),
+    all => ([...all.values()].some(pod => uses(pod, place.claim) && !hasEnded(pod) && !isOurMover(pod, installation)) ? undefined : true),
     { timeoutMs, signal },
   );
-  if (gone === undefined) throw inUse(place, await podsUsing(place, context), ', which do not go away though they were scaled down');
+  if (gone === undefined) throw inUse(place, await workloadsUsing(place, context), ', which do not go away though they were scaled down');
 }
 
 /**

@@ -170,6 +170,16 @@ describeOnNodeWithImage('volumes on a real node', cluster => {
     expect(log).toBe('$(KUBERNETES_SERVICE_PORT)\nFoo$$Lambda\n$(KUBERNETES_SERVICE_PORT)Foo$$Lambda');
   });
 
+  test('in place, and once more at once, while the mover of the first still lets the claim go', async () => {
+    const to = { namespace: 'look', claim: 'one-file' };
+    for (const file of ['/src/deep/f1', '/src/deep/f2']) {
+      expect(await bringBack({ to, inPlace: true, include: [file] })).toMatchObject({ state: 'filled', source: 'repository' });
+    }
+    const command = 'cd /data; find . -type f | sort';
+    const { log } = await runPod(cluster(), { name: 'ls-again', namespace: 'look', command, claims: { '/data': 'one-file' } });
+    expect(log).toBe('./src/deep/f1\n./src/deep/f2\n./src/deep/f7\n');
+  });
+
   test('a claim that is too small, or of another mode, is not touched', async () => {
     await createClaim(cluster(), { name: 'small', namespace: 'look', size: '1Mi' });
     await createClaim(cluster(), { name: 'device', namespace: 'look', size: '64Mi', volumeMode: 'Block' });

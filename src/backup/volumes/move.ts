@@ -6,6 +6,7 @@ import type { VolumeDataRecord } from '../../domain/volume.ts';
 import { cleanUp } from '../../volumes/clean-up.ts';
 import { claims, volumes } from '../../volumes/kinds.ts';
 import { claimAnnotations, claimDigest, type Subject, workLabels } from '../../volumes/labels.ts';
+import { isOurMover, untilMoversGone } from '../../volumes/mover-users.ts';
 import type { Objects } from '../../volumes/objects.ts';
 import { type MoverTask, volumeDevice, volumeMount } from '../../volumes/ports.ts';
 import { type CaptureContext, freshName } from './context.ts';
@@ -40,27 +41,32 @@ export async function moveSnapshot(context: MoveContext, claim: WantedClaim, sna
   }
 }
 
-/** Why the claim cannot be read while it is in use; undefined where it can. */
-export function liveRefusal(context: Pick<MoveContext, 'podsByClaim'>, claim: WantedClaim): HoldfastError | undefined {
-  const user = placedUser(context, claim);
-  if (user === undefined || !claim.accessModes.includes('ReadWriteOncePod')) return undefined;
+/** Why the claim cannot be read while it is in use; undefined where it can, be it once a mover of ours has let it go. */
+export function liveRefusal(context: Pick<MoveContext, 'podsByClaim' | 'installation'>, claim: WantedClaim): HoldfastError | undefined {
+  if (!isForOnePod(claim)) return undefined;
+  const user = placedUsers(context, claim).find(pod => !isOurMover(pod, context.installation));
+  if (user === undefined) return undefined;
   const pod = `pods ${claim.facts.namespace}/${stringAt(user, 'metadata', 'name')}`;
   return new HoldfastError('VOLUME_UNSUPPORTED', `it is ReadWriteOncePod and in use by ${pod}: nobody else can read it`);
 }
 
-function placedUser({ podsByClaim }: Pick<MoveContext, 'podsByClaim'>, { facts }: WantedClaim): JsonObject | undefined {
-  const users = podsByClaim.get(`${facts.namespace}/${facts.claim}`) ?? [];
-  return users.find(pod => stringAt(pod, 'spec', 'nodeName') !== undefined);
+function isForOnePod({ accessModes }: WantedClaim): boolean {
+  return accessModes.includes('ReadWriteOncePod');
 }
 
-/** Reads the claim itself while it is in use. VOLUME_UNSUPPORTED where only the pod that uses it may. */
+function placedUsers({ podsByClaim }: Pick<MoveContext, 'podsByClaim'>, { facts }: WantedClaim): readonly JsonObject[] {
+  const users = podsByClaim.get(`${facts.namespace}/${facts.claim}`) ?? [];
+  return users.filter(pod => stringAt(pod, 'spec', 'nodeName') !== undefined);
+}
+
+/** Reads the claim itself while it is in use. VOLUME_UNSUPPORTED where only the pod that uses it may, VOLUME_IN_USE where that is a mover of other work. */
 export async function moveLive(context: MoveContext, claim: WantedClaim): Promise<VolumeDataRecord> {
   const { namespace, claim: name } = claim.facts;
   const refusal = liveRefusal(context, claim);
   if (refusal !== undefined) throw refusal;
-  const user = placedUser(context, claim);
-  const anywhere = claim.accessModes.some(mode => mode === 'ReadWriteMany' || mode === 'ReadOnlyMany');
-  const node = anywhere ? undefined : stringAt(user, 'spec', 'nodeName');
+  if (isForOnePod(claim)) await untilMoversGone(claim.facts, undefined, context);
+  const anywhere = claim.accessModes.some(mode => ['ReadWriteMany', 'ReadOnlyMany', 'ReadWriteOncePod'].includes(mode));
+  const node = anywhere ? undefined : stringAt(placedUsers(context, claim)[0], 'spec', 'nodeName');
   return await runMover(context, claim, {
     source: 'live',
     time: context.runtime.now().toISOString(),

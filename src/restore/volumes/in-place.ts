@@ -4,7 +4,8 @@ import { at, type JsonObject, stringAt } from '../../domain/json.ts';
 import { quantityBytes } from '../../domain/quantity.ts';
 import type { Progress } from '../../domain/runtime.ts';
 import { claimName, type VolumeRecord } from '../../domain/volume.ts';
-import { inUse, podsUsing, type UsersContext } from '../../volumes/claim-users.ts';
+import { inUse, type UsersContext } from '../../volumes/claim-users.ts';
+import { untilMoversGone, workloadsUsing } from '../../volumes/mover-users.ts';
 import { modeOf } from './claim.ts';
 import { restoreRequest } from './fill.ts';
 import type { Filled } from './handover.ts';
@@ -59,12 +60,29 @@ export function checkFit({ record, claim, place, include }: Pick<InPlaceTask, 'r
 /** Writes the data of a set into a claim that is there. VOLUME_IN_USE, and the codes of `checkFit` and of movers. */
 export async function restoreInPlace(task: InPlaceTask, context: InPlaceContext): Promise<Filled> {
   checkFit(task);
-  const { place, set } = task;
-  if (task.scaleDown)
-    return context.tools.scaled.around(place, { set, signal: context.signal }, signal => move(task, { ...context, signal }));
-  const users = await podsUsing(place, context);
-  if (users.length > 0) throw inUse(place, users);
-  return move(task, context);
+  const { place, set, scaleDown } = task;
+  const { tools, signal } = context;
+  if (!scaleDown) {
+    await untilFree(task, context);
+    return move(task, context);
+  }
+  // Twice: nothing is scaled down for a claim that other work has, and what began while pods ended is heard of.
+  await untilNoMover(task, context);
+  return tools.scaled.around(place, { set, signal }, async within => {
+    await untilFree(task, { ...context, signal: within });
+    return move(task, { ...context, signal: within });
+  });
+}
+
+async function untilFree(task: InPlaceTask, context: InPlaceContext): Promise<void> {
+  const users = await workloadsUsing(task.place, { ...context, installation: context.tools.installation });
+  if (users.length > 0) throw inUse(task.place, users);
+  await untilNoMover(task, context);
+}
+
+function untilNoMover({ place, set, record }: InPlaceTask, context: InPlaceContext): Promise<void> {
+  const repository = record.data?.repository ?? '';
+  return untilMoversGone(place, { set, repository }, { ...context, installation: context.tools.installation });
 }
 
 async function move(task: InPlaceTask, { tools, signal, progress }: InPlaceContext): Promise<Filled> {
