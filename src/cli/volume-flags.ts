@@ -14,7 +14,7 @@ export const volumeFlags: readonly Flag[] = [
   { flags: '--mover-timeout <duration>', text: 'a mover is ended after this long (default 6h)', setting: 'volumes.mover.timeout' },
   {
     flags: '--restic-compression <how>',
-    text: 'how hard restic compresses (default auto)',
+    text: 'how hard restic compresses (default fastest)',
     choices: ['off', 'fastest', 'auto', 'better', 'max'],
     setting: 'volumes.restic.compression',
   },

@@ -21,12 +21,8 @@ const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
 const published = readFileSync(join(root, 'deploy/holdfast.schema.json'), 'utf8');
 
 const commands: readonly CommandSpec[] = tree.flatMap(node => ('commands' in node ? node.commands : [node]));
-const flags = new Map(
-  [...Object.values(sharedFlags).flat(), ...serviceFlags, ...commands.flatMap(spec => spec.flags ?? [])].map(flag => [
-    flag.setting,
-    longName(flag),
-  ]),
-);
+const allFlags = [...Object.values(sharedFlags).flat(), ...serviceFlags, ...commands.flatMap(spec => spec.flags ?? [])];
+const flags = new Map(allFlags.map(flag => [flag.setting, longName(flag)]));
 
 const sections = ['validation', 'policies', 'volumes', 'service', 'notifications', 'logs'];
 const sectionOf = ({ setting }: SettingFacts) => sections.find(name => setting.startsWith(`${name}.`)) ?? 'general';
@@ -49,6 +45,16 @@ describe('docs/configuration.md', () => {
     expect(between(section)).toBe(
       `| Setting | Type | Default | Flag and variable | Meaning |\n|---|---|---|---|---|\n${rows.map(row).join('\n')}\n`,
     );
+  });
+
+  it('has the defaults that the help of flags tells', () => {
+    const facts = new Map(settingReference().map(fact => [fact.setting, defaultText(fact)]));
+    const told = allFlags.flatMap(({ setting, text }) => {
+      const [, value] = /\(default ([^;)]+)/.exec(text) ?? [];
+      return setting === undefined || value === undefined ? [] : [[setting, value]];
+    });
+    expect(told.length).toBeGreaterThan(20);
+    expect(told).toEqual(told.map(([setting = '']) => [setting, facts.get(setting)]));
   });
 
   it.each(Object.keys(takenUp) as TakenUp[])('names what a running service takes up: %s', how => {

@@ -16,7 +16,10 @@ export const volumesFiles: CommandSpec<Options> = {
   examples: [
     { what: 'the root of a workspace', line: 'holdfast volumes files latest agents/workspace --identity operator.identity' },
     { what: 'everything below a folder', line: 'holdfast volumes files 2026-11-20 agents/workspace /src -r' },
-    { what: 'the largest files', line: "holdfast volumes files latest agents/workspace -r -o json | jq -s 'sort_by(-.size)[:10]'" },
+    {
+      what: 'the largest files',
+      line: "holdfast volumes files latest agents/workspace -r -o json | jq -s 'map(select(.size)) | sort_by(-.size)[:10]'",
+    },
   ],
   exits: {
     [exitCodes.ok]: 'listed',
