@@ -18,7 +18,7 @@ import { createEventBus } from '../service/event-bus.ts';
 import { createService } from '../service/service.ts';
 import { leadTerm } from '../service/term.ts';
 import { type Look, watchRepository } from '../service/watch.ts';
-import type { Term, World } from '../service/world.ts';
+import { currentTerm, type Term, type World } from '../service/world.ts';
 import { fencedStore } from '../storage/fenced-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openCluster, openRetriedStore } from './adapters.ts';
@@ -122,7 +122,9 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
   const world: World = {
     ...{ version: programVersion(), runtime, log, repository, cluster },
     operations: createOperations({
-      ...{ repository, runtime, most: mostOperations, fence: () => term?.fence },
+      // Their puts are tried for minutes: what was stopped meanwhile must not write where another replica leads.
+      repository: { ...repository, store: through(bare => fencedStore(bare, { check: () => void currentTerm(world) })) },
+      ...{ runtime, most: mostOperations, fence: () => term?.fence },
       settle: (request, within) => settleBackup(world, request, within),
     }),
     catalog: openLiveCatalog(repository, { trusted, onNotice: onWarning }),

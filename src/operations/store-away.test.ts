@@ -1,10 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFaultyStore, type FaultyStore, unmetFaults } from '../../test/helpers/faulty-store.ts';
+import { waitFor } from '../../test/cluster/wait.ts';
+import { createFaultyStore, createFaultyStore, type FaultyStore, unmetFaults } from '../../test/helpers/faulty-store.ts';
 import { asked, done, held, heldSleeps, type OperationsWorld, openOperationsWorld } from '../../test/helpers/operations.ts';
+import { testRuntime } from '../../test/helpers/runtime.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { isEnded } from '../domain/operation.ts';
+import { fencedStore } from '../storage/fenced-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { withRetry } from '../storage/retry.ts';
 
 describe('operations on a store that is away', () => {
   let world: OperationsWorld;
@@ -42,6 +46,37 @@ describe('operations on a store that is away', () => {
       'started for alice: backup daily',
       'ended Completed',
     ]);
+  });
+
+  it('are recorded by nobody who has lost the lead while the line was tried', async () => {
+    let leads = true;
+    let tries = 0;
+    const check = () => {
+      if (!leads) throw new HoldfastError('NOT_LEADER', 'another replica leads');
+    };
+    // As the service has it: every try asks the fence.
+    const bare = {
+      ...world.store,
+      put: async (...call: Parameters<ObjectStore['put']>) => {
+        tries += 1;
+        if (away) throw new HoldfastError('STORE_UNREACHABLE', 'away');
+        return world.store.put(...call);
+      },
+    };
+    const policy = { attempts: 1_000, totalMs: 60_000, firstMs: 1, maxMs: 5 };
+    const operations = world.engine({
+      store: withRetry(fencedStore(bare, { check }), policy, testRuntime),
+      fence: () => (leads ? { check } : undefined),
+    });
+    away = true;
+    const asking = operations.submit(asked, async () => done);
+    await waitFor('three tries', async () => tries >= 3, { timeoutMs: 60_000 });
+    leads = false;
+    await expect(asking).rejects.toMatchObject({ code: 'NOT_LEADER' });
+    const triedSoFar = tries;
+    away = false;
+    expect(await world.engine().list({ limit: 9 })).toEqual([]);
+    expect(tries).toBe(triedSoFar);
   });
 
   it('are given up by a service that ends, and Interrupted by the next', async () => {

@@ -5,6 +5,7 @@ import type { Operation } from '../domain/operation.ts';
 import type { Operations } from '../operations/operations.ts';
 import { verifyLedger } from '../repository/ledger-verify.ts';
 import { backupsOf } from './backups.ts';
+import { createBoundedQueue } from './bounded-queue.ts';
 import type { Prepared } from './job.ts';
 import { prepare } from './jobs.ts';
 import { planFor } from './restore-jobs.ts';
@@ -18,6 +19,10 @@ export interface ServiceOptions {
   readonly objectives: () => readonly ObjectiveStatus[];
 }
 
+/** A plan holds what the cluster has in memory, and a check of the ledger reads all of it. */
+const heavyAtOnce = 2;
+const mostWaiting = 20;
+
 /** The service as the API sees it. */
 export function createService(world: World, { readiness, objectives }: ServiceOptions): Service {
   const planner = openPlanner(world);
@@ -30,13 +35,15 @@ export function createService(world: World, { readiness, objectives }: ServiceOp
       ...(namespaces !== undefined && { namespaces }),
     });
   });
+  const plans = createBoundedQueue(heavyAtOnce, mostWaiting);
+  const checks = createBoundedQueue(heavyAtOnce, mostWaiting);
   return {
     version: world.version,
     backups: backupsOf(world, planner),
     operations: operationsOf(world),
     retention: retentionOf(world, planner),
     volumes: volumesOf(world),
-    planRestore: (request, caller, signal) => planFor(world, request, caller, signal),
+    planRestore: (request, caller, signal) => plans.run(() => planFor(world, request, caller, signal), signal),
     policies: () => world.rules().policies,
     objectives: async () => objectives(),
     ledger: async ({ limit, after, action }, signal) => {
@@ -45,7 +52,8 @@ export function createService(world: World, { readiness, objectives }: ServiceOp
       const page = items.slice(0, limit);
       return { items: page, ...(items.length > limit && { next: String(page.at(-1)!.seq) }) };
     },
-    verifyLedger: (expected, signal) => verifyLedger(world.repository, { trusted: world.keys.trusted, expected, signal }),
+    verifyLedger: (expected, signal) =>
+      checks.run(() => verifyLedger(world.repository, { trusted: world.keys.trusted, expected, signal }), signal),
     subscribe: world.events.subscribe,
     refused: ({ actor, request, code, reason, count }) => {
       world.log.warn({ actor: actor.name, request, code, reason, count }, 'a request was refused');
