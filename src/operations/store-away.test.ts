@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../../test/cluster/wait.ts';
-import { createFaultyStore, createFaultyStore, type FaultyStore, unmetFaults } from '../../test/helpers/faulty-store.ts';
+import { createFaultyStore, type FaultyStore, unmetFaults } from '../../test/helpers/faulty-store.ts';
 import { asked, done, held, heldSleeps, type OperationsWorld, openOperationsWorld } from '../../test/helpers/operations.ts';
 import { testRuntime } from '../../test/helpers/runtime.ts';
 import { HoldfastError } from '../domain/errors.ts';
