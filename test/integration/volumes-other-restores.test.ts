@@ -19,7 +19,7 @@ import { snapshotDefinitions } from '../cluster/modules.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { completeBackup, connect, type OpenLocation, openTestRepository, reader } from '../helpers/journey.ts';
-import { claims, listOf, makeClass, type Provisioner, startProvisioner, volumes } from '../helpers/provisioner.ts';
+import { claims, listOf, makeClass, type Provisioner, startProvisioner, storageClasses, volumes } from '../helpers/provisioner.ts';
 import { getObject } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 import { withVolumes } from '../helpers/volume-world.ts';
@@ -46,12 +46,14 @@ interface Attempt {
   readonly record?: VolumeRecord;
   readonly include?: readonly string[];
   readonly size?: string;
+  /** The class that it gets in place of its own. */
+  readonly storageClass?: string;
   readonly installation?: string;
   readonly through?: ClusterApi;
   readonly signal?: AbortSignal;
   readonly runtime?: Runtime;
   /** When the mover has written half. */
-  readonly halfway?: () => void;
+  readonly halfway?: () => void | Promise<void>;
 }
 
 /** The volume controller is real; no node runs here, so that movers only tell what they were asked to do. */
@@ -126,7 +128,7 @@ describe('a claim for which another restore has left something', () => {
       run: async (task, { signal }) => {
         const request = task.request({ url: 's3:http://store/bucket', options: [], accessKeyId: '', secretAccessKey: '' });
         await bound(task.namespace, task.claim?.name);
-        halfway?.();
+        await halfway?.();
         signal.throwIfAborted();
         moves.push(request.action === 'restore' ? request.include.join(' ') || 'all' : request.action);
         return { ok: true, action: request.action, durationMs: 1, files: 3, bytes: 2_048 };
@@ -141,12 +143,13 @@ describe('a claim for which another restore has left something', () => {
   };
   /** `holdfast volumes restore`. */
   const bringBack = (attempt: Attempt) => {
-    const { target, include = [], size } = attempt;
+    const { target, include = [], size, storageClass } = attempt;
     return restoreClaim({
       ...{ ...common(attempt), tools: tools(attempt) },
       request: {
         ...{ from: { namespace: 'lab', claim: 'workspace' }, to: { namespace: target, claim: 'workspace' }, include, inPlace: false },
-        ...{ deleteOthers: false, scaleDown: false, storageClasses: {}, ...(size !== undefined && { size }) },
+        ...{ deleteOthers: false, scaleDown: false, ...(size !== undefined && { size }) },
+        storageClasses: storageClass === undefined ? {} : { fast: storageClass },
       },
     });
   };
@@ -225,6 +228,36 @@ describe('a claim for which another restore has left something', () => {
     expect(outcome.volumes).toMatchObject([{ state: 'filled', source: 'snapshot' }]);
     expect(await bound(target)).not.toBe(half);
     await gone(volumes, '', half);
+  });
+
+  it('gets the volume that somebody has made for it, which another restore had taken: that is given back in between', async () => {
+    const target = 'by-hand';
+    await makeNamespace(target);
+    const disks = { metadata: { name: 'disks' }, provisioner: 'kubernetes.io/no-provisioner', volumeBindingMode: 'Immediate' };
+    await api.create(storageClasses, '', JSON.stringify({ apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', ...disks }));
+    const spec = {
+      ...{
+        capacity: { storage: '1Gi' },
+        accessModes: ['ReadWriteOnce'],
+        storageClassName: 'disks',
+        persistentVolumeReclaimPolicy: 'Delete',
+      },
+      ...{ hostPath: { path: '/nowhere' }, claimRef: { namespace: target, name: 'workspace' } },
+    };
+    await api.create(volumes, '', JSON.stringify({ apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'disk' }, spec }));
+    const attempt = { target, storageClass: 'disks' };
+    await expect(bringBack({ ...attempt, include: ['/src'], ...whileMoving() })).rejects.toMatchObject(interrupted);
+    const [left] = await temporary();
+    moves = [];
+    const uids: unknown[] = [];
+    const halfway = async () => void uids.push(...(await temporary()).map(claim => at(claim, 'metadata', 'uid')));
+    expect(await bringBack({ ...attempt, halfway })).toMatchObject({ state: 'filled', source: 'repository' });
+    expect(moves).toEqual(['all']);
+    expect(uids, 'another temporary claim').toHaveLength(1);
+    expect(uids).not.toContain(at(left, 'metadata', 'uid'));
+    expect(await bound(target)).toBe('disk');
+    expect(at((await getObject(api, volumes, '', 'disk')) ?? {}, 'spec', 'persistentVolumeReclaimPolicy')).toBe('Delete');
+    expect(await traces('disk')).toEqual([]);
   });
 
   it('is not taken from a mover that is at work on it for something else', async () => {

@@ -62,8 +62,13 @@ async function giveUp(found: JsonObject, temporary: ClaimPlace, context: Tempora
   if (!(await waitUntil(free, { runtime, signal, waitMs: handoverMs }))) throw atWork(temporary, await users());
   const name = stringAt(found, 'spec', 'volumeName');
   const volume = name === undefined ? undefined : await objects.read(volumeKind, '', name, signal);
-  await removeTemporary(temporary, isOf(volume, found) ? volume : undefined, context);
+  const own = isOf(volume, found) ? volume : undefined;
+  await removeTemporary(temporary, own, context);
   await untilGone(temporary, context);
+  if (name === undefined || readTaken(own) === undefined) return;
+  // Given back: who takes it again must not write at the same moment as the volume controller, which still has to say that it is free.
+  const settled = async () => stringAt(await objects.read(volumeKind, '', name, signal), 'status', 'phase') !== 'Released';
+  await waitUntil(settled, { runtime, signal, waitMs: handoverMs });
 }
 
 function atWork({ namespace, claim }: ClaimPlace, pods: readonly JsonObject[]): HoldfastError {
