@@ -96,7 +96,8 @@ function ownPrefix(location: string): string {
 
 async function platform(demo: Demo, support: { supported: boolean; reason?: string }): Promise<Platform> {
   title(`A cluster with an agent platform on it${support.supported ? ', and an agent with a volume' : ''}`);
-  const options = { name: 'a', argo: 'full' as const, signal: demo.signal, onProgress: note };
+  const argo = process.env['HOLDFAST_DEMO_ARGO'] === 'minimal' ? true : 'full';
+  const options = { name: 'a', argo, signal: demo.signal, onProgress: note } as const;
   const withNode = support.supported ? await startClusterWithNode({ ...options, images: [holdfastImage] }) : undefined;
   const cluster = withNode ?? (await startCluster(options));
   demo.cleanUp.push(() => cluster.destroy());
