@@ -45,9 +45,18 @@ export function createVolumeCommands(parts: VolumeWorkParts): VolumeCommands {
       }
     },
     orphans: async (olderThanMs, signal) => {
-      const { objects, installation } = await parts.volumes();
+      const { objects, installation, lease } = await parts.volumes();
       const { findOrphans } = await import('../volumes/orphans.ts');
-      return findOrphans({ objects, installation, repository, trusted: await keys.trusted(), now: runtime.now(), olderThanMs, signal });
+      return findOrphans({
+        objects,
+        installation,
+        lease,
+        repository,
+        trusted: await keys.trusted(),
+        now: runtime.now(),
+        olderThanMs,
+        signal,
+      });
     },
     removeOrphans: async (orphans, { signal }) => {
       const { objects, frozen, scaled, settings } = await parts.volumes();

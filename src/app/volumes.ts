@@ -82,7 +82,7 @@ export async function openVolumes(
       const repositories = createVolumeRepositories({ objects, store, repositoryId, recipients, namespace, runtime });
       const frozen = createFrozenPods({ ...common, hooks: () => [...policyHooks(policies()), ...(settings.hooks ?? [])] });
       return {
-        ...{ settings, installation, objects, movers, repositories, frozen, scaled: createScaledWorkloads(common) },
+        ...{ settings, installation, objects, lease, movers, repositories, frozen, scaled: createScaledWorkloads(common) },
         readFrom: (key, signal) => readAccess(config, issuer, key, signal),
         program: { restic: 'restic', environment: { ...config.environment.variables, HOME: config.environment.home } },
         capture: (wish, hooks = []) => {

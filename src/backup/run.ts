@@ -15,7 +15,7 @@ import type { Repository } from '../repository/repository.ts';
 import { type ArchiveResult, openArchive } from './archive.ts';
 import { type Reading, readInstant } from './instant.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
-import type { CapturedVolumes, CaptureVolumes } from './volumes/capture.ts';
+import type { CapturedVolumes, CaptureVolumes, SetEnd } from './volumes/capture.ts';
 import { volumePart, volumeProblems, volumeRecords } from './volumes/records.ts';
 
 export interface BackupRequest {
@@ -58,8 +58,7 @@ export async function runBackup(request: BackupRequest): Promise<BackupOutcome> 
   const id = newSetId(started, request.tier, runtime.random(4));
   const elapsed = (): number => runtime.now().getTime() - started.getTime();
   try {
-    const { manifest: captured, settleMs } = await capture(request, id, started);
-    const manifest = await (request.commit ?? putManifest(request))(captured, encodeManifest(captured, request.signingKey));
+    const { manifest, settleMs } = await takeSet(request, id, started);
     return { phase: manifest.phase, manifest, durationMs: elapsed(), settleMs };
   } catch (thrown) {
     signal.throwIfAborted();
@@ -82,7 +81,7 @@ function checkRequest(request: BackupRequest): void {
   requireOwnRecipients(request.repository.info, request.recipients);
 }
 
-async function capture(request: BackupRequest, id: string, started: Date): Promise<{ manifest: Manifest; settleMs: number }> {
+async function takeSet(request: BackupRequest, id: string, started: Date): Promise<{ manifest: Manifest; settleMs: number }> {
   const { cluster, repository, runtime, selection, signal, progress } = request;
   progress({ phase: 'discover' });
   const [version, discovery] = await Promise.all([cluster.version({ signal }), cluster.discover({ signal })]);
@@ -98,6 +97,7 @@ async function capture(request: BackupRequest, id: string, started: Date): Promi
     },
   );
   const volumes = captureVolumes(request, id);
+  let end: SetEnd = { state: 'gone' };
   try {
     const [reading, uid] = await Promise.all([
       readInstant({ cluster, plan, labelSelector: selection.labelSelector, runtime, signal, memory: archive.memory, add: archive.add }),
@@ -107,9 +107,15 @@ async function capture(request: BackupRequest, id: string, started: Date): Promi
     const archived = await archive.finish();
     const captured = await volumes.captured;
     const of = { uid, version, server: cluster.server };
-    return { manifest: compose({ request, id, started, plan, reading, archived, captured, cluster: of }), settleMs: reading.settleMs };
+    const composed = compose({ request, id, started, plan, reading, archived, captured, cluster: of });
+    const bytes = encodeManifest(composed, request.signingKey);
+    // Should it fail from here on, its manifest may be there all the same, or come late.
+    end = { state: 'unknown' };
+    const manifest = await (request.commit ?? putManifest(request))(composed, bytes);
+    end = { state: 'there', hasSet: rememberingSets(repository) };
+    return { manifest, settleMs: reading.settleMs };
   } finally {
-    await Promise.all([archive.close(), volumes.stop()]);
+    await Promise.all([archive.close(), volumes.stop(end)]);
   }
 }
 
@@ -125,10 +131,21 @@ function captureVolumes({ volumes, selection, signal, progress }: BackupRequest,
   return {
     captured,
     /** Ends what is still at work, and waits until it has cleaned up. */
-    stop: async () => {
+    stop: async (end: SetEnd) => {
       stopping.abort(new HoldfastError('INTERRUPTED', 'the backup has ended'));
-      await captured?.catch(() => {});
+      const found = await captured?.catch(() => undefined);
+      if (found !== undefined && 'settle' in found) await found.settle(end);
     },
+  };
+}
+
+/** Is a set there? Each is asked for once. */
+function rememberingSets({ store }: Repository): (id: string) => Promise<boolean> {
+  const known = new Map<string, Promise<boolean>>();
+  return id => {
+    const asked = known.get(id) ?? store.head(manifestKey(id)).then(found => found !== undefined);
+    known.set(id, asked);
+    return asked;
   };
 }
 

@@ -22,9 +22,9 @@ export function volumesOf(world: World): Volumes {
   const readers = createBoundedQueue(readersAtOnce, mostWaiting);
   const listings = createListings<VolumeFile>({ atOnce: readersAtOnce, keepMs, runtime: world.runtime });
   const found = async (olderThanMs: number, signal: AbortSignal) => {
-    const { objects, installation } = volumesIn(world);
+    const { objects, installation, lease } = volumesIn(world);
     const { repository, keys, runtime } = world;
-    return findOrphans({ objects, installation, repository, trusted: keys.trusted, now: runtime.now(), olderThanMs, signal });
+    return findOrphans({ objects, installation, lease, repository, trusted: keys.trusted, now: runtime.now(), olderThanMs, signal });
   };
   return {
     files: (request, signal) => readers.run(() => filesOf(world, listings, request, signal), signal),

@@ -16,6 +16,7 @@ import type { Repository } from '../repository/repository.ts';
 import type { PlatformCheck } from '../validate/platform.ts';
 import type { FrozenPods } from '../volumes/frozen-pods.ts';
 import type { Objects } from '../volumes/objects.ts';
+import type { OrphansInput } from '../volumes/orphans.ts';
 import type { Movers, VolumeRepositories } from '../volumes/ports.ts';
 import type { ScaledWorkloads } from '../volumes/scaled-workloads.ts';
 import type { EventBus } from './event-bus.ts';
@@ -38,6 +39,8 @@ export interface TermVolumes {
   readonly settings: VolumeSettings;
   /** Whose objects they make in the cluster: `installationOf`. */
   readonly installation: string;
+  /** A Lease of their namespace. */
+  readonly lease: OrphansInput['lease'];
   readonly objects: Objects;
   readonly movers: Movers;
   readonly repositories: VolumeRepositories;

@@ -1,3 +1,4 @@
+import type { Lease } from '../cluster/lease.ts';
 import { asHoldfastError, isCode } from '../domain/errors.ts';
 import { at, type JsonObject, stringAt } from '../domain/json.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
@@ -14,12 +15,15 @@ import type { Objects } from './objects.ts';
 import { orphanReason } from './orphan-rules.ts';
 import { discardPatch, letGo, readTaken } from './reclaim.ts';
 import type { ScaledWorkloads } from './scaled-workloads.ts';
+import { workLeaseName } from './work-lease.ts';
 
 export interface OrphansInput {
   readonly objects: Objects;
   readonly repository: Repository;
   /** Whose leftovers are looked for. */
   readonly installation?: string;
+  /** A Lease of the service's namespace: what belongs to a run that goes on is not left over. */
+  readonly lease: (name: string) => Lease;
   /** Public keys (PEM) of which one must have signed a set; the repository's own unless given. */
   readonly trusted: readonly string[];
   readonly now: Date;
@@ -54,15 +58,34 @@ export async function findOrphans(input: OrphansInput): Promise<OrphansFound> {
     }),
   );
   const known = { keptSnapshots, boundTo, now, olderThanMs, whole: notices.length === 0 };
-  const orphans = kinds.flatMap(kind =>
-    (ours.get(kind) ?? []).flatMap(object => {
+  const goesOn = runsThatGoOn(input);
+  const orphans: Orphan[] = [];
+  for (const kind of kinds) {
+    for (const object of ours.get(kind) ?? []) {
       const whole = ownObject(kind, object);
       const { createdAt: created, inUse: _, ...own } = whole;
       const reason = orphanReason(whole, known);
-      return reason === undefined ? [] : [{ ...own, ageMs: now.getTime() - created.getTime(), reason }];
-    }),
-  );
+      if (reason !== undefined && !(await goesOn(own.work))) orphans.push({ ...own, ageMs: now.getTime() - created.getTime(), reason });
+    }
+  }
   return { orphans, notices };
+}
+
+/** A Lease that was renewed no longer ago than this, by clocks of two machines, may be held. */
+const renewedMs = 10 * 60_000;
+
+/** Does anybody renew the Lease of the work? Each is read once. */
+function runsThatGoOn({ lease, now, signal }: OrphansInput): (work: string) => Promise<boolean> {
+  const known = new Map<string, Promise<boolean>>();
+  const read = async (work: string) => {
+    const held = await lease(workLeaseName(work)).read({ signal });
+    return held !== undefined && now.getTime() - Date.parse(held.record.renewTime) < renewedMs;
+  };
+  return work => {
+    const asked = known.get(work) ?? read(work);
+    known.set(work, asked);
+    return asked;
+  };
 }
 
 export interface RemoveOptions {

@@ -17,6 +17,16 @@ describe('restic snapshots to forget', () => {
     expect(forgettable([stored('a', 9 * dayMs)], { ids: new Set(), whole: false }, now)).toEqual([]);
   });
 
+  it('are none that a backup may have made that was begun before and has not ended, for a week', () => {
+    const present = [stored('a', 2 * dayMs), stored('b', 4 * dayMs)];
+    const forget = (...begunMs: number[]) =>
+      forgettable(present, { ids: new Set(), whole: true, unfinished: begunMs.map(ms => new Date(now.getTime() - ms)) }, now);
+    expect(forget()).toEqual([id('a'), id('b')]);
+    expect(forget(dayMs / 2, 3 * dayMs)).toEqual([id('b')]);
+    expect(forget(5 * dayMs)).toEqual([]);
+    expect(forget(8 * dayMs)).toEqual([id('a'), id('b')]);
+  });
+
   it('are never named ones nor young ones, whatever there is', () => {
     const snapshot = fc.record({ id: fc.stringMatching(/^[0-9a-f]{64}$/), age: fc.integer({ min: -dayMs, max: 400 * dayMs }) });
     fc.assert(

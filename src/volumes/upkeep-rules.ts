@@ -4,6 +4,8 @@ const dayMs = 24 * 3_600_000;
 
 /** A running backup has made its restic snapshot before its set names it: younger ones are left alone. */
 export const youngestForgottenMs = dayMs;
+/** A backup may run for longer than that; what was begun before this, and has no manifest, never will. */
+export const longestBackupMs = 7 * dayMs;
 /** A check reads one part of so many, each week another: in a quarter of a year it has read everything. */
 export const checkParts = 12;
 
@@ -19,15 +21,18 @@ export interface NamedSnapshots {
   readonly ids: ReadonlySet<string>;
   /** Was every set read? */
   readonly whole: boolean;
+  /** When sets were begun that have no manifest: their backups may still run. */
+  readonly unfinished?: readonly Date[];
 }
 
 /**
  * The restic snapshots of one repository that no set names any more: never one that is named, none while a set cannot be read, none younger than
- * a day. In the order of their ids.
+ * a day, and none that a backup may have made that has not ended. In the order of their ids.
  */
 export function forgettable(present: readonly StoredSnapshot[], named: NamedSnapshots, now: Date): readonly string[] {
   if (!named.whole) return [];
-  const until = now.getTime() - youngestForgottenMs;
+  const begun = (named.unfinished ?? []).map(date => date.getTime()).filter(time => time > now.getTime() - longestBackupMs);
+  const until = Math.min(now.getTime() - youngestForgottenMs, ...begun);
   const old = present.filter(({ id, modified }) => !named.ids.has(id) && modified.getTime() < until);
   return old.map(({ id }) => id).sort();
 }

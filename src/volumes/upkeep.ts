@@ -2,6 +2,7 @@ import { asHoldfastError } from '../domain/errors.ts';
 import type { Identity } from '../domain/identity.ts';
 import type { MoverRequest } from '../domain/mover.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
+import { setTime } from '../domain/set-id.ts';
 import type { VolumeSettings } from '../domain/volume-settings.ts';
 import type { UpkeepBefore, UpkeepItem, UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import { setFolders } from '../repository/catalog.ts';
@@ -80,19 +81,22 @@ async function* storedSnapshots(store: ObjectStore, key: string, signal: AbortSi
   }
 }
 
-async function readNamed({ repository, trusted, signal }: UpkeepInput): Promise<{ named: NamedSnapshots; notices: readonly string[] }> {
+async function readNamed(input: UpkeepInput): Promise<{ named: NamedSnapshots; notices: readonly string[] }> {
+  const { repository, trusted, signal } = input;
   const ids = new Set<string>();
+  const unfinished: Date[] = [];
   const notices: string[] = [];
   for await (const id of setFolders(repository, { signal })) {
     try {
       const signed = await readManifest(repository, id, { trusted, signal });
+      if (signed === undefined) unfinished.push(setTime(id) ?? input.runtime.now());
       for (const { data } of signed?.manifest.volumes ?? []) if (data !== undefined) ids.add(data.snapshot);
     } catch (thrown) {
       signal.throwIfAborted();
       notices.push(`no volume data is forgotten, since ${id} cannot be read: ${asHoldfastError(thrown).message}`);
     }
   }
-  return { named: { ids, whole: notices.length === 0 }, notices };
+  return { named: { ids, unfinished, whole: notices.length === 0 }, notices };
 }
 
 async function keepUp(input: UpkeepInput, key: string, forget: readonly string[], subset: string | undefined): Promise<UpkeepItem> {

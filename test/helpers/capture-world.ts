@@ -120,15 +120,18 @@ export async function openCaptureWorld(cluster: ClusterWithNode, { proxied = fal
         ...more,
       };
     },
-    capture: (
+    capture: async (
       namespace,
       wish,
       { id = `20261123T020000Z-test-${String(++sets).padStart(4, 'a')}`, settings, tools, signal, progress } = {},
-    ) =>
-      createVolumeCapture(world.tools(settings, tools), wish)(
+    ) => {
+      const captured = await createVolumeCapture(world.tools(settings, tools), wish)(
         { id, selection: { ...everything, includeNamespaces: [namespace] } },
         { signal: signal ?? AbortSignal.timeout(150_000), progress: progress ?? noProgress },
-      ),
+      );
+      await captured.settle({ state: 'there', hasSet: async () => true });
+      return captured;
+    },
     backUp: (namespace, wish, { settings, tools, signal, progress } = {}) => {
       const { repository, recipients, signingKey } = location;
       return runBackup({

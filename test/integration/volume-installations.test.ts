@@ -7,6 +7,7 @@ import { createSnapshot } from '../../src/backup/volumes/snapshots.ts';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { createLease } from '../../src/cluster/lease.ts';
 import { stringAt } from '../../src/domain/json.ts';
+import { microTime } from '../../src/domain/micro-time.ts';
 import { volumeNames } from '../../src/domain/volume.ts';
 import { createFrozenPods } from '../../src/volumes/frozen-pods.ts';
 import { configMaps, jobs, volumeSnapshots } from '../../src/volumes/kinds.ts';
@@ -17,6 +18,7 @@ import { createObjects, type Objects } from '../../src/volumes/objects.ts';
 import { findOrphans } from '../../src/volumes/orphans.ts';
 import type { PodHooks } from '../../src/volumes/pod-hooks.ts';
 import type { MoverTask } from '../../src/volumes/ports.ts';
+import { workLeaseName } from '../../src/volumes/work-lease.ts';
 import { installDefinitions } from '../cluster/definitions.ts';
 import { snapshotDefinitions } from '../cluster/modules.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
@@ -47,16 +49,27 @@ describe('beside another installation', () => {
     await location?.remove();
   });
 
+  const leaseIn = (namespace: string) => (name: string) => createLease(api, { namespace, name });
   const context = (installation: string, namespace: string, id = work): CaptureContext =>
     ({
       ...{ objects, installation, work: id, signal: never, runtime: testRuntime, monotonic: () => performance.now() },
       settings: { ...testVolumeSettings, namespace },
-      lease: (name: string) => createLease(api, { namespace, name }),
+      lease: leaseIn(namespace),
       onWarning: () => {},
     }) as Partial<CaptureContext> as CaptureContext;
+  const everySet = async () => true;
   const snapshots = async () => (await objects.list(volumeSnapshots, {}, never)).map(nameOf);
   const orphans = (installation: string) =>
-    findOrphans({ objects, repository: location.repository, installation, trusted: [], now: new Date(), olderThanMs: 0, signal: never });
+    findOrphans({
+      objects,
+      lease: leaseIn('holdfast'),
+      repository: location.repository,
+      installation,
+      trusted: [],
+      now: new Date(),
+      olderThanMs: 0,
+      signal: never,
+    });
 
   it('a backup removes what a killed one of its own left, and leaves the other’s snapshots alone', async () => {
     const mine = await createSnapshot(context(ours, 'holdfast'), claim, 'fast');
@@ -92,11 +105,47 @@ describe('beside another installation', () => {
       const all = await objects.list(volumeSnapshots, { labelSelector: `${volumeNames.claimLabel}=${claimDigest(place)}` }, never);
       return all.map(one => stringAt(one, 'metadata', 'labels', volumeNames.installationLabel)).sort();
     };
-    await keepNewest(context(ours, 'holdfast'), place);
+    await keepNewest(context(ours, 'holdfast'), place, everySet);
     expect(await left()).toEqual([ours, theirs].sort());
     const strict = context(theirs, 'holdfast');
-    await keepNewest({ ...strict, settings: { ...strict.settings, keepSnapshots: 0 } }, place);
+    await keepNewest({ ...strict, settings: { ...strict.settings, keepSnapshots: 0 } }, place, everySet);
     expect(await left()).toEqual([ours]);
+  });
+
+  it('the snapshots of runs whose sets never came push out none that a set has kept', async () => {
+    const place = { namespace: 'holdfast', claim: 'pushed' };
+    const keep = async (id: string) => {
+      const { name } = await createSnapshot(context(ours, 'holdfast', id), place, 'fast');
+      await objects.merge(volumeSnapshots, 'holdfast', name, { metadata: { labels: { [keptLabel]: 'true' } } }, never);
+      return name;
+    };
+    const good = '20261120T020000Z-daily-aaaa';
+    const failed = ['20261121T020000Z-daily-bbbb', '20261122T020000Z-daily-cccc', '20261123T020000Z-daily-dddd'];
+    await keep(good);
+    for (const id of failed) await keep(id);
+    const left = async () => {
+      const all = await objects.list(volumeSnapshots, { labelSelector: `${volumeNames.claimLabel}=${claimDigest(place)}` }, never);
+      return all.map(one => stringAt(one, 'metadata', 'labels', volumeNames.workLabel)).sort();
+    };
+    const tools = context(ours, 'holdfast');
+    const strict = { ...tools, settings: { ...tools.settings, keepSnapshots: 1 } };
+    const hasSet = async (id: string) => id === good;
+    await keepNewest(strict, place, hasSet);
+    expect(await left()).toEqual([good, ...failed]);
+    // A day later nobody will finish them any more, but for the one whose Lease is there.
+    await leaseIn('holdfast')(workLeaseName(failed[1]!)).create(
+      {
+        holderIdentity: 'x',
+        leaseDurationSeconds: 20,
+        acquireTime: microTime(new Date()),
+        renewTime: microTime(new Date()),
+        leaseTransitions: 0,
+      },
+      {},
+    );
+    const later = { ...testRuntime, now: () => new Date(Date.now() + 2 * 86_400_000) };
+    await keepNewest({ ...strict, runtime: later }, place, hasSet);
+    expect(await left()).toEqual([good, failed[1]]);
   });
 
   it('the note of a frozen pod is for whoever froze it, in one namespace too', async () => {

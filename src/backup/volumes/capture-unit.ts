@@ -3,11 +3,10 @@ import type { ItemProblem } from '../../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../../domain/errors.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import type { VolumeDataRecord, VolumeRecord, VolumeSnapshotRecord } from '../../domain/volume.ts';
-import type { CapturedVolumes, VolumeWish } from './capture.ts';
+import type { VolumeFindings, VolumeWish } from './capture.ts';
 import { discardSnapshot, handOver, keepSnapshot } from './handover.ts';
 import type { Unit } from './hook-plan.ts';
 import { type Quiet, quiesce } from './hooks.ts';
-import { keepNewest } from './keep.ts';
 import { liveRefusal, type MoveContext, moveLive, moveSnapshot } from './move.ts';
 import { cutShort, whileQuiet } from './quiet-read.ts';
 import type { WantedClaim } from './select.ts';
@@ -46,7 +45,7 @@ export async function captureUnit(
   context: ClaimContext,
   unit: Unit,
   { atOnce, onDone }: { readonly atOnce: LimitFunction; readonly onDone: (claim: string) => void },
-): Promise<CapturedVolumes> {
+): Promise<VolumeFindings> {
   const ways = new Map(unit.claims.map(claim => [claim, wayOf(context, claim)]));
   const told: Told = { problems: [], passedOver: [] };
   const taken = await takeAll(context, unit, ways, { atOnce, told });
@@ -235,7 +234,6 @@ async function fromSnapshot(context: ClaimContext, claim: WantedClaim, from: Sna
     throw thrown;
   } finally {
     if (!keep) await discardSnapshot(context, handed);
-    else await keepNewest(context, claim.facts).catch((thrown: unknown) => context.onWarning(asHoldfastError(thrown).message));
   }
 }
 

@@ -13,7 +13,9 @@ import { compileHooks } from '../../volumes/pod-hooks.ts';
 import { workLeaseName } from '../../volumes/work-lease.ts';
 import { type ClaimContext, captureUnit } from './capture-unit.ts';
 import type { CaptureContext, CaptureTools } from './context.ts';
+import { discardSnapshot } from './handover.ts';
 import { planUnits, podsByClaim } from './hook-plan.ts';
+import { keepNewest } from './keep.ts';
 import { findLeftovers } from './leftovers.ts';
 import { selectClaims, type WantedClaim } from './select.ts';
 import { volumeProgress } from './volume-progress.ts';
@@ -24,12 +26,26 @@ export interface VolumeWish {
   readonly data: boolean;
 }
 
-export interface CapturedVolumes {
+export interface VolumeFindings {
   /** One a claim of the set, by namespace and name. */
   readonly records: readonly VolumeRecord[];
   /** What went wrong beside the claims: a pod that could not be thawed. */
   readonly problems: readonly ItemProblem[];
 }
+
+export interface CapturedVolumes extends VolumeFindings {
+  /**
+   * To be called once, when the set is there, or is known never to be (`gone`), or when neither is known: until then others know that the run
+   * goes on. Kept snapshots of older sets make room for those of this one, or those of this one go. Never rejects.
+   */
+  readonly settle: (end: SetEnd) => Promise<void>;
+}
+
+/** What became of a set. `hasSet`: is the set of this id there? */
+export type SetEnd =
+  | { readonly state: 'there'; readonly hasSet: (id: string) => Promise<boolean> }
+  | { readonly state: 'gone' }
+  | { readonly state: 'unknown' };
 
 /** Captures the volumes of a set while its objects are read. What fails for one claim is in its record; throws where nothing can be known, and when aborted. */
 export type CaptureVolumes = (
@@ -40,21 +56,42 @@ export type CaptureVolumes = (
 export function createVolumeCapture(tools: CaptureTools, wish: VolumeWish): CaptureVolumes {
   return async ({ id, selection }, { signal, progress }) => {
     const { wanted, left } = selectClaims(await tools.objects.list(claims, {}, signal), selection);
-    if (wanted.length === 0) return { records: sorted(left), problems: [] };
+    if (wanted.length === 0) return { records: sorted(left), problems: [], settle: async () => {} };
     const name = workLeaseName(id);
     const { runtime, monotonic, settings } = tools;
     const lease = await holdLease({ runtime, monotonic, signal, lease: tools.lease(name), identity: id, waitMs: 0 }).catch(
       namespaceMissing(settings.namespace),
     );
     const context: CaptureContext = { ...tools, work: id, signal: AbortSignal.any([signal, lease.signal]) };
-    try {
-      const captured = await capture(context, { wish, wanted, progress });
-      return { records: sorted([...left, ...captured.records]), problems: captured.problems };
-    } finally {
+    const release = async () => {
       await lease.stop();
       await cleanUp(tools, `lease ${name}`, bound => tools.objects.remove(leases, settings.namespace, name, bound));
+    };
+    try {
+      const captured = await capture(context, { wish, wanted, progress });
+      const settle = async (end: SetEnd) => {
+        await settleKept(context, captured.records, end);
+        await release();
+      };
+      return { records: sorted([...left, ...captured.records]), problems: captured.problems, settle };
+    } catch (thrown) {
+      await release();
+      throw thrown;
     }
   };
+}
+
+/** What fails is told, and left to the next run. */
+async function settleKept(context: CaptureContext, records: readonly VolumeRecord[], end: SetEnd): Promise<void> {
+  const atOnce = pLimit(context.settings.parallelSnapshots);
+  const kept = records.flatMap(({ snapshot, ...facts }) => (snapshot?.kept === undefined ? [] : [{ ...facts, kept: snapshot.kept }]));
+  const settleOne = async ({ kept: own, ...claim }: (typeof kept)[number]) => {
+    if (end.state === 'gone') await discardSnapshot(context, own);
+    if (end.state !== 'there') return;
+    const what = `what is kept of ${claim.namespace}/${claim.claim} beyond ${context.settings.keepSnapshots}`;
+    await cleanUp(context, what, signal => keepNewest({ ...context, signal }, claim, end.hasSet));
+  };
+  await Promise.all(kept.map(one => atOnce(() => settleOne(one))));
 }
 
 function sorted(records: readonly VolumeRecord[]): VolumeRecord[] {
@@ -78,7 +115,7 @@ interface What {
   readonly progress: Progress;
 }
 
-async function capture(context: CaptureContext, { wish, wanted, progress }: What): Promise<CapturedVolumes> {
+async function capture(context: CaptureContext, { wish, wanted, progress }: What): Promise<VolumeFindings> {
   const { objects, settings, signal } = context;
   const before = await thawLeft(context);
   const leftovers = await findLeftovers(context);

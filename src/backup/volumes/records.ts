@@ -2,13 +2,13 @@ import type { ItemProblem, PartRecord } from '../../domain/backup-set.ts';
 import type { HoldfastError } from '../../domain/errors.ts';
 import { claimName, type VolumeRecord } from '../../domain/volume.ts';
 import type { ClaimRef } from '../archive-protocol.ts';
-import type { CapturedVolumes } from './capture.ts';
+import type { VolumeFindings } from './capture.ts';
 
 /**
  * What the manifest says of volumes: one record a claim of the set. `captured` is undefined where nobody asked for volumes, and an error where
  * nothing could be learned of them. A claim that was gone before the set's instant is no part of the set, but what was captured of it is.
  */
-export function volumeRecords(claims: readonly ClaimRef[], captured: CapturedVolumes | HoldfastError | undefined): VolumeRecord[] {
+export function volumeRecords(claims: readonly ClaimRef[], captured: VolumeFindings | HoldfastError | undefined): VolumeRecord[] {
   const known = new Map<string, VolumeRecord>();
   if (captured !== undefined && 'records' in captured) {
     for (const record of captured.records) known.set(`${record.namespace}/${record.claim}`, record);
@@ -27,7 +27,7 @@ export function volumeRecords(claims: readonly ClaimRef[], captured: CapturedVol
 }
 
 /** Each claim that failed is an item that could not be captured. */
-export function volumeProblems(records: readonly VolumeRecord[], captured: CapturedVolumes | HoldfastError | undefined): ItemProblem[] {
+export function volumeProblems(records: readonly VolumeRecord[], captured: VolumeFindings | HoldfastError | undefined): ItemProblem[] {
   const claims = records.flatMap((record): ItemProblem[] =>
     record.state === 'failed' ? [{ item: claimName(record), code: record.code ?? 'INTERNAL', message: record.reason }] : [],
   );
