@@ -140,8 +140,9 @@ function callOf<E extends Endpoint>(api: Api, endpoint: E, request: FastifyReque
   const signal = signalOf(reply, endpoint.slow === true ? api.limits.slowHandlerMs : api.limits.handlerMs);
   const caller = callerOf(request);
   const key = request.headers['idempotency-key'];
+  const asked = endpoint.params === undefined ? request.body : { params: request.params, query: request.query, body: request.body };
   const idempotency =
-    endpoint.idempotent === true ? idempotencyOf(caller, `${endpoint.method} ${endpoint.path}`, keyText(key), request.body) : undefined;
+    endpoint.idempotent === true ? idempotencyOf(caller, `${endpoint.method} ${endpoint.path}`, keyText(key), asked) : undefined;
   return {
     params: request.params as ParamsOf<E>,
     query: request.query as QueryOf<E>,

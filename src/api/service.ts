@@ -14,6 +14,7 @@ import type { Hold } from '../repository/holds.ts';
 import type { LedgerHead } from '../repository/ledger.ts';
 import type { LedgerReport } from '../repository/ledger-verify.ts';
 import type { ManifestSignature } from '../repository/manifest.ts';
+import type { DeletionPlan } from '../schedule/deletion-plan.ts';
 import type { ObjectiveStatus } from '../schedule/objectives.ts';
 import type { RetentionPlan } from '../schedule/retention.ts';
 import type { IdentitySource } from './identity.ts';
@@ -110,7 +111,9 @@ export type Work =
       readonly identity?: IdentitySource;
     }
   /** Deletes what the plan with this digest says, or nothing: PLAN_CHANGED. `beyondLimit` lifts the share that one run may delete. */
-  | { readonly kind: 'retention'; readonly plan: string; readonly beyondLimit: boolean };
+  | { readonly kind: 'retention'; readonly plan: string; readonly beyondLimit: boolean }
+  /** One set, by its full id. BACKUP_HELD, BACKUP_IN_USE, BACKUP_NEEDED. */
+  | { readonly kind: 'delete'; readonly set: string; readonly reason?: string };
 
 /** SHA-256, lower-case hex: of the key together with who sent it and where to, and of the request’s body without its identity. */
 export interface Idempotency {
@@ -169,6 +172,8 @@ export interface Volumes {
 export interface Retention {
   /** Changes nothing. */
   plan(signal: AbortSignal): Promise<RetentionPlan>;
+  /** What would go with one set, by its full id, and why it may not; `without`: sets that go before it. Changes nothing. BACKUP_NOT_FOUND. */
+  planDeletion(set: string, without: readonly string[], signal: AbortSignal): Promise<DeletionPlan>;
   holds(signal: AbortSignal): Promise<readonly Hold[]>;
   /** Holding twice keeps the first reason. BACKUP_NOT_FOUND. */
   hold(set: string, reason: string, caller: Caller, signal: AbortSignal): Promise<Hold>;

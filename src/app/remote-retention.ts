@@ -1,5 +1,7 @@
 import type { Client } from '../client/client.ts';
 import type { Runtime } from '../domain/runtime.ts';
+import type { Deletion } from '../schedule/delete-by-hand.ts';
+import type { DeletionPlan } from '../schedule/deletion-plan.ts';
 import type { RetentionPlan } from '../schedule/retention.ts';
 import type { RetentionItem } from '../schedule/retention-run.ts';
 import { errorOf, follow } from './remote-work.ts';
@@ -32,6 +34,16 @@ export function remoteRetention({ client, runtime, signal }: Remote): RetentionC
       };
       if (items === undefined) throw errorOf(ended);
       return { plan: { ...agreed, ...(blocked !== undefined && { blocked }) }, items, notices };
+    },
+    planDeletion: async (set, without) => {
+      const query = without.length === 0 ? {} : { without: without.join(',') };
+      return (await client.backups.deletion({ params: { set }, query, signal })) as DeletionPlan;
+    },
+    deleteSet: async (set, reason, run) => {
+      const query = reason === undefined ? {} : { reason };
+      const ended = await follow(client, await client.backups.delete({ params: { set }, query, signal: run.signal }), run, runtime);
+      if (ended.error !== undefined) throw errorOf(ended);
+      return ended.summary as unknown as Deletion;
     },
     hold: async (text, reason) => client.holds.put({ params: { set: await idOf(text) }, body: { reason }, signal }),
     release: async (text, reason) => {

@@ -2,13 +2,17 @@ import type { Run } from '../app.ts';
 import type { Config } from '../config/load.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { Runtime } from '../domain/runtime.ts';
+import { listSets } from '../repository/catalog.ts';
 import { type Hold, hold, holdOf, release } from '../repository/holds.ts';
 import { openLedger } from '../repository/ledger.ts';
 import { operationFolders, readOperationRequest } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
 import { listUses, useWords } from '../repository/uses.ts';
+import { type Deletion, deleteByHand } from '../schedule/delete-by-hand.ts';
+import { type DeletionPlan, type DeletionPlanOptions, readDeletionPlan } from '../schedule/deletion-plan.ts';
 import type { BusySets, RetentionPlan } from '../schedule/retention.ts';
 import { type PlanOptions, type RetentionOutcome, readRetentionPlan, runRetention } from '../schedule/retention-run.ts';
+import { once } from './adapters.ts';
 import type { Keys } from './keys.ts';
 import { actorHere } from './user.ts';
 
@@ -32,6 +36,10 @@ export interface RetentionChoice {
 export interface RetentionCommands {
   plan(): Promise<RetentionPlan>;
   run(choice: RetentionChoice, run: Run): Promise<RetentionOutcome>;
+  /** What would go with one set, by its full id, and why it may not; `without`: sets that go before it. BACKUP_NOT_FOUND. */
+  planDeletion(set: string, without: readonly string[]): Promise<DeletionPlan>;
+  /** Deletes one set, by its full id. BACKUP_NOT_FOUND, BACKUP_HELD, BACKUP_IN_USE, BACKUP_NEEDED. */
+  deleteSet(set: string, reason: string | undefined, run: Run): Promise<Deletion>;
   /** Holding twice keeps the first reason. BACKUP_NOT_FOUND. */
   hold(text: string, reason: string): Promise<Hold>;
   /** Resolves with the hold that was. BACKUP_NOT_FOUND, HOLD_NOT_FOUND. */
@@ -49,6 +57,13 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
     busy: () => busySets(repository, runtime.now(), signal),
     limits: { yes, ...maxShareOf(config) },
   });
+  const deleting = (sets: DeletionPlanOptions['sets']): DeletionPlanOptions => ({
+    ...planning(false),
+    sets,
+    busy: () => busySets(repository, runtime.now(), signal, useWords),
+  });
+  const readSets = () => Array.fromAsync(listSets(repository, { trusted, signal }));
+  const setsOfPlans = once(readSets);
   const writing = async () => {
     const signingKey = await keys.signingKey();
     const ledger = openLedger(repository, { signingKey, trusted, runtime });
@@ -58,6 +73,9 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
     plan: () => readRetentionPlan(planning(false)),
     run: async ({ confirm, yes }, { progress }) =>
       runRetention({ ...planning(yes), ...(await writing()), actor, progress, ...(confirm !== undefined && { confirm }) }),
+    planDeletion: (set, without) => readDeletionPlan(set, { ...deleting(setsOfPlans), without }),
+    deleteSet: async (set, reason, { progress }) =>
+      deleteByHand(set, { ...deleting(once(readSets)), ...(await writing()), actor, reason, progress }),
     hold: async (text, reason) => {
       const { signingKey, record } = await writing();
       const set = await parts.resolve(text);
@@ -83,15 +101,20 @@ function maxShareOf({ settings }: RetentionParts['config']): { maxShare?: number
   return maxShare === undefined ? {} : { maxShare };
 }
 
-const doing: Readonly<Record<string, string>> = useWords;
+const doing: Readonly<Record<string, string>> = { ...useWords, delete: 'being deleted' };
 
 /** What others do with sets, services by the records of their operations: one without a result goes on, or waits to be taken up again. */
-async function busySets(repository: Repository, now: Date, signal: AbortSignal): Promise<BusySets> {
+async function busySets(
+  repository: Repository,
+  now: Date,
+  signal: AbortSignal,
+  words: Readonly<Record<string, string>> = doing,
+): Promise<BusySets> {
   const busy = await listUses(repository, { now, signal });
   for (const [id, files] of await operationFolders(repository, { signal })) {
     if (files.has('result.json') || !files.has('request.json')) continue;
     const request = await readOperationRequest(repository, id, { signal });
-    const what = request === undefined ? undefined : doing[request.kind];
+    const what = request === undefined ? undefined : words[request.kind];
     if (request !== undefined && what !== undefined) busy.set(request.subject, `${what} (operation ${id})`);
   }
   return busy;

@@ -1,5 +1,6 @@
 import type { CommandBranch, CommandSpec } from './command.ts';
 import { backupCreate } from './commands/backup-create.ts';
+import { backupDelete } from './commands/backup-delete.ts';
 import { backupDescribe } from './commands/backup-describe.ts';
 import { backupGet } from './commands/backup-get.ts';
 import { completion } from './commands/completion.ts';
@@ -31,7 +32,11 @@ import { volumesUpkeep } from './commands/volumes-upkeep.ts';
 export const tree: readonly (CommandSpec | CommandBranch)[] = [
   { name: 'keys', summary: 'Make the keys that seal and sign backups', commands: [keysGenerate] },
   init,
-  { name: 'backup', summary: 'Take backups and look at them', commands: [backupCreate, backupGet, backupDescribe] },
+  {
+    name: 'backup',
+    summary: 'Take backups, look at them, delete single ones',
+    commands: [backupCreate, backupGet, backupDescribe, backupDelete],
+  },
   verify,
   { name: 'restore', summary: 'Bring a cluster back', commands: [restorePlan, restoreCreate] },
   {

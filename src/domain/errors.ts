@@ -122,6 +122,14 @@ export const errorTable = {
   },
   BACKUP_NOT_FOUND: { status: 404, exit: exitCodes.notFound, retryable: false, hint: 'list what there is with holdfast backup get' },
   BACKUP_AMBIGUOUS: { status: 409, exit: exitCodes.usage, retryable: false, hint: 'give the full id of one of the sets named' },
+  BACKUP_HELD: {
+    status: 409,
+    exit: exitCodes.failed,
+    retryable: false,
+    hint: 'release it first: holdfast release <backup> --reason <text>',
+  },
+  BACKUP_IN_USE: { status: 409, exit: exitCodes.failed, retryable: false, hint: 'wait until that has ended, and run the command again' },
+  BACKUP_NEEDED: { status: 409, exit: exitCodes.failed, retryable: false, hint: 'take another complete backup first' },
   BACKUP_CORRUPT: {
     status: 422,
     exit: exitCodes.verification,

@@ -2,7 +2,7 @@ import type { ErrorCode } from './errors.ts';
 import type { ProgressEvent } from './runtime.ts';
 
 /** A long-running job of the service. */
-export const operationKinds = ['backup', 'restore', 'verify', 'validate', 'retention'] as const;
+export const operationKinds = ['backup', 'restore', 'verify', 'validate', 'retention', 'delete'] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 /**

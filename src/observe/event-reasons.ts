@@ -19,6 +19,7 @@ export const eventReasons = {
   RestoreFailed: { type: 'Warning', action: 'Restore', meaning: 'a restore failed, or was interrupted' },
   VerifyFailed: { type: 'Warning', action: 'Verify', meaning: 'what lies in the repository was damaged' },
   RetentionDeleted: { type: 'Normal', action: 'Retain', meaning: 'sets that have had their time were deleted' },
+  BackupDeleted: { type: 'Normal', action: 'Retain', meaning: 'somebody had one set deleted' },
   RetentionBlocked: { type: 'Warning', action: 'Retain', meaning: 'more sets would be deleted than one run may delete' },
   RetentionFailed: { type: 'Warning', action: 'Retain', meaning: 'retention could not be run, or a set could not be deleted' },
   VolumesDamaged: { type: 'Warning', action: 'Retain', meaning: 'a check found damage in the repository of a volume' },
@@ -45,7 +46,7 @@ export interface EventFact {
 
 /** Of an operation whose phase has changed. */
 export function operationFact({ request, phase, result }: Operation): EventFact | undefined {
-  const { kind, subject, parameters } = request;
+  const { kind, subject, actor, parameters } = request;
   const set = result?.summary['set'];
   const about = typeof set === 'string' && set !== subject ? `${subject}: ${set}` : subject;
   const note = result?.error === undefined ? about : `${about}: ${result.error.message}`;
@@ -60,6 +61,9 @@ export function operationFact({ request, phase, result }: Operation): EventFact 
     if (phase === 'Completed') return fact('RestoreCompleted', request.id);
     if (phase === 'PartiallyFailed') return fact('RestorePartiallyFailed', request.id);
     return phase === 'Failed' || phase === 'Interrupted' ? fact('RestoreFailed', request.id) : undefined;
+  }
+  if (kind === 'delete') {
+    return phase === 'Completed' ? { reason: 'BackupDeleted', topic: 'deletion', note: `${subject}, by ${actor.name}` } : undefined;
   }
   const deleted = result?.summary['deleted'];
   if (kind !== 'retention' || typeof deleted !== 'number' || deleted === 0) return undefined;

@@ -230,6 +230,8 @@ describe('Events', () => {
     expect(restore).toEqual(['RestoreStarted', 'RestoreCompleted', 'RestorePartiallyFailed', 'RestoreFailed', 'RestoreFailed']);
     expect(operationFact(operation('retention', 'Completed', {}, { summary: { deleted: 2 } }))?.note).toBe('2 sets were deleted');
     expect(reason(operation('retention', 'Completed', {}, { summary: { deleted: 0 } }))).toBeUndefined();
+    expect(reason(operation('delete', 'Completed'))).toBe('BackupDeleted');
+    expect(reason(operation('delete', 'Failed'))).toBeUndefined();
   });
 
   it('are made of notices, but of no reminder, and of nothing that an operation tells', () => {

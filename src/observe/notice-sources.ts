@@ -23,6 +23,7 @@ export function operationObservations(operation: Operation): readonly Observatio
     case 'retention':
       return retentionObservations(operation);
     case 'validate':
+    case 'delete':
       return [];
   }
 }

@@ -4,9 +4,11 @@ import type { Fence } from '../domain/fence.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { Actor } from '../domain/operation.ts';
 import { eachConcurrently } from './concurrency.ts';
+import { isDamage } from './damage.ts';
 import { holdKey, holdNumbers } from './hold-records.ts';
-import { beginDeletion, giveUpDeletion } from './holds.ts';
+import { beginDeletion, giveUpDeletion, isBeingDeleted } from './holds.ts';
 import { manifestKey, setPrefix } from './layout.ts';
+import { claimsNaming } from './leftovers.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
 import { maxManifestBytes, requireManifest } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
@@ -26,8 +28,13 @@ export interface DeleteOptions extends CallOptions {
   record(fact: LedgerFact): Promise<unknown>;
   /** Asked before each delete. */
   readonly fence?: Fence | undefined;
-  /** What is being done with the set. Asked once more when nobody can hold it any more: who begins to read it then is told that it goes. */
+  /**
+   * Why it must stay after all, such as what is being done with it. Asked once more when nobody can hold it any more: who begins to read it then
+   * is told that it goes.
+   */
   doing?(set: string): Promise<string | undefined>;
+  /** Also where its manifest is damaged. */
+  readonly damaged?: boolean;
 }
 
 interface Deletion {
@@ -40,7 +47,7 @@ interface Deletion {
  * While there is a manifest, in this order: a claim that outlived it would bring the set back. Whatever interrupts them leaves a whole set,
  * which the next plan decides on anew.
  */
-const whileVisible: readonly ((deletion: Deletion, manifest: Manifest) => Promise<void>)[] = [deleteClaims, deleteManifest];
+const whileVisible: readonly ((deletion: Deletion, claims: readonly string[]) => Promise<void>)[] = [deleteClaims, deleteManifest];
 
 /**
  * When the manifest is gone, in this order. Data that the set shares with others comes after its own, and the hold records last: by them the
@@ -58,7 +65,7 @@ export async function deleteSet(
   reasons: readonly string[],
   options: DeleteOptions,
 ): Promise<string | undefined> {
-  const { manifest } = await requireManifest(repository, id, options);
+  const { claims, facts } = await whatGoes(repository, id, options);
   options.fence?.check();
   const record = { ...options, reason: reasons.join('; '), by: options.actor.name };
   const held = await beginDeletion(repository, id, record);
@@ -68,12 +75,29 @@ export async function deleteSet(
     await giveUpDeletion(repository, id, { ...record, reason: doing });
     return doing;
   }
-  const { startedAt, tier, phase, objects } = manifest;
-  await options.record({ action: 'set.deleted', actor: options.actor, subject: id, details: { reasons, startedAt, tier, phase, objects } });
+  // Somebody else who deletes sets may have seen no reason for it; from then on it can be held.
+  if (!(await isBeingDeleted(repository, id, options))) return 'another run that deletes sets gave its deletion up';
+  await options.record({ action: 'set.deleted', actor: options.actor, subject: id, details: { reasons, ...facts } });
   const deletion = { repository, id, options };
-  for (const step of whileVisible) await step(deletion, manifest);
+  for (const step of whileVisible) await step(deletion, claims);
   await finishDeletion(repository, id, options);
   return undefined;
+}
+
+/** The claims of a set, and what the ledger is told of it. */
+async function whatGoes(
+  repository: Repository,
+  id: string,
+  options: DeleteOptions,
+): Promise<{ readonly claims: readonly string[]; readonly facts: Readonly<Record<string, unknown>> }> {
+  try {
+    const { manifest } = await requireManifest(repository, id, options);
+    const { startedAt, tier, phase, objects } = manifest;
+    return { claims: claimKeys(manifest), facts: { startedAt, tier, phase, objects } };
+  } catch (thrown) {
+    if (options.damaged !== true || !isDamage(thrown)) throw thrown;
+    return { claims: await claimsNaming(repository, id, options), facts: { unreadable: thrown.message } };
+  }
 }
 
 /** Goes on with a deletion whose manifest is gone. May be called again after any error. */
@@ -93,9 +117,9 @@ async function remove({ repository, options }: Deletion, key: string): Promise<v
   await repository.store.delete(key, withSignal(options));
 }
 
-async function deleteClaims(deletion: Deletion, manifest: Manifest): Promise<void> {
+async function deleteClaims(deletion: Deletion, claims: readonly string[]): Promise<void> {
   const { repository, id, options } = deletion;
-  for (const key of claimKeys(manifest)) {
+  for (const key of claims) {
     const claim = await readBytes(repository.store, key, maxManifestBytes, options);
     if (claim !== undefined && !isOfAnother(claim, key, id)) await remove(deletion, key);
   }

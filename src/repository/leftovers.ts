@@ -1,13 +1,16 @@
 import type { Runtime } from '../domain/runtime.ts';
 import { setIdPattern } from '../domain/set-id.ts';
+import { eachConcurrently } from './concurrency.ts';
 import { setPrefix } from './layout.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
 import { maxManifestBytes } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
-import { type FinishOptions, finishClaims } from './run-claim.ts';
+import { claimsPrefix, type FinishOptions, finishClaims } from './run-claim.ts';
 
 /** A run that writes for longer than this without a pause still goes on; one that has not written for as long is dead. */
 export const leftoverAgeMs = 24 * 3_600_000;
+
+const claimsAtOnce = 8;
 
 /** A folder below `backups/` without a manifest. */
 export interface Leftover {
@@ -46,8 +49,17 @@ export async function finishLeftovers(repository: Repository, options: FinishOpt
   return { finished, mayBeClaimed: id => unknown || named.includes(id), broken: broken.map(({ message }) => message) };
 }
 
-/** The id in a claim that cannot be believed, if one can still be made out. */
-async function setNamedIn({ store }: Repository, key: string, options: CallOptions): Promise<string | undefined> {
+/** Claims that name a set, whether or not they can be believed: of one whose manifest does not say which they are. */
+export async function claimsNaming(repository: Repository, id: string, options: CallOptions): Promise<string[]> {
+  const found: string[] = [];
+  await eachConcurrently(repository.store.list(claimsPrefix, withSignal(options)), claimsAtOnce, async ({ key }) => {
+    if ((await setNamedIn(repository, key, options)) === id) found.push(key);
+  });
+  return found.sort();
+}
+
+/** The id in a claim, if one can still be made out where it cannot be believed. */
+export async function setNamedIn({ store }: Repository, key: string, options: CallOptions): Promise<string | undefined> {
   const bytes = await readBytes(store, key, maxManifestBytes, options);
   const id = /^\{"formatVersion":\d+,"id":"([^"]+)"/.exec(bytes?.toString('utf8', 0, 1_000) ?? '')?.[1];
   return id !== undefined && setIdPattern.test(id) ? id : undefined;

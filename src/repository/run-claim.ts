@@ -190,7 +190,7 @@ export function decodeClaim(info: Repository['info'], key: string, bytes: Uint8A
 }
 
 /** BACKUP_CORRUPT when a file of the claimed set is missing or has another size: a manifest would make a set that cannot be read. */
-export async function checkFiles({ store }: Repository, key: string, manifest: Manifest, options: ClaimOptions): Promise<void> {
+export async function checkFiles({ store }: Repository, key: string, manifest: Manifest, options: CallOptions): Promise<void> {
   const files = async function* () {
     yield* [...manifest.shards, ...manifest.index];
   };

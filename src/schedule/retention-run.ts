@@ -142,6 +142,8 @@ async function letGo(id: string, reasons: readonly string[], options: RetentionR
 /** Its deletion was interrupted while it was whole, and by the plan of now it stays. */
 async function stay(id: string, options: RetentionRunOptions): Promise<undefined> {
   const { actor, runtime, repository } = options;
+  // Such as by somebody who asked for just this one.
+  if (doingWith(id, await options.busy()) !== undefined) return;
   options.fence?.check();
   await giveUpDeletion(repository, id, { ...options, reason: 'kept after all', by: actor.name, now: runtime.now() });
 }

@@ -107,7 +107,8 @@ function promotionsOf({ policy, tier, by }: Membership, start: number): (Promoti
   );
 }
 
-function clusterOf({ set: { cluster } }: Candidate): string {
+/** The same text for sets of one cluster. */
+export function clusterOf({ set: { cluster } }: Pick<Candidate, 'set'>): string {
   return cluster.uid === '' ? `at ${cluster.server}` : cluster.uid;
 }
 

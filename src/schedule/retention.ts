@@ -60,14 +60,19 @@ export interface RetentionPlan {
   readonly notices: readonly string[];
 }
 
-/** Says for every set whether it stays, and why, by the rules of docs/retention.md. Pure: the order of the input does not matter. */
-export function planRetention({ sets, policies, holds, busy, now, limits = {} }: RetentionInput): RetentionPlan {
+/** Sets in their order, and how those stand that can be read and are not dated in the future: the others stand for nothing. */
+export function judge({ sets, policies, now }: Pick<RetentionInput, 'sets' | 'policies' | 'now'>) {
   const ordered = sets.map(set => ({ set, start: startOf(set) })).toSorted(byAge);
   const horizon = now.getTime() + clockSlackMs;
   const judged = ordered.flatMap(({ set, start }): (Candidate & { unnamed: string[] })[] =>
     isReadable(set) && start <= horizon ? [{ set, start, ...tiersOf(set, policies) }] : [],
   );
-  const standingOf = standings(judged);
+  return { ordered, horizon, judged, standingOf: standings(judged) };
+}
+
+/** Says for every set whether it stays, and why, by the rules of docs/retention.md. Pure: the order of the input does not matter. */
+export function planRetention({ sets, policies, holds, busy, now, limits = {} }: RetentionInput): RetentionPlan {
+  const { ordered, horizon, judged, standingOf } = judge({ sets, policies, now });
   const context: Context = { policies, now: now.getTime(), holds: Map.groupBy(holds, hold => hold.set), busy };
   const decisions = ordered.map(({ set, start }) => {
     if (!isReadable(set)) return decideUnreadable(set, context);
@@ -170,7 +175,8 @@ function heldReasons({ id }: SetSummary, { holds }: Context): string[] {
   return (holds.get(id) ?? []).map(({ by, reason }) => `held by ${by}: ${reason}`).toSorted();
 }
 
-function newestReason({ policy, tier, by }: Newest, { phase }: ReadableSet, context: Context): string {
+/** `the newest complete set of tier daily` */
+export function newestReason({ policy, tier, by }: Newest, { phase }: ReadableSet, context: Pick<Context, 'policies'>): string {
   const kind = phase === 'Completed' ? 'newest complete set' : 'newest set, none being complete,';
   const whose = tier === undefined ? `policy ${policy.name}` : `tier ${tierName(policy, tier, context)}`;
   return `the ${kind} of ${whose}${by === 'label' ? ' on demand' : ''}`;
@@ -182,7 +188,7 @@ function archiveName({ policy, tier, period }: Promotion, context: Context): str
 }
 
 /** With the policy where there are several. */
-function tierName(policy: Policy, tier: Tier, { policies }: Context): string {
+function tierName(policy: Policy, tier: Tier, { policies }: Pick<Context, 'policies'>): string {
   return policies.length > 1 ? `${policy.name}/${tier.name}` : tier.name;
 }
 
@@ -197,7 +203,7 @@ function noticeOf(set: SetSummary, start: number, horizon: number): string[] {
   return start <= horizon ? [] : [`${set.id} is dated in the future (${set.startedAt}), and is kept: a clock was wrong, here or there`];
 }
 
-function isReadable(set: SetSummary): set is ReadableSet {
+export function isReadable(set: SetSummary): set is ReadableSet {
   return set.phase !== 'Unreadable';
 }
 

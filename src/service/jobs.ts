@@ -1,6 +1,7 @@
 import type { Work as AskedWork, Caller } from '../api/service.ts';
 import { demandedBackup } from './backup-jobs.ts';
 import { validateJob, verifyJob } from './check-jobs.ts';
+import { deleteJob } from './delete-jobs.ts';
 import type { Prepared } from './job.ts';
 import { restoreJob } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
@@ -22,5 +23,7 @@ export async function prepare(world: World, asked: AskedWork, caller: Caller, si
       return validateJob(world, asked, caller, signal);
     case 'retention':
       return retentionJob(world, asked, caller.actor);
+    case 'delete':
+      return deleteJob(world, asked, caller.actor, signal);
   }
 }

@@ -40,19 +40,29 @@ export function openPlanner(world: World): Planner {
   };
 }
 
-/** Sets that this service or anybody else reads just now. */
-export async function busySets(world: Pick<World, 'operations' | 'repository' | 'runtime'>, signal: AbortSignal): Promise<BusySets> {
+type Surroundings = Pick<World, 'operations' | 'repository' | 'runtime'>;
+
+/** Sets that this service or anybody else reads, or this service deletes, just now. */
+export async function busySets(world: Surroundings, signal: AbortSignal): Promise<BusySets> {
   const uses = await listUses(world.repository, { now: world.runtime.now(), signal });
   return new Map([...uses, ...ownUses(world)]);
 }
 
-/** Sets that a job reads just now. */
-function ownUses({ operations }: Pick<World, 'operations'>): Map<string, string> {
-  const doing = { ...useWords, validate: 'being compared with the cluster' };
+/** As `busySets`, for who deletes one. */
+export async function readSets(world: Surroundings, signal: AbortSignal): Promise<BusySets> {
+  const uses = await listUses(world.repository, { now: world.runtime.now(), signal });
+  return new Map([...uses, ...ownUses(world, reading)]);
+}
+
+const reading = { ...useWords, validate: 'being compared with the cluster' };
+const working = { ...reading, delete: 'being deleted' };
+
+/** Sets that a job works on just now. */
+function ownUses({ operations }: Pick<World, 'operations'>, doing: Readonly<Record<string, string>> = working): Map<string, string> {
   const busy = new Map<string, string>();
   for (const { request, result } of operations.active()) {
-    if (result !== undefined || !(request.kind in doing)) continue;
-    busy.set(request.subject, doing[request.kind as keyof typeof doing]);
+    const what = doing[request.kind];
+    if (result === undefined && what !== undefined) busy.set(request.subject, what);
   }
   return busy;
 }

@@ -1,6 +1,7 @@
 import type { Caller, Hold, Retention } from '../api/service.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { hold, listHolds, release } from '../repository/holds.ts';
+import { planDeletion } from './delete-jobs.ts';
 import { findSet } from './restore-jobs.ts';
 import type { Planner } from './retention-planner.ts';
 import { currentTerm, record, type World } from './world.ts';
@@ -13,6 +14,7 @@ export function retentionOf(world: World, planner: Planner): Retention {
   });
   return {
     plan: async signal => (await planner.now(signal)).plan,
+    planDeletion: (set, without, signal) => planDeletion(world, set, without, signal),
     holds: signal => listHolds(world.repository, read(signal)),
     hold: async (text, reason, caller, signal): Promise<Hold> => {
       const { repository } = currentTerm(world);

@@ -7,6 +7,7 @@ import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import type { MissedFire } from '../schedule/due.ts';
 import { runScheduler, type Scheduler } from '../schedule/scheduler.ts';
 import { scheduledBackup } from './backup-jobs.ts';
+import { resumeDeletion } from './delete-jobs.ts';
 import { lastRetention } from './done-before.ts';
 import { scheduleHistory } from './history.ts';
 import type { Prepared } from './job.ts';
@@ -64,7 +65,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     for (const set of claims.finished) world.log.info({ set }, 'a set was made visible whose writer had ended just before');
     for (const { key, message } of claims.broken) world.log.warn({ key, message }, 'a claim cannot be finished');
     const { resumed, interrupted, settled, damaged } = await world.operations.recover(
-      request => resumeVolumeRestore(world, request) ?? resumeRestore(world, request),
+      request => resumeVolumeRestore(world, request) ?? resumeRestore(world, request) ?? resumeDeletion(world, request),
     );
     for (const { id, kind } of resumed) world.log.info({ operation: id, kind }, 'an operation is taken up again');
     for (const { id, summary } of settled)

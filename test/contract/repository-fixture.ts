@@ -112,6 +112,7 @@ export interface SetOptions {
   readonly startedAt?: string;
   readonly objects: readonly TestObject[];
   readonly phase?: Manifest['phase'];
+  readonly tier?: string;
   readonly plaintext?: boolean;
   readonly sealIndex?: boolean;
   /** Size of the tar archive at which a shard is cut. */
@@ -185,7 +186,7 @@ function manifestOf(
     id,
     repository: repository.info.id,
     phase: options.phase ?? 'Completed',
-    tier: 'daily',
+    tier: options.tier ?? 'daily',
     startedAt,
     finishedAt: startedAt,
     producer: { name: 'holdfast', version: '0.1.0' },

@@ -80,6 +80,7 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
       throw new HoldfastError('POLICY_NOT_FOUND', `there is no policy ${work.policy}`);
     }
     if ('set' in work && work.set !== 'all') resolve(work.set);
+    if (work.kind === 'delete' && holds.has(work.set)) throw new HoldfastError('BACKUP_HELD', `${work.set} is held`);
   };
   const plan = (): RetentionPlan => ({
     at: now(),
@@ -128,6 +129,13 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
     },
     retention: {
       plan: async () => plan(),
+      planDeletion: async (set, without) => {
+        const { id, phase, startedAt, tier, cluster, objects } = resolve(set);
+        const facts = { phase, startedAt, tier, cluster: cluster.server, objects, files: 3, storedBytes: 150, volumes: [], warnings: [] };
+        const isLast = sets.every(other => other.id === id || without.includes(other.id));
+        const refusal = { code: 'BACKUP_NEEDED', message: `${id} is the last one`, hint: 'take another' } as const;
+        return { set: id, ...facts, keptBy: ['daily: younger than 30 days'], ...(isLast && { refusal }) };
+      },
       holds: async () => [...holds.values()],
       hold: async (set, reason, { actor }) => {
         resolve(set);

@@ -29,6 +29,7 @@ const subjects = {
   verify: work => work.set,
   validate: work => work.set,
   retention: work => work.plan,
+  delete: work => work.set,
 } as const satisfies { readonly [Kind in Work['kind']]: (work: Extract<Work, { kind: Kind }>) => string };
 
 /** The promises of the port, kept in memory: work is recorded, runs until a test ends it, and lets go of identities then. */

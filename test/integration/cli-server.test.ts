@@ -176,6 +176,37 @@ describe('the command line with --server', () => {
     expect((await there(`ledger verify --expect ${head.replace(/.{8}$/, '00000000')}`)).exit).toBe(4);
   });
 
+  it('shows what a deletion would take, refuses what must stay, and deletes, as without a service', async () => {
+    const take = async () => ok(await there('backup create --tier scratch -o name -q')).stdout.trim();
+    const [victim, other] = [await take(), await take()];
+    for (const line of [`backup delete ${victim} --dry-run -o json`, `backup delete ${victim} ${other} --dry-run -o yaml`]) {
+      same(ok(await there(line)), ok(await here(line)), line);
+    }
+    for (const line of ['backup delete latest --yes -o json', `backup delete ${victim} -o json`]) {
+      expect(errorOf(await there(line))).toEqual([2, 'USAGE']);
+    }
+    ok(await there(`hold ${victim} --reason audit`));
+    const [its, mine] = [await there(`backup delete ${victim} --yes -o json`), await here(`backup delete ${victim} --yes -o json`)];
+    expect([its.exit, mine.exit]).toEqual([1, 1]);
+    expect(documents(its.stdout)).toEqual(documents(mine.stdout));
+    ok(await there(`release ${victim} --reason over`));
+    const refused = await there(`backup delete ${victim} --yes -o json`, { HOLDFAST_SERVER_TOKEN_FILE: join(dir, 'victor') });
+    expect(errorOf(refused)).toEqual([1, 'REQUEST_FORBIDDEN']);
+    const gone = last(ok(await there(`backup delete ${victim} --yes --reason scratch -o json`)));
+    expect(gone).toMatchObject({ message_type: 'summary', items: [{ set: victim, result: 'deleted', message: '' }] });
+    const deleted = ok(await here(`backup delete ${other} --yes`));
+    expect(deleted.stdout).toContain('✓ 1 backup deleted.');
+    const left = ok(await there('backup get -o name')).stdout;
+    expect([left.includes(victim), left.includes(other)]).toEqual([false, false]);
+    expect((await there(`backup delete ${victim} --yes`)).exit).toBe(10);
+    const { entries } = JSON.parse((await there('ledger get --action set.deleted -o json')).stdout);
+    expect(entries[1]).toMatchObject({
+      subject: victim,
+      actor: { name: 'alice', via: 'api' },
+      details: { reasons: [expect.stringContaining('scratch'), expect.any(String)] },
+    });
+  });
+
   it('has the exit codes and errors of the service', async () => {
     const refused = await there('backup create -o json', { HOLDFAST_SERVER_TOKEN_FILE: join(dir, 'victor') });
     expect(errorOf(refused)).toEqual([1, 'REQUEST_FORBIDDEN']);

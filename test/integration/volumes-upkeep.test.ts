@@ -6,8 +6,10 @@ import type { MoverRequest } from '../../src/domain/mover.ts';
 import { noProgress } from '../../src/domain/runtime.ts';
 import type { VolumeRecord } from '../../src/domain/volume.ts';
 import type { UpkeepBefore, UpkeepOutcome } from '../../src/domain/volume-upkeep.ts';
+import { listSets } from '../../src/repository/catalog.ts';
 import { manifestKey } from '../../src/repository/layout.ts';
 import { encodeManifest } from '../../src/repository/manifest.ts';
+import { deleteByHand } from '../../src/schedule/delete-by-hand.ts';
 import { moverFailureCodes } from '../../src/volumes/mover-pod.ts';
 import { runUpkeep } from '../../src/volumes/upkeep.ts';
 import { manifestOf } from '../helpers/api-sets.ts';
@@ -70,6 +72,15 @@ describe('upkeep of volume data', () => {
     await location.repository.store.put(manifestKey(id), encodeManifest(manifest, location.signingKey));
   }
 
+  async function deleteSet(id: string): Promise<void> {
+    const { repository, signingKey, signingPublicKey } = location;
+    await deleteByHand(id, {
+      ...{ repository, signingKey, trusted: [signingPublicKey], policies: [], runtime: testRuntime, progress: noProgress },
+      ...{ actor: { name: 'alice', via: 'cli' }, busy: async () => new Map(), record: async () => {} },
+      sets: () => Array.fromAsync(listSets(repository)),
+    });
+  }
+
   const stored = async () => (await readdir(join(location.dir, key, 'snapshots'))).sort();
   /** A day on which no check is due. */
   const quietDay = async (from: number): Promise<Date> => {
@@ -93,10 +104,15 @@ describe('upkeep of volume data', () => {
     expect(outcome.items).toEqual([]);
     expect(outcome.notices).toEqual([expect.stringMatching(/no volume data is forgotten.*20261121T020000Z-daily-bbbb/)]);
     expect(await stored()).toEqual([...snapshots].sort());
-    await location.repository.store.delete(broken);
+    // What stands in the way of it can be deleted by hand.
+    await deleteSet('20261121T020000Z-daily-bbbb');
+    expect((await upkeep(new Date())).notices).toEqual([]);
   });
 
-  it('forgets by id what no set names, and what is left restores and is whole', async () => {
+  it('forgets by id what no set names, such as one that was deleted by hand, and what is left restores and is whole', async () => {
+    await writeSet('20261119T020000Z-manual-cccc', snapshots[0] ?? '');
+    await deleteSet('20261119T020000Z-manual-cccc');
+    expect(await stored()).toEqual([...snapshots].sort());
     const outcome = await upkeep(await quietDay(2));
     expect(outcome.items).toEqual([{ repository: key, forgotten: 2, state: 'done', reason: '' }]);
     expect(asked).toMatchObject([{ action: 'forget', snapshots: [snapshots[0], snapshots[2]].sort(), prune: true }]);

@@ -53,6 +53,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'repository',
     'validate',
     'schedule/cron.ts',
+    'schedule/delete-by-hand.ts',
+    'schedule/deletion-plan.ts',
     'schedule/retention.ts',
     'schedule/retention-run.ts',
     'app.ts',

@@ -126,7 +126,7 @@ describe('completion', () => {
     [['b'], ['backup']],
     [
       ['backup', ''],
-      ['create', 'get', 'describe', '-h', '--help'],
+      ['create', 'get', 'describe', 'delete', '-h', '--help'],
     ],
     [['--location', 'backup', 'restore', 'p'], ['plan']],
     [

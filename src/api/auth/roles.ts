@@ -22,7 +22,7 @@ export const roleRights = {
   viewer: reading,
   operator: {
     ...reading,
-    backups: ['list', 'get', 'create'],
+    backups: ['list', 'get', 'create', 'delete'],
     verifications: ['create'],
     operations: ['list', 'get', 'delete'],
     retention: ['get', 'create'],

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
 import { backup, backupSummary, indexEntry, volumeCapture } from '../schemas/backup.ts';
 import { label, pageOf, pageQuery, selectionRequest, setId, setRef } from '../schemas/common.ts';
+import { deletionPlan } from '../schemas/deletion.ts';
 import { operation } from '../schemas/operation.ts';
 
 export const backupEndpoints = {
@@ -74,5 +75,40 @@ export const backupEndpoints = {
     success: { status: 202, schema: operation, description: 'Started' },
     problems: [404, 409, 422, 502, 503],
     idempotent: true,
+  }),
+  deletion: endpoint({
+    method: 'GET',
+    path: '/backups/:set/deletion',
+    id: 'getDeletionPlan',
+    summary: 'See what would go with one set, what keeps it, and why it may not be deleted; nothing is',
+    access: { resource: 'retention', verb: 'get' },
+    tenants: false,
+    params: z.strictObject({ set: setId }),
+    query: z.strictObject({
+      without: z
+        .string()
+        .regex(/^[0-9A-Za-z-]{1,96}(?:,[0-9A-Za-z-]{1,96}){0,99}$/)
+        .exactOptional()
+        .describe('up to 100 sets that are to go before it, with commas between: they stand for nothing any more'),
+    }),
+    success: { status: 200, schema: deletionPlan, description: 'The plan' },
+    problems: [404, 502, 503],
+    slow: true,
+  }),
+  delete: endpoint({
+    method: 'DELETE',
+    path: '/backups/:set',
+    id: 'deleteBackup',
+    summary: 'Delete one set',
+    description:
+      'Takes a full id: what `latest` or a day means changes. What is held, in use, or the newest complete set of a policy, a tier or a cluster is refused; how long its tier would keep it does not matter.',
+    access: { resource: 'backups', verb: 'delete' },
+    tenants: false,
+    params: z.strictObject({ set: setId }),
+    query: z.strictObject({ reason: z.string().min(1).max(1_000).exactOptional().describe('why it shall go; the ledger keeps it') }),
+    success: { status: 202, schema: operation, description: 'Started' },
+    problems: [404, 409, 502, 503],
+    idempotent: true,
+    slow: true,
   }),
 };

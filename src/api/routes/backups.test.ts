@@ -138,3 +138,63 @@ describe('a backup on demand', () => {
     expect((await api().ask('operator', 'POST', 'backups', { policy: 'none' })).body.code).toBe('POLICY_NOT_FOUND');
   });
 });
+
+describe('the deletion of one set', () => {
+  const [old = '', newest = ''] = [ids[0], ids.at(-1)];
+
+  it('can be looked at first: what goes, what keeps it, and whether it may', async () => {
+    const { status, body } = await api().ask('viewer', 'GET', `backups/${old}/deletion`);
+    expect([status, body]).toMatchObject([200, { set: old, phase: 'Completed', objects: 2, keptBy: ['daily: younger than 30 days'] }]);
+    expect(body).not.toHaveProperty('refusal');
+    const last = await api().ask('viewer', 'GET', `backups/${newest}/deletion?without=${ids.slice(0, -1).join(',')}`);
+    expect(last.body.refusal).toMatchObject({ code: 'BACKUP_NEEDED' });
+    expect((await api().ask('viewer', 'GET', `backups/${newest}/deletion?without=${old},;`)).status).toBe(400);
+  });
+
+  it('is started by an operator, with a reason for the ledger', async () => {
+    const { status, headers, body } = await api().ask('operator', 'DELETE', `backups/${old}?reason=a%20test`);
+    expect(status).toBe(202);
+    expect(body).toMatchObject({ kind: 'delete', subject: old, actor: { name: 'operator' }, parameters: { set: old, reason: 'a test' } });
+    expect(headers['location']).toBe(`/api/v1/operations/${body.id}`);
+    expect((await api().ask('viewer', 'GET', 'operations?kind=delete')).body.items).toEqual([body]);
+  });
+
+  it.each(['latest', '2026-11-21', '20261121', '20261121T020000Z-daily', 'all', '..'])('takes no %s: by a full id alone', async text => {
+    const { status } = await api().ask('operator', 'DELETE', `backups/${encodeURIComponent(text)}`);
+    expect([400, 404]).toContain(status);
+    expect((await api().ask('viewer', 'GET', 'operations')).body.items).toEqual([]);
+  });
+
+  it('is nothing for who may not delete, nor for a tenant, and is recorded', async () => {
+    for (const name of ['viewer', 'restorer', 'tenant']) {
+      expect(await api().ask(name, 'DELETE', `backups/${old}`)).toMatchObject({ status: 403, body: { code: 'REQUEST_FORBIDDEN' } });
+    }
+    expect((await api().ask('tenant', 'GET', `backups/${old}/deletion`)).status).toBe(403);
+    expect(await api().ask('admin', 'DELETE', `backups/${old}`, undefined, { 'holdfast-namespaces': 'team-a' })).toMatchObject({
+      status: 403,
+    });
+    expect(api().service.refusals[0]).toMatchObject({ actor: { name: 'viewer' }, request: 'DELETE /api/v1/backups/:set' });
+    expect((await api().ask('viewer', 'GET', 'operations')).body.items).toEqual([]);
+  });
+
+  it('is refused with what keeps it, and what to do', async () => {
+    await api().ask('operator', 'PUT', `holds/${old}`, { reason: 'audit' });
+    expect(await api().ask('operator', 'DELETE', `backups/${old}`)).toMatchObject({
+      status: 409,
+      body: { code: 'BACKUP_HELD', detail: `${old} is held`, hint: expect.stringContaining('holdfast release') },
+    });
+    expect(await api().ask('operator', 'DELETE', 'backups/20200101T020000Z-daily-zzzz')).toMatchObject({
+      status: 404,
+      body: { code: 'BACKUP_NOT_FOUND' },
+    });
+  });
+
+  it('is one for one Idempotency-Key, and another set is another request', async () => {
+    const send = (set: string, query = '') =>
+      api().ask('operator', 'DELETE', `backups/${set}${query}`, undefined, { 'idempotency-key': 'k-1' });
+    const first = await send(old);
+    expect((await send(old)).body.id).toBe(first.body.id);
+    expect(await send(newest)).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
+    expect(await send(old, '?reason=other')).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY_MISMATCH' } });
+  });
+});

@@ -42,6 +42,15 @@ export function backupRoutes(api: Api): void {
     return { items: items.map(({ gone: _, ...entry }) => entry), next: query.from + items.length };
   });
 
+  mount(api, backupEndpoints.deletion, ({ params, query, signal }) =>
+    service.retention.planDeletion(params.set, query.without?.split(',') ?? [], signal),
+  );
+
+  mount(api, backupEndpoints.delete, call => {
+    const { reason } = call.query;
+    return startWork(service, call, { kind: 'delete', set: call.params.set, ...(reason !== undefined && { reason }) });
+  });
+
   mount(api, backupEndpoints.create, call => {
     const { policy, tier, selection, volumes } = call.body;
     // A tier’s own selection may go beyond the caller’s namespaces, so that theirs is always spelled out.

@@ -1,0 +1,109 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ErrorCode } from '../domain/errors.ts';
+import type { Part } from '../domain/policy.ts';
+import { everything } from '../domain/selection.ts';
+import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
+import { doingWith, isReadable, judge, newestReason, planRetention, type RetentionInput } from './retention.ts';
+import { type Candidate, clusterOf } from './retention-standing.ts';
+
+/** Why a set may not be deleted, though somebody asks for it. */
+export interface DeletionRefusal {
+  readonly code: Extract<ErrorCode, 'BACKUP_HELD' | 'BACKUP_IN_USE' | 'BACKUP_NEEDED'>;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export interface DeletionVerdict {
+  /** What would keep it if nobody asked; empty where retention lets it go anyway. */
+  readonly keptBy: readonly string[];
+  /** What goes with it that no other set of its cluster has. */
+  readonly warnings: readonly string[];
+  readonly refusal?: DeletionRefusal;
+}
+
+export type DeletionInput = Omit<RetentionInput, 'limits'>;
+
+const partWords: Readonly<Partial<Record<Part, string>>> = {
+  volumeSnapshots: 'snapshots of its volumes',
+  volumeData: 'the data of its volumes',
+  artifacts: 'the artifact repository',
+};
+
+/**
+ * May somebody delete this set, one of the `sets`? The time of its tier may be cut short by who asks; what stays whatever the time says stays here
+ * too, and so does the last complete set of a cluster, whatever its tier. Pure.
+ */
+export function judgeDeletion(set: SetSummary, input: DeletionInput): DeletionVerdict {
+  const { action, reasons = [] } = planRetention(input).decisions.find(one => one.set === set.id) ?? {};
+  const refusal = heldRefusal(set, input) ?? useRefusal(set, input) ?? neededRefusal(set, input);
+  return {
+    keptBy: action === 'keep' ? reasons : [],
+    warnings: isReadable(set) ? warningsOf(set, input) : [],
+    ...(refusal !== undefined && { refusal }),
+  };
+}
+
+function heldRefusal({ id }: SetSummary, { holds }: DeletionInput): DeletionRefusal | undefined {
+  const held = holds.find(({ set }) => set === id);
+  if (held === undefined) return undefined;
+  return {
+    code: 'BACKUP_HELD',
+    message: `${id} is held by ${held.by}: ${held.reason}`,
+    hint: `if it need not be kept any more, release it first: holdfast release ${id} --reason "why"`,
+  };
+}
+
+function useRefusal({ id }: SetSummary, { busy }: DeletionInput): DeletionRefusal | undefined {
+  const doing = doingWith(id, busy);
+  if (doing === undefined) return undefined;
+  const hint = 'run the same command when that has ended; what was killed, or stands still, counts for half an hour more';
+  return { code: 'BACKUP_IN_USE', message: `${id} is ${doing}`, hint };
+}
+
+function neededRefusal(set: SetSummary, input: DeletionInput): DeletionRefusal | undefined {
+  const { judged, standingOf } = judge(input);
+  const needed = (why: string, hint: string): DeletionRefusal => ({ code: 'BACKUP_NEEDED', message: `${set.id} must stay: ${why}`, hint });
+  if (!isReadable(set)) {
+    if (judged.some(isComplete)) return undefined;
+    return needed(
+      'it cannot be read, and there is no complete set that can: what is left of it may be all that there is',
+      'docs/format.md says how to open its files by hand; take a complete backup first: holdfast backup create',
+    );
+  }
+  const newest = standingOf(set).newestOf.map(of => newestReason(of, set, input));
+  if (newest.length > 0) {
+    return needed(`it is ${newest.join(', and ')}`, 'it can go when there is a newer complete set of the same policy and tier');
+  }
+  const last = lastOf(set, judged);
+  return last === undefined ? undefined : needed(`it is ${last}`, 'take another complete backup first: holdfast backup create');
+}
+
+/** Another set takes its place only where it was asked for the same, or for everything. */
+function lastOf(set: ReadableSet, judged: readonly Candidate[]): string | undefined {
+  const others = judged.filter(
+    other =>
+      other.set.id !== set.id &&
+      clusterOf(other) === clusterOf({ set }) &&
+      [set.selection, everything].some(selection => isDeepStrictEqual(other.set.selection, selection)),
+  );
+  const scope = isDeepStrictEqual(set.selection, everything) ? '' : ' that has what it was asked to have';
+  if (set.phase === 'Completed') return others.some(isComplete) ? undefined : `the last complete set of ${set.cluster.server}${scope}`;
+  return others.length > 0 ? undefined : `the last set of ${set.cluster.server}${scope}`;
+}
+
+function isComplete({ set }: Candidate): boolean {
+  return set.phase === 'Completed';
+}
+
+function warningsOf(set: ReadableSet, input: DeletionInput): string[] {
+  const others = judge(input).judged.filter(other => other.set.id !== set.id && clusterOf(other) === clusterOf({ set }));
+  const elsewhere = new Set(others.flatMap(other => partsOf(other.set)));
+  return partsOf(set).flatMap(part => {
+    const words = partWords[part];
+    return words === undefined || elsewhere.has(part) ? [] : [`no other set of its cluster has ${words}`];
+  });
+}
+
+function partsOf({ asked = [], notProtected }: ReadableSet): Part[] {
+  return asked.filter(part => !notProtected.includes(part));
+}
