@@ -9,6 +9,7 @@ export const slowFiles: readonly string[] = [
   'integration/volumes-service.test.ts',
   'integration/demo.test.ts',
   'integration/volumes-outage.test.ts',
+  'integration/serve-outage.test.ts',
   'integration/simulated-year.test.ts',
   'integration/serve.test.ts',
   'integration/volumes-faults.test.ts',
