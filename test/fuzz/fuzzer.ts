@@ -37,7 +37,9 @@ export async function fuzzer(onProgress: (line: string) => void = () => {}): Pro
       return { command };
     } catch (thrown) {
       await rm(home, { recursive: true, force: true });
-      return { missing: `schemathesis cannot be installed: ${(thrown as Error).message.split('\n')[0]}` };
+      const { stderr = '', message } = thrown as { stderr?: string; message: string };
+      const said = stderr.trim() === '' ? message : stderr;
+      return { missing: `schemathesis cannot be installed: ${said.trim().split('\n').at(-1)}` };
     }
   });
 }
