@@ -27,6 +27,13 @@ export async function commandsUnder(heading: string): Promise<string> {
   return commands;
 }
 
+/** The commands before the first one that begins so, and those from it on. */
+export function cutAt(commands: string, beginning: string): readonly [before: string, from: string] {
+  const at = `\n${commands}`.indexOf(`\n${beginning}`);
+  if (at < 0) throw new Error(`no command of docs/install.md begins with ${beginning}:\n${commands}`);
+  return [commands.slice(0, at), commands.slice(at)];
+}
+
 /** A folder in which the commands of docs/install.md work as they are: a checkout, with kubectl and holdfast in PATH. */
 export async function prepareCheckout(dir: string): Promise<void> {
   await mkdir(join(dir, 'bin'));
@@ -44,7 +51,7 @@ export interface ShellRun {
 /** Runs commands in that folder until one fails. */
 export async function shell(dir: string, commands: string, env: NodeJS.ProcessEnv): Promise<ShellRun> {
   const path = `${join(dir, 'bin')}:${process.env['PATH']}`;
-  const options = { cwd: dir, timeout: 300_000, maxBuffer: 64 * 1024 * 1024, env: { NO_COLOR: '1', HOME: dir, ...env, PATH: path } };
+  const options = { cwd: dir, timeout: 380_000, maxBuffer: 64 * 1024 * 1024, env: { NO_COLOR: '1', HOME: dir, ...env, PATH: path } };
   const run = promisify(execFile)('bash', ['-c', `set -euo pipefail\n${commands}`], options);
   return run.then(
     ({ stdout, stderr }) => ({ exit: 0, said: stdout + stderr }),

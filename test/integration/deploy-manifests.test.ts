@@ -7,7 +7,7 @@ import { writeKubeconfig } from '../cluster/kubeconfig.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { having } from '../helpers/having.ts';
-import { commandsUnder, manifests, manifestsDir, prepareCheckout, type ShellRun, shell } from '../helpers/installed.ts';
+import { commandsUnder, cutAt, manifests, manifestsDir, prepareCheckout, type ShellRun, shell } from '../helpers/installed.ts';
 import { type AuditedRequest, auditedRequests, auditPolicy, rightsIn, rightText, unused } from '../helpers/rights.ts';
 import { type Served, serveFrom } from '../helpers/serve-process.ts';
 
@@ -77,7 +77,9 @@ having('openssl').describe('the manifests', () => {
     for (const heading of ['Keys and repository', 'Secrets']) {
       await ran((await commandsUnder(heading)).replaceAll('DNS:localhost', 'DNS:localhost,IP:127.0.0.1'));
     }
-    await ran(await commandsUnder('Apply'));
+    // What looks at its pods is for where they run.
+    const [apply] = cutAt(await commandsUnder('Apply'), 'kubectl rollout');
+    await ran(apply);
     const pods = await waitFor(
       'two pods are made',
       async () => {
@@ -124,8 +126,10 @@ having('openssl').describe('the manifests', () => {
   });
 
   it('are enough for a backup of everything, which is told of in an Event', async () => {
-    const said = await ran((await commandsUnder('The first backup')).replaceAll('https://localhost:8443', service.url));
+    const [, calls] = cutAt(await commandsUnder('The first backup'), 'export ');
+    const said = await ran(calls.replaceAll('https://localhost:8443', service.url));
     expect(said).toMatch(/Completed/);
+    expect(said).toMatch(/\d backups? verified/);
     expect(said).not.toMatch(/PartiallyFailed/);
     const told = async () => (await ran('kubectl get events.events.k8s.io -n holdfast -o json')).includes('"LeaderElected"');
     await waitFor('an Event is written', told, { timeoutMs: 60_000, intervalMs: 500 });
@@ -154,9 +158,8 @@ having('openssl').describe('the manifests', () => {
     await ran(
       'kubectl delete namespace team-a && kubectl delete clusterrole team-a-keeper && kubectl delete clusterrolebinding team-a-keeper',
     );
-    const commands = await commandsUnder('Restores');
-    const grant = commands.indexOf('kubectl apply');
-    await ran(commands.slice(0, grant));
+    const [callers, grant] = cutAt(await commandsUnder('Restores'), 'kubectl apply');
+    await ran(callers);
     const line = 'holdfast restore create latest -n team-a --identity keys/operator.identity --token-file on-call.token --yes';
     const restoring = async () => {
       const result = await run(line);
@@ -167,7 +170,7 @@ having('openssl').describe('the manifests', () => {
     expect(exit, said).not.toBe(0);
     expect(said).toContain(`User "${account}" cannot`);
     expect((await apiRequest(cluster, '/api/v1/namespaces/team-a')).status).toBe(404);
-    await ran(commands.slice(grant));
+    await ran(grant);
   });
 
   it('give that right by a grant, which brings back roles with more rights than the service has', async () => {

@@ -9,7 +9,7 @@ import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { describeOnNodeWithImage } from '../cluster/with-node.ts';
-import { commandsUnder, installPage, manifests, manifestsDir, prepareCheckout, type ShellRun, shell } from '../helpers/installed.ts';
+import { commandsUnder, cutAt, installPage, manifests, manifestsDir, prepareCheckout, type ShellRun, shell } from '../helpers/installed.ts';
 import { auditedRequests, auditPolicy, rightsIn, rightText, unused } from '../helpers/rights.ts';
 
 /** A rollout, or a few backups, on a machine with other things to do. */
@@ -71,6 +71,12 @@ describeOnNodeWithImage(
       expect(exitCode, log).toBe(0);
       return log;
     }
+    const mayBackUp = async (): Promise<boolean> => {
+      const resourceAttributes = { group: 'holdfast.dev', resource: 'backups', verb: 'create' };
+      const body = { spec: { user: 'system:serviceaccount:ops:ci', resourceAttributes } };
+      const review = await apiJson<KubeObject>(cluster(), '/apis/authorization.k8s.io/v1/subjectaccessreviews', { method: 'POST', body });
+      return at(review['status'] as never, 'allowed') === true;
+    };
     const refusals = async () =>
       (await auditedRequests(auditLog)).filter(({ status }) => status === 403).map(({ verb, uri }) => `${verb} ${uri}`);
 
@@ -81,13 +87,41 @@ describeOnNodeWithImage(
         const service = await apiJson<KubeObject>(cluster(), '/api/v1/namespaces/holdfast/services/holdfast');
         const clusterIp = String(at(service['spec'] as never, 'clusterIP'));
         const ours = (commands: string) =>
-          commands.replaceAll('deploy/kubernetes/holdfast.yaml', 'overlay/holdfast.yaml').replaceAll('DNS:localhost', `IP:${clusterIp}`);
+          commands
+            .replaceAll('deploy/kubernetes/holdfast.yaml', 'overlay/holdfast.yaml')
+            .replaceAll('-k deploy/kubernetes', '-k overlay')
+            .replaceAll('DNS:localhost', `DNS:localhost,IP:${clusterIp}`);
         for (const heading of ['Keys and repository', 'Secrets']) await ran(ours(await commandsUnder(heading)));
-        await ran('kubectl apply --server-side -k overlay');
-        const rolled = await run('kubectl rollout status deployment/holdfast -n holdfast --timeout 4m');
+        const [apply, looks] = cutAt(ours(await commandsUnder('Apply')), 'kubectl logs');
+        const rolled = await run(apply);
         expect(rolled.exit, rolled.said + (await run('kubectl describe pods -n holdfast')).said).toBe(0);
         expect((await ran('kubectl get pods -n holdfast --no-headers')).match(/^holdfast-\S+ +1\/1 +Running/gm)).toHaveLength(2);
+        const told = async () => {
+          const said = await ran(looks);
+          return said.includes('"leading"') && said.includes('LeaderElected');
+        };
+        await waitFor('log and Events say that a replica leads', told, { timeoutMs: 120_000, intervalMs: 1_000 });
         address = clusterIp;
+      },
+      patienceMs,
+    );
+
+    it(
+      'is called through a tunnel to the replica that leads',
+      async () => {
+        await ran(await commandsUnder('Who may call'));
+        await waitFor('the caller may', mayBackUp, { timeoutMs: 60_000, intervalMs: 500 });
+        const [tunnel, calls] = cutAt(await commandsUnder('The first backup'), 'export ');
+        // At a port that is free, and until the calls are made.
+        const said = await ran(`${tunnel.trimEnd().replace(' 8443:8443', ' :8443')} > tunnel.txt 2>&1 &
+          tunnel=$!
+          trap 'kill $tunnel' EXIT
+          until grep -q '^Forwarding from 127' tunnel.txt; do kill -0 $tunnel || { cat tunnel.txt; exit 1; }; sleep 0.2; done
+          port=$(sed -nE 's/^Forwarding from 127[.0-9]+:([0-9]+) .*/\\1/p' tunnel.txt)
+          ${calls.replaceAll('localhost:8443', 'localhost:$port')}`);
+        expect(said).toMatch(/Completed/);
+        expect(said).toMatch(/\d backups? verified/);
+        expect(await refusals()).toEqual([]);
       },
       patienceMs,
     );
@@ -95,12 +129,8 @@ describeOnNodeWithImage(
     it(
       'snapshots and moves volumes with the rights that come with it',
       async () => {
-        await ran(await commandsUnder('Who may call'));
         await ran('kubectl create token ci -n ops --audience holdfast --duration 2h > ci.token');
         await ran(`kubectl annotate pvc two three -n agents backup.holdfast.dev/exclude=true`);
-        const led = async () =>
-          (await ran('kubectl logs -n holdfast -l app.kubernetes.io/component=service --tail -1')).includes('"leading"');
-        await waitFor('a replica leads', led, { timeoutMs: 120_000, intervalMs: 1_000 });
         const made = await run(backUp);
         expect(made.exit, made.said).toBe(0);
         expect(await refusals()).toEqual([]);
@@ -135,8 +165,8 @@ describeOnNodeWithImage(
       'brings a volume back with the grant to restore',
       async () => {
         const before = (await refusals()).length;
-        const commands = await commandsUnder('Restores');
-        await ran(commands.slice(0, commands.indexOf('kubectl apply')));
+        const [callers] = cutAt(await commandsUnder('Restores'), 'kubectl apply');
+        await ran(callers);
         await ran('kubectl delete pvc one three -n agents');
         await ran('kubectl apply --server-side -f deploy/kubernetes/grants/restore.yaml');
         const line = 'holdfast restore create latest -n agents --identity keys/operator.identity --token-file on-call.token --yes';
