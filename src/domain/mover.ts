@@ -32,6 +32,8 @@ export type MoverRequest =
       readonly tags: readonly string[];
       /** RFC 3339: the time of the restic snapshot. */
       readonly time: string;
+      /** It is the volume itself and no copy: inodes and times of status tell as well whether a file has changed. */
+      readonly live?: boolean;
     })
   | (Common & {
       readonly action: 'restore';

@@ -42,10 +42,11 @@ export function packing(tuning: ResticTuning): string[] {
 
 /**
  * A file counts as unchanged where its time of change and its size are those of the last snapshot: in a volume that the storage made of a
- * snapshot, inodes and status times are often new. Owners, modes and attributes are taken anew in any case.
+ * snapshot, inodes and status times are often new. In the volume itself they are true, and count. Owners, modes and attributes are taken anew
+ * in any case.
  */
-function ofFiles({ path, tuning }: BackupRequest): string[] {
-  return ['--ignore-inode', '--read-concurrency', `${tuning.readConcurrency}`, '--', path];
+function ofFiles({ path, tuning, live = false }: BackupRequest): string[] {
+  return [...(live ? [] : ['--ignore-inode']), '--read-concurrency', `${tuning.readConcurrency}`, '--', path];
 }
 
 /** When the reader fails, restic makes no snapshot. */

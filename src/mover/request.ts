@@ -21,7 +21,15 @@ const common = {
 const volume = { mode: z.enum(['Filesystem', 'Block']), path };
 
 const requestSchema = z.discriminatedUnion('action', [
-  z.object({ ...common, action: z.literal('backup'), ...volume, host: word, tags: z.array(word), time: z.iso.datetime() }),
+  z.object({
+    ...common,
+    action: z.literal('backup'),
+    ...volume,
+    host: word,
+    tags: z.array(word),
+    time: z.iso.datetime(),
+    live: z.boolean().exactOptional(),
+  }),
   z.object({
     ...common,
     action: z.literal('restore'),

@@ -12,6 +12,8 @@ export interface HoldOptions {
   readonly monotonic: () => number;
   /** How long to wait for others, milliseconds. */
   readonly waitMs: number;
+  /** Told of whom it waits for. */
+  readonly onWait?: (holder: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -35,6 +37,7 @@ export async function holdLease(options: HoldOptions): Promise<HeldLease> {
   const { monotonic, runtime, signal } = options;
   const until = monotonic() + options.waitMs;
   const seen = { text: '', since: 0 };
+  let waitsFor: string | undefined;
   for (;;) {
     signal.throwIfAborted();
     const sentAt = monotonic();
@@ -43,6 +46,8 @@ export async function holdLease(options: HoldOptions): Promise<HeldLease> {
     if (monotonic() >= until) {
       throw new HoldfastError('MOVER_FAILED', `${options.lease.name} is held by ${taken}, which works on the same`);
     }
+    if (waitsFor !== taken) options.onWait?.(taken);
+    waitsFor = taken;
     await runtime.sleep(pollMs, signal);
   }
 }

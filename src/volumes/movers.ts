@@ -38,7 +38,7 @@ export interface MoversOptions {
   readonly observer?: MoverObserver;
   /** How long a pod may take to begin: to be placed, to have its image and its volume. Five minutes unless told. */
   readonly startMs?: number;
-  /** How long to wait for a repository in which somebody else works. A quarter of an hour unless told. */
+  /** How long to wait for a repository in which somebody else works. A quarter of an hour unless told; a restore waits for as long as a mover may work. */
   readonly lockMs?: number;
 }
 
@@ -87,15 +87,18 @@ async function countNodes({ objects, settings }: Context, signal: AbortSignal): 
 async function guarded<T>(
   context: Context,
   task: MoverTask,
-  { signal }: RunOptions,
+  { signal, progress }: RunOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { repository } = task;
   if (repository === undefined) return work(signal);
   const name = `holdfast-volume-${shortDigest(repository.key)}`;
   const { runtime, monotonic } = context;
+  // Whoever restores would rather wait for a first backup that takes hours than begin again.
+  const waitMs = task.role === 'restore' ? Math.max(context.lockMs, context.settings.mover.timeoutMs) : context.lockMs;
+  const onWait = (holder: string) => progress({ phase: 'move', detail: `waiting for ${holder}, which works in the repository` });
   const hold = await holdLease({
-    ...{ runtime, monotonic, signal, waitMs: context.lockMs, lease: context.lease(name) },
+    ...{ runtime, monotonic, signal, waitMs, onWait, lease: context.lease(name) },
     identity: `${task.work}/${Buffer.from(runtime.random(4)).toString('hex')}`,
   });
   try {
@@ -116,11 +119,12 @@ async function guarded<T>(
   }
 }
 
-/** Twice where the first failed for the node's sake. */
+/** Twice where the first failed for the node's sake, but for upkeep, which comes again by itself. */
 async function attempts(context: Context, task: MoverTask, run: RunOptions, slot: Slot): Promise<MoverSuccess> {
   const first = await attempt(context, task, run, slot, []);
   if (first.state === 'ended') return first.result;
-  if (!first.elsewhere) throw first.error;
+  // Of a mover that was lost nobody knows whether it has ended, and no two may prune.
+  if (!first.elsewhere || task.role === 'upkeep') throw first.error;
   const second = await attempt(context, task, run, slot, first.node === '' ? [] : [first.node]);
   if (second.state === 'ended') return second.result;
   throw new HoldfastError(second.error.code, `${second.error.message}; before that, ${first.error.message}`, { cause: first.error });

@@ -223,6 +223,27 @@ describe('movers, on a control plane without nodes', () => {
     expect(await Promise.all([first, second])).toEqual([success, success]);
   });
 
+  it('that restore wait for a backup of the repository, however long it takes, and say so', async () => {
+    const { api, objects, run } = world();
+    const { movers } = moversOn(api, { lockMs: 0 });
+    const backup = run(movers);
+    const pod = await moverPod(objects);
+    await expect(run(movers)).rejects.toMatchObject({ code: 'MOVER_FAILED', message: expect.stringContaining('which works on the same') });
+    const told: string[] = [];
+    const restore = movers.run({ ...task, role: 'restore' }, { signal: never, progress: ({ detail }) => told.push(detail ?? '') });
+    await expect.poll(() => told, { timeout: 60_000 }).toEqual([expect.stringMatching(/^waiting for .*, which works in the repository$/)]);
+    await setPodStatus(api, pod, ended(0, 'Completed', JSON.stringify(success)));
+    expect(await backup).toEqual(success);
+    const next = await objects.observe(
+      pods,
+      { labelSelector: 'app.kubernetes.io/component=mover' },
+      found => [...found.values()].find(one => nameOf(one) !== nameOf(pod)),
+      { timeoutMs: 60_000, signal: never },
+    );
+    await setPodStatus(api, next ?? {}, ended(0, 'Completed', JSON.stringify(success)));
+    expect(await restore).toEqual(success);
+  });
+
   it('end a mover that an earlier life of the service left in the repository', async () => {
     const { api, objects, run, nothingRemains } = world();
     const { movers } = moversOn(api, { lockMs: 60_000 });

@@ -88,7 +88,7 @@ async function runMover(context: MoveContext, claim: WantedClaim, { source, time
   const path = claim.mode === 'Block' ? volumeDevice : volumeMount;
   const request = (access: { readonly url: string; readonly options: readonly string[] }): MoverRequest => ({
     ...{ action: 'backup', repository: access.url, options: access.options, tuning: settings.tuning, mode: claim.mode, path, time },
-    ...{ host: `${namespace}.${name}`, tags: ['holdfast', work] },
+    ...{ host: `${namespace}.${name}`, tags: ['holdfast', work], ...(source === 'live' && { live: true }) },
   });
   const result = await movers.run({ work, role: 'backup', subject, repository, request, ...place }, { signal, progress });
   const { snapshot, files = 0, bytes = 0, addedBytes = 0, durationMs } = result;
