@@ -28,6 +28,7 @@ export const slowFiles: readonly string[] = [
   'integration/instant.test.ts',
   'integration/serve-cluster-away.test.ts',
   'integration/serve-faults.test.ts',
+  'integration/serve-store-away.test.ts',
   'integration/deploy-volumes.test.ts',
   'contract/object-store.test.ts',
   'contract/cluster-api-restart.test.ts',

@@ -12,7 +12,7 @@ const retryAfterSeconds = 5;
 const retryElsewhereSeconds = 1;
 
 /** Nothing is broken where a service says so: any client that asks for too much, or asks the wrong replica, could fill a log with errors. */
-const isRefusal = (code: ErrorCode): boolean => code === 'STREAMS_EXHAUSTED' || code === 'NOT_LEADER' || code === 'SHUTTING_DOWN';
+const refusalCodes: readonly ErrorCode[] = ['STREAMS_EXHAUSTED', 'NOT_LEADER', 'SHUTTING_DOWN', 'SERVICE_WAITING'];
 
 /** Makes every error of the server a problem of RFC 9457, unknown paths and methods included. */
 export function answerProblems(app: FastifyInstance, refusals: Refusals): void {
@@ -33,7 +33,7 @@ export function answerProblems(app: FastifyInstance, refusals: Refusals): void {
     const error = requestError(thrown);
     const status = problemStatus(error);
     const { code } = error;
-    if (isRefusal(code)) request.log.warn({ requestId: request.id, code, reason: error.message }, 'request refused');
+    if (refusalCodes.includes(code)) request.log.warn({ requestId: request.id, code, reason: error.message }, 'request refused');
     else if (status >= 500) request.log.error({ err: thrown, requestId: request.id, code }, 'request failed');
     if (error.code === 'REQUEST_FORBIDDEN' && request.principal !== null) {
       refusals.tell({ name: request.principal.name, via: 'api' }, routeName(request), 'REQUEST_FORBIDDEN', error.message);

@@ -5,10 +5,18 @@ import type { Readiness } from './service.ts';
 const live = z.object({ status: z.literal('ok') });
 const readiness = z.object({
   status: z.enum(['ready', 'not-ready']),
-  checks: z.array(z.object({ name: z.string(), ok: z.boolean() })),
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      ok: z.boolean(),
+      code: z.string().optional().describe('Why not, by the codes of problems'),
+      since: z.string().optional().describe('Since when not'),
+      retryAt: z.string().optional().describe('When it is tried again; absent while it is being tried'),
+    }),
+  ),
 });
 
-/** For probes, without a token. They say which part works, and nothing more. */
+/** For probes, without a token. They say which part works, and of one that does not since when, never where it lies. */
 export function healthRoutes(app: FastifyInstance, checks: () => readonly Readiness[]): void {
   app.route({
     method: 'GET',

@@ -115,6 +115,10 @@ async function resourceRoutes(app: FastifyInstance, parts: Parts): Promise<void>
   authenticateRequests(app, { authenticator, authorizer, refusals, strangers });
   app.addHook('onRequest', await limitRates(app, limits));
   authorizeRequests(app, { authorizer });
+  app.addHook('onRequest', async () => {
+    const closed = service.closed?.();
+    if (closed !== undefined) throw closed;
+  });
   const api: Api = { app, service, authorizer, limits };
   backupRoutes(api);
   restoreRoutes(api);

@@ -1,5 +1,6 @@
 import type { IndexEntry, Manifest } from '../domain/backup-set.ts';
 import type { ClaimPlace, ClaimRequest } from '../domain/claim-request.ts';
+import type { ErrorCode, HoldfastError } from '../domain/errors.ts';
 import type { LedgerAction, LedgerEntry } from '../domain/ledger.ts';
 import type { NamespaceScope } from '../domain/namespace-scope.ts';
 import type { Actor, Operation, OperationKind, OperationLogLine, OperationPhase } from '../domain/operation.ts';
@@ -203,9 +204,16 @@ export interface Refusal {
   readonly count: number;
 }
 
+/** What is said of a part besides its name tells no stranger where anything lies. */
 export interface Readiness {
   readonly name: string;
   readonly ok: boolean;
+  /** Why not. */
+  readonly code?: ErrorCode;
+  /** Since when not. RFC 3339, UTC, as is what follows. */
+  readonly since?: string;
+  /** When it is tried again; absent while it is being tried. */
+  readonly retryAt?: string;
 }
 
 /**
@@ -232,4 +240,6 @@ export interface Service {
   refused(refusal: Refusal): void;
   /** Every part that must work for the service to be of use; cheap enough to be asked every second. */
   readiness(): readonly Readiness[];
+  /** Where this is there, every request ends with it, once it is known who makes it; nothing is asked of the service then. */
+  closed?(): HoldfastError;
 }

@@ -35,11 +35,15 @@ export async function openStore(config: Config, runtime: Runtime): Promise<Objec
   return store;
 }
 
-/** The same, with a way to put something between the location and the retries: it then stands before every single try. */
+/** The same, with a way to put something between the location and the retries: it then stands before every single try. `bare` tries once. */
 export async function openRetriedStore(
   { settings }: Config,
   runtime: Runtime,
-): Promise<{ readonly store: ObjectStore; readonly through: (decorate: (store: ObjectStore) => ObjectStore) => ObjectStore }> {
+): Promise<{
+  readonly store: ObjectStore;
+  readonly bare: ObjectStore;
+  readonly through: (decorate: (store: ObjectStore) => ObjectStore) => ObjectStore;
+}> {
   const [{ parseLocation }, { withRetry }, { defaultRetryPolicy, retrying }] = await Promise.all([
     import('../storage/location.ts'),
     import('../storage/retry.ts'),
@@ -53,7 +57,7 @@ export async function openRetriedStore(
   };
   const bare = await open();
   const through = (decorate: (store: ObjectStore) => ObjectStore) => withRetry(decorate(bare), defaultRetryPolicy, runtime);
-  return { store: through(store => store), through };
+  return { store: through(store => store), bare, through };
 }
 
 /**

@@ -90,7 +90,7 @@ interface Now {
   inForce: InForce;
 }
 
-interface Opened extends Awaited<ReturnType<typeof openRetriedStore>> {
+interface Opened extends Omit<Awaited<ReturnType<typeof openRetriedStore>>, 'bare'> {
   readonly cluster: ClusterApi;
   readonly volumes: LiveVolumes;
   readonly repository: Repository;

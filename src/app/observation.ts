@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { MetricsServer } from '../api/metrics-server.ts';
 import type { RequestMeasure } from '../api/request-log.ts';
 import type { Address, ServiceConfig } from '../config/service.ts';
+import { programVersion } from '../config/version.ts';
 import type { ErrorCode, HoldfastError } from '../domain/errors.ts';
 import { isEnded, type Operation, type OperationRequest, type OperationResult } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
@@ -23,7 +24,9 @@ import { openSwitch, openTelling, type Telling } from './telling.ts';
 /** Everything by which the service is watched from outside: its logs, metrics, events and notifications. */
 export interface Observation {
   readonly log: Logger;
-  /** To be called before anything else happens, and again for a world in place of the one of before. */
+  /** There is no world yet; the API server is asked all the same. */
+  onWaiting(clusterReachable: () => boolean): void;
+  /** To be called before anything else happens in a world, and again for one in place of the one of before. */
   attach(parts: Attached): void;
   readonly onAnswer: (measure: RequestMeasure) => void;
   readonly onLook: (look: Look) => void;
@@ -62,9 +65,12 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
   let standing = (): Standing => nothing;
   let telling: Telling | undefined;
   let follow: ReturnType<typeof openSwitch> | undefined;
-  const metrics = createMetrics(() => standing());
+  const metrics = createMetrics(() => standing(), programVersion());
   return {
     log,
+    onWaiting: clusterReachable => {
+      standing = () => ({ ...nothing, clusterReachable: clusterReachable() });
+    },
     attach: parts => {
       const { world, watch, clusterWatch } = parts;
       telling = openTelling(log, parts);

@@ -3,18 +3,20 @@ import type { SettingChange } from '../config/changes.ts';
 import type { Config } from '../config/load.ts';
 import { serviceConfig } from '../config/service.ts';
 import { watchConfig } from '../config/watch.ts';
-import { asHoldfastError, type HoldfastError, isCode } from '../domain/errors.ts';
+import { asHoldfastError, isCode } from '../domain/errors.ts';
 import { aborted, type Runtime } from '../domain/runtime.ts';
-import { openRepository, type Repository } from '../repository/repository.ts';
+import { openRepository } from '../repository/repository.ts';
 import { bounded } from '../schedule/bounded.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
 import { systemRuntime } from './adapters.ts';
 import { openFront } from './front.ts';
 import { type InForce, readInForce } from './in-force.ts';
+import { inTurn } from './in-turn.ts';
 import { type Life, type LifeParts, openLife } from './life.ts';
 import { openObservation } from './observation.ts';
+import { answerMs, isWaiting, openWaitingLife, type WaitingLife } from './waiting-life.ts';
 
-const storeDelayMs = 5_000;
+/** A location that answers within it is not waited for: nothing need be served that says so. */
+const headStartMs = 2_000;
 /** What is opened anew has to answer by then. */
 const reopenMs = 60_000;
 /** No request takes longer. */
@@ -33,7 +35,10 @@ export interface ServeOptions {
   readonly runtime?: Runtime;
 }
 
-/** Runs the service until the signal aborts. CONFIG_INVALID, REPO_NOT_FOUND, RECIPIENT_MISSING and their like before anything is served. */
+/**
+ * Runs the service until the signal aborts. A location that does not answer is waited for by a service that listens already, and says so;
+ * CONFIG_INVALID, REPO_NOT_FOUND, RECIPIENT_MISSING and their like end it: no waiting mends them.
+ */
 export async function serve(options: ServeOptions): Promise<void> {
   const { config: first, reload, onTaken, signal, onHangup, runtime = systemRuntime } = options;
   const observation = openObservation(await serviceConfig(first), runtime);
@@ -44,19 +49,56 @@ export async function serve(options: ServeOptions): Promise<void> {
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   const stop = new AbortController();
+  void aborted(signal).then(() => stop.abort(signal.reason));
   const identity = first.environment.variables['POD_NAME'] ?? hostname();
   const parts: Omit<LifeParts, 'openRepository'> = { runtime, observation, onWarning, identity, onFailed: failed.reject };
-  const onTrouble = (thrown: HoldfastError) => log.error({ err: thrown }, 'the repository cannot be opened yet');
+  const within = <T>(ms: number, call: (signal: AbortSignal) => Promise<T>) => bounded(runtime, ms, stop.signal, call);
+  const open = (next: InForce, ms: number) =>
+    openLife(next, { ...parts, openRepository: store => within(ms, limit => openRepository(store, { signal: limit })) });
+  const turns = inTurn();
+
+  const openOrWait = async (next: InForce, ms: number): Promise<Life> => {
+    const since = runtime.now();
+    try {
+      return await open(next, ms);
+    } catch (thrown) {
+      stop.signal.throwIfAborted();
+      const trouble = asHoldfastError(thrown);
+      if (!trouble.retryable) throw trouble;
+      const waiting: WaitingLife = await openWaitingLife(next, {
+        ...{ runtime, observation, trouble, since, onFailed: failed.reject },
+        onAnswer: () => turns.take(() => openUp(waiting)),
+      });
+      return waiting;
+    }
+  };
+
   let inForce = await readInForce(first, onWarning);
-  let life = await openLife(inForce, { ...parts, openRepository: store => openWaiting(store, runtime, signal, onTrouble) });
+  const opened = await openOrWait(inForce, headStartMs).catch((thrown: unknown) => {
+    if (!signal.aborted) throw thrown;
+  });
+  if (opened === undefined) return;
+  let life = opened;
   const front = await openFront(inForce.service, life, { runtime, observation, onWarning });
   life.begin();
-  log.info({ ...front.addresses, location: life.location, server: life.cluster.server }, 'serving');
+  const say = () => {
+    const fields = { ...front.addresses, location: life.location, server: life.cluster.server };
+    if (isWaiting(life)) log.warn(fields, 'waiting for the location');
+    else log.info(fields, 'serving');
+  };
+  say();
+
+  /** In place of the one that waited, unless it has been replaced already. */
+  const openUp = async (waiting: WaitingLife): Promise<void> => {
+    stop.signal.throwIfAborted();
+    if (life !== waiting) return;
+    await replace(await open(inForce, answerMs), inForce, async () => {});
+  };
 
   const takeUp = async (changed: Config, changes: readonly SettingChange[]): Promise<void> => {
     const next = await readInForce(changed, onWarning);
     const before = front.addresses;
-    if (isReopened(inForce, next, changes)) life = await reopen(next);
+    if (isReopened(inForce, next, changes)) await reopen(next);
     else {
       const [use, answer] = [await life.prepare(next), await front.prepare(next.service, life)];
       use();
@@ -69,27 +111,37 @@ export async function serve(options: ServeOptions): Promise<void> {
     if (JSON.stringify(before) !== JSON.stringify(front.addresses)) log.info(front.addresses, 'serving at other addresses');
   };
 
-  /** All that can fail is done before the life that is led ends. */
-  const reopen = async (next: InForce): Promise<Life> => {
-    const before = life;
-    const within = <T>(call: (signal: AbortSignal) => Promise<T>) => bounded(runtime, reopenMs, stop.signal, call);
-    const opened = await openLife(next, { ...parts, openRepository: store => within(limit => openRepository(store, { signal: limit })) });
-    const answer = await orClosed(opened, async () => {
-      await within(limit => requireCluster(opened, limit));
-      await opened.prepare(next);
-      return front.prepare(next.service, opened);
+  /** Nothing works that could be lost as long as it is waited for; else what is opened has to answer. */
+  const reopen = async (next: InForce): Promise<void> => {
+    if (isWaiting(life)) return replace(await openOrWait(next, answerMs), next, async one => void (await one.prepare(next)));
+    await replace(await open(next, reopenMs), next, async one => {
+      await within(reopenMs, limit => requireCluster(one, limit));
+      await one.prepare(next);
     });
-    log.info({ location: opened.location, server: opened.cluster.server }, 'opened anew, and the one of before ends');
+  };
+
+  /** All that can fail is done before the life that is led ends. */
+  const replace = async (next: Life, by: InForce, require: (next: Life) => Promise<void>): Promise<void> => {
+    const before = life;
+    const answer = await orClosed(next, async () => {
+      await require(next);
+      return front.prepare(by.service, next);
+    });
+    if (!isWaiting(before)) log.info({ location: next.location, server: next.cluster.server }, 'opened anew, and the one of before ends');
     await before.end('opened anew');
-    opened.begin();
+    next.begin();
     answer();
+    life = next;
+    if (isWaiting(before)) {
+      before.handOver(next);
+      say();
+    }
     void runtime.sleep(requestsEndedMs, stop.signal).then(before.close, before.close);
-    return opened;
   };
 
   const reloading = watchConfig({
     ...{ current: first, load: reload, runtime, signal: stop.signal },
-    onChange: takeUp,
+    onChange: (changed, changes) => turns.take(() => takeUp(changed, changes)),
     onInvalid: observation.onInvalidConfig,
   });
   onHangup?.(() => reloading.poke());
@@ -100,6 +152,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.info({ reason: asHoldfastError(signal.reason).message }, 'stopping');
     stop.abort();
     await reloading.ended;
+    await turns.idle();
     await life.end('stopped');
     await front.close();
     await life.close();
@@ -119,26 +172,6 @@ async function orClosed<T>(opened: Life, call: () => Promise<T>): Promise<T> {
   } catch (thrown) {
     await opened.close();
     throw thrown;
-  }
-}
-
-/** A location that does not answer is waited for; one that holds no repository is an error. */
-async function openWaiting(
-  store: ObjectStore,
-  runtime: Runtime,
-  signal: AbortSignal,
-  onTrouble: (thrown: HoldfastError) => void,
-): Promise<Repository> {
-  for (;;) {
-    try {
-      return await openRepository(store, { signal });
-    } catch (thrown) {
-      signal.throwIfAborted();
-      const error = asHoldfastError(thrown);
-      if (!error.retryable) throw error;
-      onTrouble(error);
-      await runtime.sleep(storeDelayMs, signal);
-    }
   }
 }
 

@@ -56,6 +56,12 @@ export function requestErrors(exit: typeof exitCodes) {
       retryable: true,
       hint: 'who verifies tokens cannot be reached: check the API server, or the issuer’s discovery document',
     },
+    SERVICE_WAITING: {
+      status: 503,
+      exit: exit.failed,
+      retryable: true,
+      hint: 'the service opens by itself as soon as its location answers: check the endpoint of the location and the network to it',
+    },
     SERVICE_UNREACHABLE: {
       status: 503,
       exit: exit.failed,

@@ -40,7 +40,7 @@ async function scrape(metrics: ReturnType<typeof createMetrics>): Promise<Map<st
 describe('metrics', () => {
   it('tell how things stand at the moment of the scrape', async () => {
     let now = standing;
-    const metrics = createMetrics(() => now);
+    const metrics = createMetrics(() => now, '1.2.3');
     const values = await scrape(metrics);
     expect(values.get('holdfast_rpo_seconds{policy="platform"}')).toBe(3600);
     expect(values.get('holdfast_rpo_objective_seconds{policy="platform"}')).toBe(93_600);
@@ -53,6 +53,7 @@ describe('metrics', () => {
     expect(values.get('holdfast_operations_running{kind="backup"}')).toBe(1);
     expect(values.get('holdfast_operations_running{kind="restore"}')).toBe(0);
     expect(values.get('holdfast_leader')).toBe(1);
+    expect(values.get('holdfast_build_info{version="1.2.3"}')).toBe(1);
 
     expect(values.get('holdfast_backup_objects{policy="platform",tier="daily"}')).toBe(100);
     expect(values.get('holdfast_backup_bytes{policy="platform",tier="daily"}')).toBe(9_000);
@@ -70,7 +71,7 @@ describe('metrics', () => {
   });
 
   it('count what ended', async () => {
-    const metrics = createMetrics(() => standing);
+    const metrics = createMetrics(() => standing, '1.2.3');
     metrics.backupEnded({ policy: 'platform', tier: 'daily', phase: 'Completed', seconds: 4, objects: 100, problems: 2 });
     metrics.backupEnded({ policy: 'platform', tier: 'daily', phase: 'Failed', seconds: 4, objects: 0, problems: 0 });
     metrics.operationEnded({ kind: 'backup', phase: 'Completed', seconds: 4 });
@@ -96,7 +97,7 @@ describe('metrics', () => {
   });
 
   it('have a help text, a unit in the name, and their own registry', async () => {
-    const [one, other] = [createMetrics(() => standing), createMetrics(() => standing)];
+    const [one, other] = [createMetrics(() => standing, '1.2.3'), createMetrics(() => standing, '1.2.3')];
     one.scheduleMissed('platform', 'daily');
     const text = await other.metrics();
     expect(text).not.toContain('holdfast_schedule_missed_total{');

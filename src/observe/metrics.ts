@@ -67,13 +67,14 @@ const jobSeconds = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200]
 const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** A registry of its own. `standing` is called at every scrape and must be quick. */
-export function createMetrics(standing: () => Standing): Metrics {
+export function createMetrics(standing: () => Standing, version: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
   // Ten times a second: a hundred times, as it comes, is a good part of what an idle service takes.
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
   // What is filled at the scrape is collected in the order of registration: the gauges of volumes come after those that fill them.
   let volumes: VolumeMetrics | undefined;
+  gauge(registry, 'holdfast_build_info', 'Always 1; its label says which version runs.', ['version']).set({ version }, 1);
   now(registry, standing, { keepOnly: tiers => volumes?.keepOnly(tiers) });
   volumes = createVolumeMetrics(registry);
 

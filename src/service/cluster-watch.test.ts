@@ -38,7 +38,10 @@ describe('the watch of the cluster', () => {
     const { watch, next, said } = watched();
     for (let round = 0; round < 3; round++) await next(failing('CLUSTER_UNREACHABLE'));
     expect(watch.reachable()).toBe(false);
+    const since = '2026-11-23T02:00:10.000Z';
+    expect(watch.readiness()).toEqual([{ name: 'cluster', ok: false, code: 'CLUSTER_UNREACHABLE', since }]);
     for (let round = 0; round < 3; round++) await next(async () => 'v1.37.2');
+    expect(watch.readiness()).toEqual([{ name: 'cluster', ok: true }]);
     expect([watch.reachable(), said]).toEqual([true, ['the API server does not answer', 'the API server answers again']]);
   });
 

@@ -18,18 +18,22 @@ export interface ClusterWatch {
 /** Asks the API server every so often whether it is there. Every replica does: one that does not lead asks for nothing else that would tell. */
 export function watchCluster({ cluster, runtime, log }: Pick<World, 'cluster' | 'runtime' | 'log'>, signal: AbortSignal): ClusterWatch {
   let reachable: boolean | undefined;
+  let away: Pick<Readiness, 'code' | 'since'> = {};
 
   const look = async (): Promise<void> => {
+    const begun = runtime.now().toISOString();
     try {
       await bounded(runtime, answerMs, signal, within => cluster.version({ signal: within }));
       if (reachable === false) log.info({ server: cluster.server }, 'the API server answers again');
       reachable = true;
+      away = {};
     } catch (thrown) {
       if (signal.aborted) return;
       // Not to be told its version is no sign of trouble.
       const refused = isCode(thrown, 'CLUSTER_FORBIDDEN');
       if (!refused && reachable !== false) log.error({ err: asHoldfastError(thrown) }, 'the API server does not answer');
       reachable = refused;
+      away = refused ? {} : { code: asHoldfastError(thrown).code, since: away.since ?? begun };
     }
   };
 
@@ -43,6 +47,6 @@ export function watchCluster({ cluster, runtime, log }: Pick<World, 'cluster' | 
   return {
     ended: loop(),
     reachable: () => reachable === true,
-    readiness: () => [{ name: 'cluster', ok: reachable === true }],
+    readiness: () => [{ name: 'cluster', ok: reachable === true, ...away }],
   };
 }

@@ -36,6 +36,7 @@ export function watchRepository(
 ): Watch {
   let lookedAt: number | undefined;
   let reachable = false;
+  let away: Pick<Readiness, 'code' | 'since'> = {};
   let restores: readonly MeasuredRestore[] = [];
   let last = '';
   let wholeLookAt = Number.NEGATIVE_INFINITY;
@@ -64,15 +65,18 @@ export function watchRepository(
 
   const look = async (): Promise<void> => {
     let trouble: unknown;
+    const begun = world.runtime.now().toISOString();
     try {
       await lookAtSets();
       restores = await measuredRestores(world, signal);
       lookedAt = world.runtime.now().getTime();
       reachable = true;
+      away = {};
     } catch (thrown) {
       if (signal.aborted) return;
       reachable = false;
       trouble = thrown;
+      away = { code: asHoldfastError(thrown).code, since: away.since ?? begun };
       world.log.error({ err: asHoldfastError(thrown) }, 'the repository cannot be read');
     }
     const current = statuses();
@@ -97,7 +101,8 @@ export function watchRepository(
     storeReachable: () => reachable,
     readiness: () => {
       const oldest = world.runtime.now().getTime() - missedRefreshes * world.rules().catalogRefreshMs;
-      return [{ name: 'repository', ok: lookedAt !== undefined && lookedAt >= oldest }];
+      const ok = lookedAt !== undefined && lookedAt >= oldest;
+      return [{ name: 'repository', ok, ...(!ok && away) }];
     },
   };
 }

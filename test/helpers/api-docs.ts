@@ -23,7 +23,7 @@ export const apiTables = {
   },
   codes: () => {
     const own = Object.keys(requestErrors({} as never));
-    const ofCommands = /^(?:USAGE|CONFIG_|KUBECONFIG_|SERVICE_)/;
+    const ofCommands = /^(?:USAGE|CONFIG_|KUBECONFIG_|SERVICE_UNREACHABLE|SERVICE_ERROR)/;
     const all = Object.entries(errorTable).filter(([code, { status }]) => status >= 400 && !ofCommands.test(code));
     const byStatus = Map.groupBy(
       all.toSorted(([a], [b]) => Number(own.includes(b)) - Number(own.includes(a))),

@@ -5,6 +5,8 @@ import { createInterface } from 'node:readline';
 import { waitFor } from '../cluster/wait.ts';
 import { mainFile } from './command.ts';
 
+/** They come with addresses. */
+const addressMessages = ['serving', 'serving at other addresses', 'waiting for the location'];
 const laterFile = resolve(import.meta.dirname, 'serve-later.ts');
 
 /** Of the callers that the configuration below knows. */
@@ -24,11 +26,13 @@ export interface ServeOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Its clock is ahead by so much, milliseconds. */
   readonly aheadMs?: number;
+  /** What it has to say before it is handed out: that it serves, unless told. */
+  readonly until?: 'serving' | 'waiting for the location';
 }
 
 /** `holdfast serve` as a process of its own. */
 export interface Served {
-  /** Where it said last that it serves. */
+  /** Where it said last that it serves, or waits. */
   readonly url: string;
   readonly metricsUrl: string;
   readonly pid: number;
@@ -75,9 +79,9 @@ export async function startServe(options: ServeOptions): Promise<Served> {
 
 /** The same with a file that is there already. */
 export async function serveFrom(
-  options: Pick<ServeOptions, 'name' | 'env' | 'aheadMs'> & { readonly configFile: string },
+  options: Pick<ServeOptions, 'name' | 'env' | 'aheadMs' | 'until'> & { readonly configFile: string },
 ): Promise<Served> {
-  const { configFile, aheadMs } = options;
+  const { configFile, aheadMs, until = 'serving' } = options;
   const program = aheadMs === undefined ? [mainFile, 'serve', '--config', configFile] : [laterFile, configFile, String(aheadMs)];
   const child = spawn(process.execPath, program, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1', POD_NAME: options.name, ...options.env },
@@ -100,9 +104,9 @@ export async function serveFrom(
       },
       { timeoutMs, intervalMs: 50 },
     );
-  await said('serving');
+  await said(until);
   const addresses = () =>
-    lines.flatMap(parsed).findLast(({ msg }) => msg === 'serving' || msg === 'serving at other addresses') as {
+    lines.flatMap(parsed).findLast(({ msg }) => addressMessages.includes(String(msg))) as {
       api: string;
       metrics: string;
     };

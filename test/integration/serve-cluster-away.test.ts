@@ -82,7 +82,7 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
 
     const noCluster = [
       { name: 'repository', ok: true },
-      { name: 'cluster', ok: false },
+      { name: 'cluster', ok: false, code: expect.stringMatching(/^CLUSTER_|^TIMEOUT$/), since: expect.stringMatching(/Z$/) },
     ];
     await waitFor('it is not ready', async () => (await ready()).status === 503, patience);
     expect(await ready()).toEqual({ status: 503, checks: noCluster });

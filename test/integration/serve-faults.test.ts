@@ -177,6 +177,8 @@ describe.concurrent('a service whose location is a bucket', () => {
     // Told once the look under way has given up, which tries for longer than readiness waits.
     const unreachable = async () => /^holdfast_store_reachable 0$/m.test(await (await fetch(service.metricsUrl)).text()) || undefined;
     await waitFor('the metric tells', unreachable, { timeoutMs: 90_000 });
+    const { checks } = (await (await fetch(`${service.url}/readyz`)).json()) as { checks: object[] };
+    expect(checks).toContainEqual({ name: 'repository', ok: false, code: 'STORE_UNREACHABLE', since: expect.stringMatching(/Z$/) });
     await look();
     proxy.onRequest(() => undefined);
     await waitFor('it is ready again', async () => (await probe()) === 200 || undefined, { timeoutMs: 60_000 });

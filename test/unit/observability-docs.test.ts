@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { eventReasons } from '../../src/observe/event-reasons.ts';
-import { createMetrics } from '../../src/observe/metrics.ts';
+import { createMetrics, type Standing } from '../../src/observe/metrics.ts';
 import { type NoticeEvent, noticeKinds } from '../../src/observe/notice.ts';
 import { sign, webhookBody } from '../../src/observe/webhook.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
@@ -29,12 +29,13 @@ interface Metric {
 /** Our own metrics as a scrape shows them when everything was measured once. */
 async function scraped(): Promise<Metric[]> {
   const tier = { policy: 'p', tier: 't' };
-  const metrics = createMetrics(() => ({
+  const standing: Standing = {
     ...{ leading: true, storeReachable: true, clusterReachable: true, ledgerEntries: 1, running: {} },
     policies: [{ policy: 'p', rpo: 1, rpoObjective: 1, rto: 1, rtoObjective: 1, notProtected: ['volumeData'] }],
     tiers: [{ ...tier, newest: { at: 1, objects: 1, bytes: 1 }, nextRun: 1, overdue: false }],
     sets: [{ tier: 't', phase: 'Completed', count: 1, bytes: 1 }],
-  }));
+  };
+  const metrics = createMetrics(() => standing, '1.2.3');
   metrics.backupEnded({ ...tier, phase: 'Completed', seconds: 1, objects: 1, problems: 0 });
   metrics.operationEnded({ kind: 'restore', phase: 'Completed', seconds: 1 });
   metrics.operationEnded({ kind: 'verify', phase: 'Completed', seconds: 1 });
