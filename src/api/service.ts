@@ -71,8 +71,8 @@ export interface BackupDetails {
 export interface Backups {
   /** A damaged set is listed as `Unreadable`. STORE_ and REPO_ codes. */
   list(query: BackupQuery, signal: AbortSignal): Promise<Page<SetSummary>>;
-  /** `set`: an id, the beginning of one, `latest`, a day or a time, of the sets that reach the scope `within`. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS, BACKUP_CORRUPT, SIGNATURE_INVALID. */
-  get(set: string, query: { readonly within?: NamespaceScope }, signal: AbortSignal): Promise<BackupDetails>;
+  /** `set`: an id, the beginning of one, `latest`, a day or a time, of the sets that reach the scope `within`; of those the newest that holds what is `wanted`, default everything. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS, BACKUP_CORRUPT, SIGNATURE_INVALID. */
+  get(set: string, query: { readonly within?: NamespaceScope; readonly wanted?: Selection }, signal: AbortSignal): Promise<BackupDetails>;
   /** Its index from the `from`-th object on (0 is the first), at most `limit`; `within` counts only those in these namespaces. As `get`; IDENTITY_MISSING. */
   objects(set: string, query: ObjectQuery, signal: AbortSignal): Promise<readonly IndexEntry[]>;
 }

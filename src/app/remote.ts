@@ -6,6 +6,7 @@ import type { BackupOutcome, IndexEntry, Manifest } from '../domain/backup-set.t
 import { HoldfastError } from '../domain/errors.ts';
 import type { LedgerEntry } from '../domain/ledger.ts';
 import type { RestoreOptions, RestoreOutcome, RestorePlan } from '../domain/restore-plan.ts';
+import { everything } from '../domain/selection.ts';
 import type { ValidationReport } from '../domain/validation.ts';
 import type { LedgerQuery } from '../repository/ledger.ts';
 import type { LedgerReport } from '../repository/ledger-verify.ts';
@@ -49,9 +50,14 @@ export function createRemoteApp(config: Config, { onWarning, runtime = systemRun
       const sets = client.all(from => client.backups.list({ query: { limit: pageSize, ...from }, signal }));
       return ((await Array.fromAsync(sets)) as ListedSet[]).reverse();
     },
-    openSet: async (text, { signal, need }) => {
+    openSet: async (text, { signal, need, wanted = everything }) => {
       const there = await connection();
-      const set = await there.client.backups.get({ params: { set: text }, signal });
+      const { includeNamespaces, clusterScoped } = wanted;
+      const query = {
+        ...(includeNamespaces.length > 0 && { namespaces: includeNamespaces.join(',') }),
+        ...(clusterScoped !== everything.clusterScoped && { clusterScoped }),
+      };
+      const set = await there.client.backups.get({ params: { set: text }, query, signal });
       if (need === 'contents' && set.sealed && (await there.identity()) === undefined) {
         throw new HoldfastError('IDENTITY_MISSING', `${set.id} is sealed, and no identity was given`);
       }

@@ -2,6 +2,7 @@ import type { BackupDetails, BackupQuery, Backups, ObjectQuery, Page } from '../
 import type { IndexEntry } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { type NamespaceScope, scopeContains, selectionReaches } from '../domain/namespace-scope.ts';
+import type { Selection } from '../domain/selection.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import { holdOf } from '../repository/holds.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
@@ -55,10 +56,10 @@ async function objectsOf(world: World, text: string, { from, limit, within }: Ob
 async function detailsOf(
   world: World,
   planner: Planner,
-  { text, within }: { readonly text: string; readonly within?: NamespaceScope },
+  { text, ...asked }: { readonly text: string; readonly within?: NamespaceScope; readonly wanted?: Selection },
   signal: AbortSignal,
 ): Promise<BackupDetails> {
-  const id = world.catalog.get(text) === undefined ? await findSet(world, text, { within, signal }) : text;
+  const id = world.catalog.get(text) === undefined ? await findSet(world, text, { ...asked, signal }) : text;
   const { trusted } = world.keys;
   const [{ manifest, signature }, held, { decisions }] = await Promise.all([
     requireManifest(world.repository, id, { trusted, signal }),

@@ -2,11 +2,11 @@ import type { Refusal, Service, ServiceEvent, Work } from '../../src/api/service
 import type { IndexEntry, Manifest } from '../../src/domain/backup-set.ts';
 import { HoldfastError } from '../../src/domain/errors.ts';
 import type { LedgerEntry } from '../../src/domain/ledger.ts';
-import { scopeContains, selectionReaches } from '../../src/domain/namespace-scope.ts';
+import { scopeContains, selectionCovers, selectionReaches } from '../../src/domain/namespace-scope.ts';
 import type { Policy } from '../../src/domain/policy.ts';
 import { noActions } from '../../src/domain/restore-plan.ts';
 import type { Runtime } from '../../src/domain/runtime.ts';
-import { everything } from '../../src/domain/selection.ts';
+import { everything, type Selection } from '../../src/domain/selection.ts';
 import type { Orphan } from '../../src/domain/volume-upkeep.ts';
 import type { Hold } from '../../src/repository/holds.ts';
 import type { RetentionPlan } from '../../src/schedule/retention.ts';
@@ -63,13 +63,13 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
   };
   const now = () => runtime.now().toISOString();
 
-  const resolve = (text: string): Manifest => {
+  const resolve = (text: string, wanted: Selection = everything): Manifest => {
     if (service.failure !== undefined) throw service.failure;
     const stamp = text.replaceAll('-', '').slice(0, 8);
     const found = sets.filter(
       ({ id }) => text === 'latest' || id.startsWith(text) || (/^\d{4}-\d\d-\d\d$/.test(text) && id.slice(0, 8) <= stamp),
     );
-    const last = found.at(-1);
+    const last = found.findLast(({ selection }) => wanted.includeNamespaces.length === 0 || selectionCovers(selection, wanted));
     if (last === undefined) throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${text}`);
     return last;
   };
@@ -112,8 +112,8 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
         );
         return pageOf(wanted.map(summaryOf), ({ id }) => id, query);
       },
-      get: async text => {
-        const manifest = resolve(text);
+      get: async (text, { wanted }) => {
+        const manifest = resolve(text, wanted);
         const hold = holds.get(manifest.id);
         return {
           ...{ summary: summaryOf(manifest), manifest, signature: { keyId: 'SHA256:beef', verified: true } },

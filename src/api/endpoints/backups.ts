@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
 import { backup, backupSummary, indexEntry, volumeCapture } from '../schemas/backup.ts';
-import { label, pageOf, pageQuery, selectionRequest, setId, setRef } from '../schemas/common.ts';
+import { label, namespaceGlobs, pageOf, pageQuery, selectionRequest, setId, setRef } from '../schemas/common.ts';
 import { deletionPlan } from '../schemas/deletion.ts';
 import { operation } from '../schemas/operation.ts';
 
@@ -30,6 +30,15 @@ export const backupEndpoints = {
     access: { resource: 'backups', verb: 'get' },
     tenants: true,
     params: z.strictObject({ set: setRef }),
+    query: z.strictObject({
+      namespaces: namespaceGlobs
+        .exactOptional()
+        .describe('what `latest`, a day or a time must hold: these, with commas between; else a whole cluster'),
+      clusterScoped: z
+        .enum(['auto', 'always', 'never'])
+        .exactOptional()
+        .describe('with `always` they must hold what belongs to no namespace, too'),
+    }),
     success: { status: 200, schema: backup, description: 'The set' },
     problems: [404, 409, 422, 502, 503],
     etag: true,

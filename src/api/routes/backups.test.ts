@@ -53,6 +53,19 @@ describe('one backup', () => {
     expect(await idOf('latest')).toBe(ids[6]);
   });
 
+  it('is found as latest by what it must hold, which a caller may ask of namespaces of theirs', async () => {
+    const { service, ask } = api();
+    const selection = { includeNamespaces: ['team-a'], clusterScoped: 'never' } as const;
+    service.sets.push(manifestOf({ id: '20261108T020000Z-daily-aaaa', selection }));
+    const newest = async (query: string) => (await ask('viewer', 'GET', `backups/latest?${query}`)).body.id;
+    expect(await newest('namespaces=team-a')).toBe('20261108T020000Z-daily-aaaa');
+    expect(await newest('namespaces=team-a&clusterScoped=always')).toBe(ids[6]);
+    expect(await newest('namespaces=team-a,team-b')).toBe(ids[6]);
+    expect((await ask('viewer', 'GET', 'backups/latest?namespaces=Team')).status).toBe(400);
+    expect((await ask('tenant', 'GET', 'backups/latest?namespaces=team-a')).status).toBe(200);
+    expect((await ask('tenant', 'GET', 'backups/latest?namespaces=team-b')).status).toBe(403);
+  });
+
   it('shows its manifest, who signed it and why it is kept', async () => {
     const { body } = await api().ask('viewer', 'GET', 'backups/latest');
     expect(body.manifest).toEqual(manifestOf({ id: ids[6]! }));

@@ -1,10 +1,11 @@
 import { HoldfastError } from '../../domain/errors.ts';
 import { selectionReaches } from '../../domain/namespace-scope.ts';
+import { everything } from '../../domain/selection.ts';
 import { backupEndpoints } from '../endpoints/backups.ts';
 import { type Api, mount } from '../mount.ts';
 import { pageQueryOf, pageView } from '../paging.ts';
 import { backupView, summaryView } from '../schemas/backup.ts';
-import { scopeOf, selectionFor } from '../tenancy.ts';
+import { requireOwnNamespaces, scopeOf, selectionFor } from '../tenancy.ts';
 import { startWork } from './work.ts';
 
 export function backupRoutes(api: Api): void {
@@ -24,8 +25,12 @@ export function backupRoutes(api: Api): void {
     return pageView(page, summary => summaryView(summary, caller));
   });
 
-  mount(api, backupEndpoints.get, async ({ params, caller, signal }) => {
-    const details = await service.backups.get(params.set, scopeOf(caller), signal);
+  mount(api, backupEndpoints.get, async ({ params, query, caller, signal }) => {
+    const includeNamespaces = query.namespaces?.split(',') ?? [];
+    requireOwnNamespaces(caller, includeNamespaces, 'namespaces');
+    const { clusterScoped = everything.clusterScoped } = query;
+    const wanted = { ...everything, includeNamespaces, clusterScoped };
+    const details = await service.backups.get(params.set, { wanted, ...scopeOf(caller) }, signal);
     // To whom nothing of it can belong it is not there.
     if (caller.namespaces !== undefined && !selectionReaches(details.manifest.selection, caller.namespaces)) throw noSuchBackup(params.set);
     return backupView(details, caller);

@@ -38,6 +38,9 @@ const objectName = shortText(253).regex(/^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/);
 const glob = (most: number) => shortText(most).regex(/^[A-Za-z0-9.:_?-]*(?:\*[A-Za-z0-9.:_?-]*){0,3}$/);
 const globs = (most: number) => z.array(glob(most)).max(1_000);
 
+/** Of namespaces, with commas between. */
+export const namespaceGlobs = shortText(8_000).regex(/^[a-z0-9*?-]{1,63}(?:,[a-z0-9*?-]{1,63}){0,99}$/);
+
 // As `labelMatcher` reads them; here so that the description says what is accepted.
 const requirement = [
   ' *[A-Za-z0-9_./-]+ +(?:in|notin) *\\([A-Za-z0-9_., -]+\\) *',
