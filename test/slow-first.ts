@@ -18,6 +18,7 @@ export const slowFiles: readonly string[] = [
   'integration/mover-crash.test.ts',
   'integration/mover-files.test.ts',
   'integration/cli-server.test.ts',
+  'integration/two-clusters.test.ts',
   'integration/volumes-frozen.test.ts',
   'integration/serve-takeover.test.ts',
   'integration/demand-paused.test.ts',

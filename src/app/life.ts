@@ -4,7 +4,6 @@ import { fencedCluster } from '../cluster/fenced-cluster.ts';
 import { programVersion } from '../config/version.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import { isEnded } from '../domain/operation.ts';
-import type { ResourceKind } from '../domain/resource.ts';
 import { aborted, type Runtime } from '../domain/runtime.ts';
 import { createOperations } from '../operations/operations.ts';
 import { openLedger } from '../repository/ledger.ts';
@@ -15,6 +14,7 @@ import type { Scheduler } from '../schedule/scheduler.ts';
 import { settleBackup } from '../service/backup-jobs.ts';
 import { watchCluster } from '../service/cluster-watch.ts';
 import { createEventBus } from '../service/event-bus.ts';
+import { type Home, readHome } from '../service/home.ts';
 import { createService } from '../service/service.ts';
 import { leadTerm } from '../service/term.ts';
 import { type Look, watchRepository } from '../service/watch.ts';
@@ -110,11 +110,10 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
   let looking: (Pick<ReturnType<typeof watchRepository>, 'objectives' | 'readiness'> & { readonly ended: Promise<unknown> }) | undefined;
   let election = Promise.resolve();
   const [stopping, unelect, closing] = [new AbortController(), new AbortController(), new AbortController()];
-  // Known as soon as the API server answers; until then no set is left out for being another cluster’s.
-  let clusterId = '';
-  const knowCluster = async () => {
-    clusterId ||= await clusterUid(cluster).catch(() => '');
-    return clusterId;
+  let home: Home | undefined;
+  const findHome = async (signal: AbortSignal): Promise<Home> => {
+    home ??= await readHome(cluster, signal);
+    return home;
   };
   const { signingKey, trusted } = now.inForce.keys;
   const volumesToRead = volumes.on({ cluster, store, repositoryId: repository.info.id });
@@ -126,6 +125,7 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
       repository: { ...repository, store: through(bare => fencedStore(bare, { check: () => void currentTerm(world) })) },
       ...{ runtime, most: mostOperations, fence: () => term?.fence },
       settle: (request, within) => settleBackup(world, request, within),
+      cluster: () => home?.identity,
     }),
     catalog: openLiveCatalog(repository, { trusted, onNotice: onWarning }),
     ledger: openLedger(repository, { signingKey, trusted, runtime }),
@@ -145,6 +145,9 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
     },
     get volumes() {
       return volumesToRead();
+    },
+    get home() {
+      return home;
     },
   };
   const service = createService(world, {
@@ -181,7 +184,7 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
         collect();
       };
       const { onMissed } = observation;
-      await leadTerm(world, mine, { clusterId: await knowCluster(), onScheduler, onMissed, stopping: stopping.signal });
+      await leadTerm(world, mine, { findHome, onScheduler, onMissed, stopping: stopping.signal });
       await aborted(signal);
     } finally {
       scheduler = undefined;
@@ -195,8 +198,8 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
   return {
     ...{ service, cluster, location: store.url },
     begin: () => {
-      void knowCluster();
-      const watch = watchRepository(world, { signal: closing.signal, onLook, clusterId: () => clusterId });
+      void findHome(closing.signal).catch(() => {});
+      const watch = watchRepository(world, { signal: closing.signal, onLook });
       const clusterWatch = watchCluster(world, closing.signal);
       looking = {
         objectives: watch.objectives,
@@ -240,15 +243,4 @@ function newVolumes({ config, keys }: InForce, now: Now, { runtime, onWarning, o
 /** What volumes are made by, within a life. */
 function volumesOf({ config, keys }: InForce): string {
   return JSON.stringify([config.settings.volumes, keys.recipients]);
-}
-
-const namespaces: ResourceKind = {
-  ...{ group: '', version: 'v1', resource: 'namespaces', kind: 'Namespace' },
-  ...{ namespaced: false, verbs: ['get'], subresources: [] },
-};
-
-/** The usual identity of a cluster: spreads the runs of many. */
-async function clusterUid(cluster: ClusterApi): Promise<string> {
-  const json = await cluster.get(namespaces, '', 'kube-system', { signal: AbortSignal.timeout(10_000) });
-  return json === undefined ? '' : ((JSON.parse(json) as { metadata: { uid: string } }).metadata.uid ?? '');
 }

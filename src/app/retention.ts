@@ -1,8 +1,11 @@
 import type { Run } from '../app.ts';
+import type { ClusterApi } from '../cluster/cluster-api.ts';
 import type { Config } from '../config/load.ts';
+import { clusterName } from '../domain/cluster-identity.ts';
+import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { Runtime } from '../domain/runtime.ts';
-import { listSets } from '../repository/catalog.ts';
+import { listSets, type SetSummary } from '../repository/catalog.ts';
 import { type Hold, hold, holdOf, release } from '../repository/holds.ts';
 import { openLedger } from '../repository/ledger.ts';
 import { operationFolders, readOperationRequest } from '../repository/operation-records.ts';
@@ -10,8 +13,10 @@ import type { Repository } from '../repository/repository.ts';
 import { listUses, useWords } from '../repository/uses.ts';
 import { type Deletion, deleteByHand } from '../schedule/delete-by-hand.ts';
 import { type DeletionPlan, type DeletionPlanOptions, readDeletionPlan } from '../schedule/deletion-plan.ts';
+import { type OthersReason, reasonOfOthers } from '../schedule/other-clusters.ts';
 import type { BusySets, RetentionPlan } from '../schedule/retention.ts';
 import { type PlanOptions, type RetentionOutcome, readRetentionPlan, runRetention } from '../schedule/retention-run.ts';
+import { readHome } from '../service/home.ts';
 import { once } from './adapters.ts';
 import type { Keys } from './keys.ts';
 import { actorHere } from './user.ts';
@@ -21,6 +26,8 @@ export interface RetentionParts {
   readonly keys: Keys;
   readonly runtime: Runtime;
   readonly repository: Repository;
+  /** Opened when first asked for. */
+  cluster(): Promise<ClusterApi>;
   /** The id of the set that a text means. */
   resolve(text: string): Promise<string>;
 }
@@ -56,6 +63,7 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
     policies: config.policies,
     busy: () => busySets(repository, runtime.now(), signal),
     limits: { yes, ...maxShareOf(config) },
+    othersOf: sets => othersOf(parts, sets, signal),
   });
   const deleting = (sets: DeletionPlanOptions['sets']): DeletionPlanOptions => ({
     ...planning(false),
@@ -94,6 +102,32 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
       return held ?? { set, reason: '', by: '', at: '' };
     },
   };
+}
+
+/** Where the sets can only be of one cluster, it is not asked which one that is: a job that does nothing but this needs no cluster. */
+async function othersOf(
+  { config, cluster }: RetentionParts,
+  sets: readonly SetSummary[],
+  signal: AbortSignal,
+): Promise<OthersReason | undefined> {
+  const adopted = config.settings.service?.retention?.clusters ?? [];
+  const names = new Set(sets.flatMap(set => (set.phase === 'Unreadable' ? [] : [clusterName(set.cluster)])));
+  for (const name of adopted) names.delete(name);
+  if (names.size < 2) return undefined;
+  try {
+    return reasonOfOthers((await readHome(await cluster(), signal)).identity, adopted);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { message } = asHoldfastError(thrown);
+    throw new HoldfastError(
+      'CONFIG_INVALID',
+      `there are sets of several clusters (${[...names].join(', ')}), and whose may go is not known: ${message}`,
+      {
+        hint: 'give the kubeconfig of the cluster whose sets are meant, or name all but one in service.retention.clusters',
+        cause: thrown,
+      },
+    );
+  }
 }
 
 function maxShareOf({ settings }: RetentionParts['config']): { maxShare?: number } {

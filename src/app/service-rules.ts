@@ -8,7 +8,7 @@ import type { ServiceRules } from '../service/world.ts';
 export function rulesOf({ settings, policies }: Config, { retention, operationsKeptMs, catalogRefreshMs }: ServiceConfig): ServiceRules {
   return {
     ...{ policies, operationsKeptMs, catalogRefreshMs },
-    ...{ maxShare: retention.maxShare, retentionSchedule: retention.schedule },
+    ...{ maxShare: retention.maxShare, adopted: retention.clusters, retentionSchedule: retention.schedule },
     manual: {
       selection: selectionFrom(settings.selection ?? {}),
       parts: partsWith(['resources'], settings.volumes?.capture ?? 'none'),

@@ -85,6 +85,7 @@ const runningFlags: readonly Flag[] = [
   { flags: '--shutdown-grace <duration>', text: 'time for running operations after SIGTERM', setting: 'service.shutdownGrace' },
   { flags: '--retention-schedule <cron>', text: 'when expired sets are deleted, UTC', setting: 'service.retention.schedule' },
   { flags: '--retention-max-share <percent>', text: 'largest share of sets deleted in one run', setting: 'service.retention.maxShare' },
+  { flags: '--retention-clusters <uids>', text: 'lost clusters whose sets are deleted, too', setting: 'service.retention.clusters' },
   { flags: '--catalog-refresh <duration>', text: 'how often other writers’ sets are looked for', setting: 'service.catalogRefresh' },
   { flags: '--dead-mans-switch <url>', text: 'asked for as long as all is well', setting: 'notifications.deadMansSwitch.url' },
   {

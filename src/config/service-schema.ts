@@ -43,6 +43,9 @@ const retention = z
       maxShare: share.describe(
         'The largest share of all sets that one run deletes by itself; beyond it, nothing is deleted without a person.',
       ),
+      clusters: list.describe(
+        'Other clusters whose sets are deleted by these policies, too, by the uid of their kube-system namespace: of one that is no more, and whose place this one has taken.',
+      ),
     },
     'must be a map',
   )

@@ -40,7 +40,7 @@ it('fills in everything that a service runs with', async () => {
       retryPeriodMs: 2000,
     },
     shutdownGraceMs: 25_000,
-    retention: { schedule: '30 4 * * *', maxShare: 0.25 },
+    retention: { schedule: '30 4 * * *', maxShare: 0.25, clusters: [] },
     catalogRefreshMs: 60_000,
     notifications: { deadMansSwitch: { every: 300_000 } },
     logs: { level: 'info', format: 'json' },

@@ -51,8 +51,8 @@ export interface ServiceConfig {
     readonly retryPeriodMs: number;
   };
   readonly shutdownGraceMs: number;
-  /** `maxShare`: above 0, at most 1. */
-  readonly retention: { readonly schedule: string; readonly maxShare: number };
+  /** `maxShare`: above 0, at most 1. `clusters`: others whose sets it lets go, too. */
+  readonly retention: { readonly schedule: string; readonly maxShare: number; readonly clusters: readonly string[] };
   readonly catalogRefreshMs: number;
   readonly notifications: NotificationSettings;
   readonly logs: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error'; readonly format: 'json' | 'text' };
@@ -111,7 +111,7 @@ export async function serviceConfig(config: Config): Promise<ServiceConfig> {
       retryPeriodMs: filled(leaderElection.retryPeriod),
     },
     shutdownGraceMs: filled(service.shutdownGrace),
-    retention: { schedule: filled(retention.schedule), maxShare: filled(retention.maxShare) },
+    retention: { schedule: filled(retention.schedule), maxShare: filled(retention.maxShare), clusters: retention.clusters ?? [] },
     catalogRefreshMs: filled(service.catalogRefresh),
     notifications: settings.notifications ?? {},
     logs: { level: filled(settings.logs?.level), format: filled(settings.logs?.format) },

@@ -1,3 +1,4 @@
+import type { ClusterIdentity } from './cluster-identity.ts';
 import type { ErrorCode } from './errors.ts';
 import type { ProgressEvent } from './runtime.ts';
 
@@ -38,6 +39,8 @@ export interface OperationRequest {
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Namespaces that the actor was restricted to; absent for the whole cluster. */
   readonly namespaces?: readonly string[];
+  /** Whose service it is an operation of; absent where that was not known, and in records of older versions. */
+  readonly cluster?: ClusterIdentity;
   /** SHA-256 of the Idempotency-Key and of the body that came with it. */
   readonly idempotency?: { readonly key: string; readonly body: string };
 }

@@ -1,3 +1,4 @@
+import { isSameCluster } from '../domain/cluster-identity.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import { type Actor, isEnded, type Operation, type OperationLogLine, type OperationRequest } from '../domain/operation.ts';
 import { newSetId } from '../domain/set-id.ts';
@@ -39,7 +40,7 @@ export class Engine implements Operations {
   constructor(options: OperationsOptions) {
     this.#options = options;
     this.#archive = createArchive(options.repository, options.runtime);
-    this.#keys = createIdempotencyKeys(options.repository, options.runtime);
+    this.#keys = createIdempotencyKeys(options.repository, options.runtime, request => this.#isForeign(request));
     this.#queue = createQueue(options.most, job => this.#run(job));
   }
 
@@ -77,7 +78,11 @@ export class Engine implements Operations {
       throw new HoldfastError('SHUTTING_DOWN', `${asked.kind} was not started: the service is being ${this.#draining}`);
     }
     const now = runtime.now();
-    const request: OperationRequest = { id: newSetId(now, asked.kind, runtime.random(4)), createdAt: now.toISOString(), ...asked };
+    const cluster = this.#options.cluster?.();
+    const request: OperationRequest = {
+      ...{ id: newSetId(now, asked.kind, runtime.random(4)), createdAt: now.toISOString(), ...asked },
+      ...(cluster !== undefined && { cluster }),
+    };
     this.#mayWrite();
     this.#making.add(request.id);
     try {
@@ -202,6 +207,7 @@ export class Engine implements Operations {
     return recoverOperations({
       ...this.#options,
       isOurs: id => this.#jobs.has(id) || this.#making.has(id),
+      isForeign: request => this.#isForeign(request),
       mayWrite: () => this.#mayWrite(),
       start: (request, { work, lane }, earlier) => void this.#enqueue(request, work, lane, earlier),
       resume: this.#draining === undefined ? resume : undefined,
@@ -230,7 +236,17 @@ export class Engine implements Operations {
   }
 
   async expire(before: Date, signal?: AbortSignal): Promise<number> {
-    return this.#archive.expire(before, { mayWrite: () => this.#mayWrite(), isOurs: id => this.#jobs.has(id) }, signal);
+    const options = {
+      ...{ mayWrite: () => this.#mayWrite(), isOurs: (id: string) => this.#jobs.has(id) },
+      isForeign: (request: OperationRequest) => this.#isForeign(request),
+    };
+    return this.#archive.expire(before, options, signal);
+  }
+
+  /** Of a service of another cluster, which is at work with it, or was lost. */
+  #isForeign({ cluster }: OperationRequest): boolean {
+    const own = this.#options.cluster?.();
+    return own !== undefined && cluster !== undefined && !isSameCluster(own, cluster);
   }
 
   #stop(job: Job, stop: Stop): void {

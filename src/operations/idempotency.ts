@@ -37,7 +37,11 @@ export interface IdempotencyKeys {
 }
 
 /** The records themselves are the memory: a restarted service knows the keys of yesterday. */
-export function createIdempotencyKeys(repository: Repository, runtime: Runtime): IdempotencyKeys {
+export function createIdempotencyKeys(
+  repository: Repository,
+  runtime: Runtime,
+  isForeign: (request: OperationRequest) => boolean = () => false,
+): IdempotencyKeys {
   let loading: Promise<Map<string, Used>> | undefined;
   const own = new Map<string, Used>();
 
@@ -45,7 +49,7 @@ export function createIdempotencyKeys(repository: Repository, runtime: Runtime):
     const used = new Map<string, Used>();
     const since = new Date(runtime.now().getTime() - rememberedMs);
     for await (const request of mapAhead(operationIds(repository, { since }), readsAhead, id => readable(repository, id))) {
-      if (request?.idempotency === undefined) continue;
+      if (request?.idempotency === undefined || isForeign(request)) continue;
       const { key, body } = request.idempotency;
       used.set(key, { at: Date.parse(request.createdAt), body, id: Promise.resolve(request.id) });
     }

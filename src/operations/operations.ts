@@ -1,3 +1,4 @@
+import type { ClusterIdentity } from '../domain/cluster-identity.ts';
 import type { HoldfastError } from '../domain/errors.ts';
 import type { Fence } from '../domain/fence.ts';
 import type { Actor, Operation, OperationKind, OperationLogLine, OperationPhase } from '../domain/operation.ts';
@@ -16,6 +17,8 @@ export interface OperationsOptions {
   readonly fence: () => Fence | undefined;
   /** Asked of what was left unfinished, and of what was stopped. */
   readonly settle?: Settler | undefined;
+  /** Whose operations these are: those of another cluster in the same repository are left to it. Undefined while it is not known. */
+  readonly cluster?: (() => ClusterIdentity | undefined) | undefined;
 }
 
 export interface OperationsQuery {
@@ -49,7 +52,7 @@ export interface Operations {
   /** What the listener throws is passed over. */
   subscribe(listener: OperationListener): () => void;
   /**
-   * What other processes left unfinished is taken up again, gets the result that it had earned, or is marked Interrupted. To be called at the start of a term, again after a STORE_
+   * What other processes of the same cluster left unfinished is taken up again, gets the result that it had earned, or is marked Interrupted. To be called at the start of a term, again after a STORE_
    * error, and at any time later: what is asked for meanwhile is left alone.
    */
   recover(resume?: Resumer): Promise<Recovered>;
@@ -57,7 +60,7 @@ export interface Operations {
   abandon(why: HoldfastError): Promise<void>;
   /** The service ends, or its world does: nothing new is taken, what runs has `graceMs` and is then stopped and marked Interrupted. Bounded. */
   drain(graceMs: number, why?: 'stopped' | 'opened anew'): Promise<void>;
-  /** Deletes records of operations that were made before and have ended. */
+  /** Deletes records of operations that were made before and have ended; of another cluster’s those that are a quarter of a year older, however they stand. */
   expire(before: Date, signal?: AbortSignal): Promise<number>;
 }
 

@@ -11,11 +11,14 @@ import {
   operationKey,
   readLog,
   readOperation,
+  readOperationRequest,
 } from '../repository/operation-records.ts';
 import { withSignal } from '../repository/read-bytes.ts';
 import type { Repository } from '../repository/repository.ts';
 
 const mostRemembered = 500;
+/** Longer than those of our own: its service may want them for longer. */
+const othersKeptMs = 90 * 24 * 3_600_000;
 /** How long a listing of ids is good enough for showing. */
 const idsFreshMs = 2_000;
 
@@ -39,7 +42,11 @@ export interface Archive {
   /** Those that have not ended stay. */
   expire(
     before: Date,
-    options: { readonly mayWrite: () => void; readonly isOurs: (id: string) => boolean },
+    options: {
+      readonly mayWrite: () => void;
+      readonly isOurs: (id: string) => boolean;
+      readonly isForeign: (request: OperationRequest) => boolean;
+    },
     signal?: AbortSignal,
   ): Promise<number>;
 }
@@ -108,11 +115,19 @@ export function createArchive(repository: Repository, runtime: Runtime): Archive
       for (const line of running?.lines ?? []) if (!take(line)) break;
       return lines;
     },
-    expire: async (before, { mayWrite, isOurs }, signal) => {
+    expire: async (before, { mayWrite, isOurs, isForeign }, signal) => {
       let expired = 0;
+      const isOfOthers = async (id: string): Promise<boolean> => {
+        const request = await readOperationRequest(repository, id, { signal }).catch(orUnreadable);
+        return request !== undefined && isForeign(request);
+      };
       for (const [id, files] of await operationFolders(repository, { signal })) {
         const isUnfinished = files.has('request.json') && !files.has('result.json');
-        if ((setTime(id)?.getTime() ?? Number.POSITIVE_INFINITY) >= before.getTime() || isOurs(id) || isUnfinished) continue;
+        const at = setTime(id)?.getTime() ?? Number.POSITIVE_INFINITY;
+        if (at >= before.getTime() || isOurs(id)) continue;
+        // Those of a cluster that was lost must go some day, and nobody ends them any more.
+        const isForeignNow = await isOfOthers(id);
+        if (isForeignNow ? at >= before.getTime() - othersKeptMs : isUnfinished) continue;
         for (const file of deletionOrder(files)) {
           mayWrite();
           await repository.store.delete(operationKey(id, file), withSignal({ signal }));
@@ -124,6 +139,12 @@ export function createArchive(repository: Repository, runtime: Runtime): Archive
       return expired;
     },
   };
+}
+
+/** What cannot be read names no cluster. */
+function orUnreadable(thrown: unknown): undefined {
+  if (damageOf(thrown) === undefined) throw thrown;
+  return undefined;
 }
 
 /** The request first: without it there is no operation, while one without its result would look unfinished. */

@@ -36,6 +36,8 @@ export interface RecoverOptions {
   readonly repository: Repository;
   readonly runtime: Runtime;
   readonly isOurs: (id: string) => boolean;
+  /** Of another cluster, whose service may be at work with it. */
+  readonly isForeign: (request: OperationRequest) => boolean;
   readonly mayWrite: () => void;
   readonly start: (request: OperationRequest, again: Resumption, earlier: Earlier) => void;
   readonly resume: Resumer | undefined;
@@ -43,7 +45,7 @@ export interface RecoverOptions {
   readonly signal: AbortSignal;
 }
 
-/** Every operation without a result that does not run here is resumed or gets one: its process is gone, or lost the lead. */
+/** Every operation of this cluster without a result that does not run here is resumed or gets one: its process is gone, or lost the lead. */
 export async function recoverOperations(options: RecoverOptions): Promise<Recovered> {
   const { repository, signal } = options;
   const resumed: OperationRequest[] = [];
@@ -53,7 +55,7 @@ export async function recoverOperations(options: RecoverOptions): Promise<Recove
     if (files.has('result.json') || !files.has('request.json') || options.isOurs(id)) continue;
     try {
       const record = await readOperation(repository, id, { signal });
-      if (record === undefined || record.result !== undefined || options.isOurs(id)) continue;
+      if (record === undefined || record.result !== undefined || options.isOurs(id) || options.isForeign(record.request)) continue;
       const { request, startedAt } = record;
       const earlier: Earlier = { ...countFiles(files), ...(startedAt !== undefined && { startedAt }) };
       const again = earlier.resumes < mostResumes ? options.resume?.(request) : undefined;
@@ -84,7 +86,8 @@ function interruption({ id, kind, createdAt }: OperationRequest, { startedAt, re
     phase: 'Interrupted',
     startedAt: startedAt ?? createdAt,
     finishedAt: runtime.now().toISOString(),
-    summary: {},
+    // Of one that was begun: it may be what ended its process. A service that is stopped in order says otherwise how its own end.
+    summary: startedAt === undefined ? {} : { lost: true },
     error: {
       code: 'INTERRUPTED',
       message: startedAt === undefined ? 'the process that was to run it ended before it began' : reason(kind, resumes),

@@ -41,6 +41,7 @@ const requestSchema = z.object({
   createdAt: time,
   parameters: fields,
   namespaces: z.array(z.string()).exactOptional(),
+  cluster: z.object({ uid: z.string(), server: z.string() }).exactOptional(),
   idempotency: z.object({ key: z.string(), body: z.string() }).exactOptional(),
 }) satisfies z.ZodType<OperationRequest, unknown>;
 

@@ -11,7 +11,7 @@ import { encodeManifest } from './manifest.ts';
 import { readBytes } from './read-bytes.ts';
 import { readManifest } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
-import { claimKey, claimKeys, commitClaimed, finishClaims } from './run-claim.ts';
+import { claimKey, claimKeys, clusterClaimKey, commitClaimed, finishClaims } from './run-claim.ts';
 
 const daily: Fire = { policy: 'platform', tier: 'daily', at: '2026-11-23T02:00:00Z' };
 const weekly: Fire = { policy: 'platform', tier: 'weekly', at: '2026-11-23T01:00:00Z' };
@@ -75,6 +75,13 @@ describe('the key of a claim', () => {
     expect(claimKey(later)).toBe('schedule/platform/daily/20261124T020000Z.json');
   });
 
+  it('names a cluster by its uid, and one without by a digest of its address', () => {
+    expect(clusterClaimKey(later, { uid: '5c1f-01', server: 'https://a' })).toBe('schedule/platform/daily/20261124T020000Z-5c1f-01.json');
+    expect(clusterClaimKey(later, { uid: '', server: 'https://a' })).toMatch(
+      /^schedule\/platform\/daily\/20261124T020000Z-[0-9a-f]{32}\.json$/,
+    );
+  });
+
   it.each([
     { ...daily, policy: '../backups' },
     { ...daily, tier: '' },
@@ -86,8 +93,10 @@ describe('the key of a claim', () => {
   });
 
   it('of all fires of a set come earliest first, each once, and a set on demand has none', () => {
-    expect(claimKeys({ fires: [later, daily, weekly, { ...daily }] })).toEqual([weekly, daily, later].map(claimKey));
-    expect(claimKeys({})).toEqual([]);
+    const cluster = { uid: 'a1', version: 'v1.37.2', server: 'https://cluster' };
+    const keysOf = (fire: Fire) => [claimKey(fire), clusterClaimKey(fire, cluster)];
+    expect(claimKeys({ fires: [later, daily, weekly, { ...daily }], cluster })).toEqual([weekly, daily, later].flatMap(keysOf));
+    expect(claimKeys({ cluster })).toEqual([]);
   });
 });
 

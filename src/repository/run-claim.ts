@@ -1,4 +1,6 @@
+import { sha256Hex } from '../crypto/digest.ts';
 import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
+import { type ClusterIdentity, clusterName, isSameCluster } from '../domain/cluster-identity.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Fire } from '../domain/policy.ts';
 import { eachConcurrently } from './concurrency.ts';
@@ -30,9 +32,19 @@ export function claimKey({ policy, tier, at }: Fire): string {
   return `${claimsPrefix}${policy}/${tier}/${time.toISOString().replace(/[-:]|\.\d+/g, '')}.json`;
 }
 
-/** The claims that a set holds: to be deleted before its manifest is, or it would be brought back. None for a set on demand. */
-export function claimKeys(manifest: Pick<Manifest, 'fires'>): string[] {
-  return inOrder(manifest.fires ?? []).map(claimKey);
+/**
+ * `schedule/<policy>/<tier>/<YYYYMMDDTHHMMSSZ>-<cluster>.json`: of a cluster whose policies have the same names as those of another one, which had
+ * the key without a cluster first. USAGE as for `claimKey`.
+ */
+export function clusterClaimKey(fire: Fire, cluster: ClusterIdentity): string {
+  const name = clusterName(cluster);
+  const part = /^[0-9a-f-]{1,64}$/.test(name) ? name : sha256Hex(name).slice(0, 32);
+  return claimKey(fire).replace(/\.json$/, `-${part}.json`);
+}
+
+/** Where the claims of a set may lie: they are to be deleted before its manifest is, or it would be brought back. None for a set on demand. */
+export function claimKeys({ fires, cluster }: Pick<Manifest, 'fires' | 'cluster'>): string[] {
+  return inOrder(fires ?? []).flatMap(fire => [claimKey(fire), clusterClaimKey(fire, cluster)]);
 }
 
 /**
@@ -60,8 +72,8 @@ export interface Claim {
 }
 
 /**
- * Commits a set that was taken for scheduled runs: `manifest.json` is put to the claim of each of its fires, and whoever is first has that
- * fire, for good. The set becomes visible standing for exactly the fires that it has; resolves with the manifest that says so. All its
+ * Commits a set that was taken for scheduled runs: `manifest.json` is put to the claim of each of its fires, and whoever is first of its cluster has
+ * that fire, for good. The set becomes visible standing for exactly the fires that it has; resolves with the manifest that says so. All its
  * other files must be durable; may be called again after any error. BACKUP_SUPERSEDED when it has none, since other sets, by then visible,
  * stand for them; BACKUP_CORRUPT when the claims in its way are damaged.
  */
@@ -129,11 +141,26 @@ async function claimAll(
 ): Promise<Fire[]> {
   const won: Fire[] = [];
   for (const fire of inOrder(manifest.fires ?? [])) {
-    const key = claimKey(fire);
-    if (await claimOne(repository, key, bytes, options)) won.push(fire);
+    let key = claimKey(fire);
+    let isOurs = await claimOne(repository, key, bytes, options);
+    if (!isOurs && (await isOfOthers(repository, key, manifest.cluster, options))) {
+      key = clusterClaimKey(fire, manifest.cluster);
+      isOurs = await claimOne(repository, key, bytes, options);
+    }
+    if (isOurs) won.push(fire);
     else await onRival(key);
   }
   return won;
+}
+
+/** Is the claim of a set of another cluster? What cannot be believed is nobody's, and stands in everybody's way. */
+async function isOfOthers(repository: Repository, key: string, own: ClusterIdentity, options: ClaimOptions): Promise<boolean> {
+  try {
+    return !isSameCluster((await readClaim(repository, key, options)).manifest.cluster, own);
+  } catch (thrown) {
+    if (!isDamage(thrown)) throw thrown;
+    return false;
+  }
 }
 
 /** Is the claim ours, now or from an earlier try? */

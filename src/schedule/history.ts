@@ -16,7 +16,7 @@ export type RunningTier = Pick<Fire, 'policy' | 'tier'> & Partial<Pick<Fire, 'at
 
 /** What has happened so far, as the repository and the records of operations tell it. The order of the lists does not matter. */
 export interface History {
-  /** When the repository was made. RFC 3339, UTC. */
+  /** When the repository was made, or the cluster where that is younger. RFC 3339, UTC. */
   readonly createdAt: string;
   /** The fires of all sets that exist, whatever their phase. */
   readonly handled: readonly Fire[];

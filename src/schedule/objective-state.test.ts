@@ -13,7 +13,15 @@ const monday = Date.parse('2026-11-23T02:00:00Z');
 
 function look(now: number, sets: readonly SetSummary[], changes: Partial<ObjectivesInput> = {}) {
   const nextRun = () => nextFire(parseSchedule(daily.schedule), 'UTC', new Date(now));
-  return objectiveStatuses({ policies: [platform], sets, restores: [], now: new Date(now), nextRun, clusterId: 'c1', ...changes })[0]!;
+  return objectiveStatuses({
+    policies: [platform],
+    sets,
+    restores: [],
+    now: new Date(now),
+    nextRun,
+    isOwn: ({ uid }) => uid === 'c1',
+    ...changes,
+  })[0]!;
 }
 
 /** A set of each of the last days, which took as long as told. */

@@ -83,8 +83,8 @@ describe('objectives', () => {
 
   it('do not count sets of another cluster', () => {
     const now = '2026-11-23T12:00:00Z';
-    expect(whole(now, [weekly, monday], { clusterId: 'c1' }).state).toBe('met');
-    expect(whole(now, [weekly, monday], { clusterId: 'c2' })).toMatchObject({
+    expect(whole(now, [weekly, monday], { isOwn: ({ uid }) => uid === 'c1' }).state).toBe('met');
+    expect(whole(now, [weekly, monday], { isOwn: ({ uid }) => uid === 'c2' })).toMatchObject({
       state: 'breached',
       message: expect.stringContaining('no complete set'),
     });

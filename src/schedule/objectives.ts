@@ -1,3 +1,4 @@
+import type { ClusterIdentity } from '../domain/cluster-identity.ts';
 import { isScheduled, type Objectives, type Part, type Policy, type ScheduledTier, type Scope } from '../domain/policy.ts';
 import { isWholeCluster, sameSelection } from '../domain/selection.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
@@ -30,10 +31,10 @@ export interface ObjectivesInput {
   readonly now: Date;
   /** The time of a tier’s next run; undefined where none is planned. */
   readonly nextRun: (policy: string, tier: string) => Date | undefined;
-  /** When the repository was made: nobody’s runs lie before it. */
+  /** When the repository was made, or the cluster: nobody’s runs lie before it. */
   readonly since?: Date;
-  /** Of the cluster that is backed up: sets of another one protect nothing here. */
-  readonly clusterId?: string;
+  /** Is it the cluster that is backed up? Sets of another one protect nothing here; all count unless given. */
+  readonly isOwn?: (cluster: ClusterIdentity) => boolean;
 }
 
 /** How well a tier, or a policy as a whole (`tier` absent), keeps what it promises. */
@@ -66,8 +67,7 @@ export interface ObjectiveStatus {
 export function objectiveStatuses(input: ObjectivesInput): ObjectiveStatus[] {
   const horizon = input.now.getTime() + clockSlackMs;
   const sets = input.sets.filter(
-    (set): set is ReadableSet =>
-      set.phase !== 'Unreadable' && Date.parse(set.startedAt) <= horizon && isOfCluster(set.cluster.uid, input.clusterId),
+    (set): set is ReadableSet => set.phase !== 'Unreadable' && Date.parse(set.startedAt) <= horizon && (input.isOwn?.(set.cluster) ?? true),
   );
   return input.policies.flatMap(policy => {
     const tiers = policy.tiers.filter(isScheduled).map(tier => lookAt(policy, tier, sets, input));
@@ -88,11 +88,6 @@ export function objectiveStatuses(input: ObjectivesInput): ObjectiveStatus[] {
       ),
     ];
   });
-}
-
-/** As far as can be told: an account that may not read kube-system leaves the uid of its sets empty. */
-export function isOfCluster(uid: string, cluster = ''): boolean {
-  return uid === '' || cluster === '' || uid === cluster;
 }
 
 /**

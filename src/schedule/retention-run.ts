@@ -8,6 +8,7 @@ import { finishLeftovers, leftoverAgeMs, readLeftovers, storeTime } from '../rep
 import type { CallOptions } from '../repository/read-bytes.ts';
 import type { Repository } from '../repository/repository.ts';
 import { clearUses } from '../repository/uses.ts';
+import type { OthersReason } from './other-clusters.ts';
 import { type BusySets, doingWith, planRetention, type RetentionInput, type RetentionPlan, toDelete } from './retention.ts';
 
 export interface PlanOptions extends CallOptions {
@@ -19,6 +20,8 @@ export interface PlanOptions extends CallOptions {
   /** What is being done with sets just now, by their ids; asked again before each deletion. */
   busy(): Promise<BusySets>;
   readonly limits?: RetentionInput['limits'];
+  /** Whose sets are not decided on, where some may be. */
+  readonly othersOf?: (sets: readonly SetSummary[]) => Promise<OthersReason | undefined>;
 }
 
 /** What would be deleted now; changes nothing. STORE_ codes. */
@@ -28,8 +31,9 @@ export async function readRetentionPlan(options: PlanOptions): Promise<Retention
 
 async function planFor(sets: readonly SetSummary[], options: PlanOptions): Promise<RetentionPlan> {
   const { repository, policies, runtime, limits } = options;
+  const othersReason = await options.othersOf?.(sets);
   const [holds, busy] = [await listHolds(repository, options), await options.busy()];
-  return planRetention({ sets, policies, holds, busy, now: runtime.now(), ...(limits && { limits }) });
+  return planRetention({ sets, policies, holds, busy, now: runtime.now(), othersReason, ...(limits && { limits }) });
 }
 
 export interface RetentionRunOptions extends PlanOptions, Pick<DeleteOptions, 'signingKey' | 'actor' | 'record' | 'fence'> {

@@ -1,3 +1,4 @@
+import { clusterName } from '../domain/cluster-identity.ts';
 import type { Fire, Policy, PromotedTier, Tier } from '../domain/policy.ts';
 import { isScheduled } from '../domain/policy.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
@@ -73,13 +74,13 @@ export function standings(candidates: readonly Candidate[]): (set: ReadableSet) 
   const promoted = new Map<string, { readonly best: Candidate; readonly of: Promotion }>();
   for (const candidate of candidates) {
     for (const of of candidate.memberships.flatMap(newestIn)) {
-      const key = [of.policy.name, of.tier?.name ?? '', of.by, clusterOf(candidate)].join('\n');
+      const key = [of.policy.name, of.tier?.name ?? '', of.by, clusterName(candidate.set.cluster)].join('\n');
       const best = newest.get(key)?.best;
       if (best === undefined || isBetter(candidate, best)) newest.set(key, { best: candidate, of });
     }
     if (candidate.set.phase !== 'Completed') continue;
-    for (const { by, ...of } of candidate.memberships.flatMap(membership => promotionsOf(membership, candidate.start))) {
-      const key = [of.policy.name, of.tier.name, by, clusterOf(candidate), of.period.start].join('\n');
+    for (const of of candidate.memberships.flatMap(membership => promotionsOf(membership, candidate.start))) {
+      const key = [of.policy.name, of.tier.name, clusterName(candidate.set.cluster), of.period.start].join('\n');
       const best = promoted.get(key)?.best;
       if (best === undefined || isBetter(candidate, best)) promoted.set(key, { best: candidate, of });
     }
@@ -99,17 +100,17 @@ function newestIn({ policy, tier, by }: Membership): Newest[] {
   ];
 }
 
-function promotionsOf({ policy, tier, by }: Membership, start: number): (Promotion & Pick<Membership, 'by'>)[] {
+/** Only of what the clock took: a label is anybody's who may ask for a backup, of however little, and must not buy the years of an archive. */
+function promotionsOf({ policy, tier, by }: Membership, start: number): Promotion[] {
+  if (by === 'label') return [];
   return policy.tiers.flatMap(other =>
-    isScheduled(other) || other.promote.from !== tier.name
-      ? []
-      : [{ policy, tier: other, by, period: periodAt(start, other.promote.lastOf) }],
+    isScheduled(other) || other.promote.from !== tier.name ? [] : [{ policy, tier: other, period: periodAt(start, other.promote.lastOf) }],
   );
 }
 
 /** The same text for sets of one cluster. */
 export function clusterOf({ set: { cluster } }: Pick<Candidate, 'set'>): string {
-  return cluster.uid === '' ? `at ${cluster.server}` : cluster.uid;
+  return clusterName(cluster);
 }
 
 /** Complete before incomplete, then the later one; ids decide between equals, so that the order of a list never does. */

@@ -3,6 +3,7 @@ import type { Policy, Tier } from '../domain/policy.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
 import { addPeriod, periodAt } from './calendar.ts';
 import { clockSlackMs } from './history.ts';
+import type { OthersReason } from './other-clusters.ts';
 import { type Candidate, type Membership, type Newest, type Promotion, type Standing, standings, tiersOf } from './retention-standing.ts';
 
 /** The share of all sets that one run may delete unless told otherwise. */
@@ -27,8 +28,10 @@ export interface RetentionInput {
   readonly holds: readonly RetentionHold[];
   readonly busy: BusySets;
   readonly now: Date;
+  /** Why sets of a cluster are not decided on here; those of all are unless given. */
+  readonly othersReason?: OthersReason | undefined;
   readonly limits?: {
-    /** The greatest part of the sets that one run may delete, above 0 and at most 1; three may always go. */
+    /** The greatest part of the sets that it decides on that one run may delete, above 0 and at most 1; three may always go. */
     readonly maxShare?: number;
     /** Somebody has looked at the plan, and wants it carried out however much it deletes. */
     readonly yes?: boolean;
@@ -60,22 +63,24 @@ export interface RetentionPlan {
   readonly notices: readonly string[];
 }
 
-/** Sets in their order, and how those stand that can be read and are not dated in the future: the others stand for nothing. */
-export function judge({ sets, policies, now }: Pick<RetentionInput, 'sets' | 'policies' | 'now'>) {
+/** Sets in their order, and how those stand that are decided on, can be read and are not dated in the future: the others stand for nothing. */
+export function judge({ sets, policies, now, othersReason }: Pick<RetentionInput, 'sets' | 'policies' | 'now' | 'othersReason'>) {
   const ordered = sets.map(set => ({ set, start: startOf(set) })).toSorted(byAge);
   const horizon = now.getTime() + clockSlackMs;
   const judged = ordered.flatMap(({ set, start }): (Candidate & { unnamed: string[] })[] =>
-    isReadable(set) && start <= horizon ? [{ set, start, ...tiersOf(set, policies) }] : [],
+    isReadable(set) && start <= horizon && othersReason?.(set.cluster) === undefined ? [{ set, start, ...tiersOf(set, policies) }] : [],
   );
   return { ordered, horizon, judged, standingOf: standings(judged) };
 }
 
 /** Says for every set whether it stays, and why, by the rules of docs/retention.md. Pure: the order of the input does not matter. */
-export function planRetention({ sets, policies, holds, busy, now, limits = {} }: RetentionInput): RetentionPlan {
-  const { ordered, horizon, judged, standingOf } = judge({ sets, policies, now });
+export function planRetention({ sets, policies, holds, busy, now, othersReason, limits = {} }: RetentionInput): RetentionPlan {
+  const { ordered, horizon, judged, standingOf } = judge({ sets, policies, now, othersReason });
   const context: Context = { policies, now: now.getTime(), holds: Map.groupBy(holds, hold => hold.set), busy };
   const decisions = ordered.map(({ set, start }) => {
-    if (!isReadable(set)) return decideUnreadable(set, context);
+    if (!isReadable(set)) return decideUnlooked(set, `unreadable, so nothing is known of its tier: ${set.error.message}`, context);
+    const others = othersReason?.(set.cluster);
+    if (others !== undefined) return decideUnlooked(set, others, context);
     const isFuture = start > horizon;
     return decide({ set, start, isFuture, ...tiersOf(set, policies), ...standingOf(set) }, context);
   });
@@ -161,14 +166,10 @@ function passing({ set, isFuture }: Case, { busy }: Context): string[] {
   return [...(doing === undefined ? [] : [doing]), ...(isFuture ? ['dated in the future'] : [])];
 }
 
-function decideUnreadable(set: Exclude<SetSummary, ReadableSet>, context: Context): RetentionDecision {
+/** Kept for this reason, whatever the policies say. */
+function decideUnlooked(set: SetSummary, reason: string, context: Context): RetentionDecision {
   const doing = doingWith(set.id, context.busy);
-  const reasons = [
-    `unreadable, so nothing is known of its tier: ${set.error.message}`,
-    ...heldReasons(set, context),
-    ...(doing === undefined ? [] : [doing]),
-  ];
-  return { set: set.id, action: 'keep', reasons };
+  return { set: set.id, action: 'keep', reasons: [reason, ...heldReasons(set, context), ...(doing === undefined ? [] : [doing])] };
 }
 
 function heldReasons({ id }: SetSummary, { holds }: Context): string[] {

@@ -3,6 +3,7 @@ import { runBackup } from '../backup/run.ts';
 import { publicKeyOf, signingKeyId } from '../crypto/signing.ts';
 import { countBackup } from '../domain/backup-counts.ts';
 import type { BackupOutcome, Manifest, PartRecord } from '../domain/backup-set.ts';
+import { isSameCluster } from '../domain/cluster-identity.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../domain/errors.ts';
 import type { LedgerAction } from '../domain/ledger.ts';
 import type { Actor, OperationRequest } from '../domain/operation.ts';
@@ -10,6 +11,7 @@ import { type Fire, isScheduled, type Part, type Policy, partsWith, type Scope, 
 import { everything } from '../domain/selection.ts';
 import { countFailures, countVolumes, type VolumeCounts } from '../domain/volume-counts.ts';
 import type { WorkContext, WorkResult } from '../operations/job.ts';
+import type { SetSummary } from '../repository/catalog.ts';
 import { commitDemanded, giveUpDemand } from '../repository/demand-claim.ts';
 import { keyChange } from '../repository/key-change.ts';
 import { commitClaimed } from '../repository/run-claim.ts';
@@ -135,7 +137,9 @@ export async function settleBackup(world: World, { id, kind, createdAt, paramete
 /** Sets are sealed and signed with the keys that the service was started with: that others count from now on is found out here. */
 async function tellOfKeys(world: World, manifest: Manifest, actor: Actor, signal: AbortSignal): Promise<void> {
   const { signingKey, trusted } = world.keys;
-  const sets = world.catalog.sets().flatMap(({ id, phase }) => (phase === 'Unreadable' ? [] : [id]));
+  // Another cluster’s service has keys of its own.
+  const isOurs = (set: SetSummary): boolean => set.phase !== 'Unreadable' && isSameCluster(set.cluster, manifest.cluster);
+  const sets = world.catalog.sets().flatMap(set => (isOurs(set) ? [set.id] : []));
   try {
     const fact = await keyChange(world.repository, { manifest, sets, trusted, signal, signedBy: signingKeyId(publicKeyOf(signingKey)) });
     if (fact !== undefined) await record(world, { ...fact, actor });

@@ -2,13 +2,16 @@ import type { Operation } from '../domain/operation.ts';
 import type { ActionCounts } from '../domain/restore-plan.ts';
 import { everything } from '../domain/selection.ts';
 import type { MeasuredRestore } from '../schedule/objectives.ts';
+import { isOfHome } from './home.ts';
 import type { World } from './world.ts';
 
 const restoresLookedAt = 20;
 
-/** What restores took, as their records tell; those of a set on demand are nobody's. STORE_ codes. */
-export async function measuredRestores({ operations, catalog }: World, signal: AbortSignal): Promise<MeasuredRestore[]> {
-  const ended = await operations.list({ kind: 'restore', phase: 'Completed', limit: restoresLookedAt }, signal);
+/** What restores of this cluster’s service took, as their records tell; those of a set on demand are nobody's. STORE_ codes. */
+export async function measuredRestores(world: World, signal: AbortSignal): Promise<MeasuredRestore[]> {
+  const { operations, catalog } = world;
+  const matches = ({ request }: Operation): boolean => isOfHome(world, request.cluster);
+  const ended = await operations.list({ kind: 'restore', phase: 'Completed', limit: restoresLookedAt, matches }, signal);
   return ended.flatMap(operation => {
     const set = catalog.get(operation.request.subject);
     const durationMs = operation.result?.summary['durationMs'];

@@ -1,3 +1,4 @@
+import { clusterName } from '../domain/cluster-identity.ts';
 import { isCode } from '../domain/errors.ts';
 import type { Actor } from '../domain/operation.ts';
 import { isDamage } from '../repository/damage.ts';
@@ -26,7 +27,15 @@ export async function tellOfMissed(world: World, missed: MissedFire, { signal, o
     await persistently(world, signal, 'the ledger could not be told of a run that was given up', async () => {
       if (await isTold(world, missed, signal)) return;
       currentTerm(world);
-      await world.ledger.append({ action: 'schedule.missed', actor, subject, details: { policy, tier, at, deadline, attempts } });
+      const details = {
+        policy,
+        tier,
+        at,
+        deadline,
+        attempts,
+        ...(world.home !== undefined && { cluster: clusterName(world.home.identity) }),
+      };
+      await world.ledger.append({ action: 'schedule.missed', actor, subject, details });
       onMissed(missed);
     });
   } catch (thrown) {
@@ -40,6 +49,9 @@ async function isTold(world: World, { fire, deadline }: MissedFire, signal: Abor
   try {
     for await (const { action, details } of entriesSince(world, new Date(Date.parse(deadline) - clockSlackMs), signal)) {
       if (action !== 'schedule.missed' || details['policy'] !== fire.policy || details['tier'] !== fire.tier) continue;
+      // What names no cluster was told by an older version.
+      const { cluster } = details;
+      if (cluster !== undefined && world.home !== undefined && cluster !== clusterName(world.home.identity)) continue;
       if (details['at'] === fire.at) return true;
     }
   } catch (thrown) {

@@ -25,6 +25,7 @@ async function planning() {
     runtime: { now: () => new Date(state.at) },
     rules: () => ({ policies: state.policies, maxShare: 1 }),
     operations: { active: () => state.active },
+    home: { identity: { uid: 'a1', server: 'https://cluster' }, since: new Date(0) },
   } as unknown as World;
   return { planner: openPlanner(world), state, catalog };
 }

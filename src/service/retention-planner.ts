@@ -1,10 +1,14 @@
+import type { Operation } from '../domain/operation.ts';
 import { listHolds } from '../repository/holds.ts';
 import { listUses, useWords } from '../repository/uses.ts';
 import { type BusySets, planRetention, type RetentionDecision, type RetentionPlan } from '../schedule/retention.ts';
+import { isOfHome } from './home.ts';
+import { othersOf } from './others.ts';
 import type { World } from './world.ts';
 
 /** A plan of many sets takes a tenth of a second to make, and is asked for with every set that is shown. */
 const keptMs = 30_000;
+const mostElsewhere = 1_000;
 
 /** A plan, and what it says of single sets. */
 export interface MadePlan {
@@ -26,14 +30,15 @@ export function openPlanner(world: World): Planner {
   return {
     now: async signal => {
       const holds = await listHolds(world.repository, { trusted: world.keys.trusted, signal });
-      const { policies, maxShare } = world.rules();
+      const { policies, maxShare, adopted } = world.rules();
       const [own, now] = [ownUses(world), world.runtime.now()];
-      const of = JSON.stringify([world.catalog.version(), holds, [...own], maxShare]);
+      const of = JSON.stringify([world.catalog.version(), holds, [...own], maxShare, adopted, world.home?.identity]);
       const isFresh = last !== undefined && Math.abs(now.getTime() - Date.parse(last.plan.at)) < keptMs;
       if (last !== undefined && isFresh && last.of === of && last.policies === policies) return last;
       const uses = last !== undefined && isFresh ? last.uses : await listUses(world.repository, { now, signal });
       const busy = new Map([...uses, ...own]);
-      const plan = planRetention({ policies, holds, sets: world.catalog.sets(), busy, now, limits: { maxShare, yes: false } });
+      const sets = world.catalog.sets();
+      const plan = planRetention({ policies, holds, sets, busy, now, othersReason: othersOf(world), limits: { maxShare, yes: false } });
       last = { plan, of, policies, uses, decisions: new Map(plan.decisions.map(decision => [decision.set, decision])) };
       return last;
     },
@@ -52,6 +57,18 @@ export async function busySets(world: Surroundings, signal: AbortSignal): Promis
 export async function readSets(world: Surroundings, signal: AbortSignal): Promise<BusySets> {
   const uses = await listUses(world.repository, { now: world.runtime.now(), signal });
   return new Map([...uses, ...ownUses(world, reading)]);
+}
+
+/** Sets that services of other clusters read, by the records of their operations. */
+export async function usedElsewhere(world: Pick<World, 'operations' | 'home'>, signal: AbortSignal): Promise<BusySets> {
+  const busy = new Map<string, string>();
+  const matches = ({ request }: Operation): boolean => request.kind in reading && !isOfHome(world, request.cluster);
+  for (const phase of ['Pending', 'Running'] as const) {
+    for (const { request } of await world.operations.list({ phase, matches, limit: mostElsewhere }, signal)) {
+      busy.set(request.subject, `${reading[request.kind as keyof typeof reading]} (operation ${request.id} of another cluster)`);
+    }
+  }
+  return busy;
 }
 
 const reading = { ...useWords, validate: 'being compared with the cluster' };

@@ -1,5 +1,5 @@
 import { HoldfastError } from '../domain/errors.ts';
-import type { Actor } from '../domain/operation.ts';
+import type { Actor, OperationRequest } from '../domain/operation.ts';
 import { isDamage } from '../repository/damage.ts';
 import { finishClaims } from '../repository/run-claim.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
@@ -10,6 +10,7 @@ import { scheduledBackup } from './backup-jobs.ts';
 import { resumeDeletion } from './delete-jobs.ts';
 import { lastRetention } from './done-before.ts';
 import { scheduleHistory } from './history.ts';
+import { type Home, isOfHome } from './home.ts';
 import type { Prepared } from './job.ts';
 import { tellOfMissed } from './missed.ts';
 import { persistently } from './persistently.ts';
@@ -29,8 +30,8 @@ const dayMs = 24 * 3_600_000;
 const longestSleepMs = 30_000;
 
 export interface TermHooks {
-  /** Of the cluster that is backed up. */
-  readonly clusterId: string;
+  /** Asks the cluster which one it is, where that is not known yet; from then on the world has it. CLUSTER_ codes. */
+  readonly findHome: (signal: AbortSignal) => Promise<Home>;
   /** The scheduler of this term, to be poked when the rules change. */
   readonly onScheduler: (scheduler: Scheduler) => void;
   readonly onMissed: (missed: MissedFire) => void;
@@ -57,6 +58,13 @@ async function lastTold({ ledger, runtime, log }: World, signal: AbortSignal): P
  */
 export async function leadTerm(world: World, term: Term, hooks: TermHooks): Promise<void> {
   const signal = AbortSignal.any([term.signal, hooks.stopping]);
+  let home: Home | undefined;
+  // Before anything else: what lies in the repository may be another cluster's, and its service at work with it.
+  await persistently(world, signal, 'the cluster cannot be asked which one it is', async () => {
+    home = await hooks.findHome(signal);
+  });
+  if (home === undefined) return;
+  const { uid } = home.identity;
   await persistently(world, signal, 'what was left by the leader before could not be finished', async () => {
     await world.catalog.refresh({ signal, thorough: true });
     const since = await lastTold(world, signal);
@@ -64,8 +72,12 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     const claims = await finishClaims(term.repository, { signingKey, trusted, since, signal });
     for (const set of claims.finished) world.log.info({ set }, 'a set was made visible whose writer had ended just before');
     for (const { key, message } of claims.broken) world.log.warn({ key, message }, 'a claim cannot be finished');
-    const { resumed, interrupted, settled, damaged } = await world.operations.recover(
-      request => resumeVolumeRestore(world, request) ?? resumeRestore(world, request) ?? resumeDeletion(world, request),
+    const isShared = world.catalog.sets().some(set => set.phase !== 'Unreadable' && !isOfHome(world, set.cluster));
+    const resume = (request: OperationRequest) =>
+      resumeVolumeRestore(world, request) ?? resumeRestore(world, request) ?? resumeDeletion(world, request);
+    const { resumed, interrupted, settled, damaged } = await world.operations.recover(request =>
+      // A restore by an older version, which did not say into which cluster, must not go on in this one by mistake.
+      isShared && request.cluster === undefined ? undefined : resume(request),
     );
     for (const { id, kind } of resumed) world.log.info({ operation: id, kind }, 'an operation is taken up again');
     for (const { id, summary } of settled)
@@ -73,7 +85,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     for (const message of damaged) world.log.error({ message }, 'a record of an operation cannot be read');
     for (const { id } of interrupted) await record(world, { action: 'operation.interrupted', actor: self, subject: id, details: {} });
     if (claims.finished.length + settled.length > 0) await world.catalog.refresh({ signal });
-    await tellOfSets(world, { clusterId: hooks.clusterId, since, signal });
+    await tellOfSets(world, { since, signal });
     await tellOfEnds(world, { since, signal });
     await keepSnapshot(world, signal);
   });
@@ -89,7 +101,7 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     start: run => start(world, run),
     onMissed: missed => void tellOfMissed(world, missed, { signal, onMissed: hooks.onMissed }),
     onError: error => world.log.error({ err: error }, 'the scheduler has trouble, and goes on'),
-    ...{ clusterId: hooks.clusterId, runtime: world.runtime, signal, fence: term.fence },
+    ...{ clusterId: uid, runtime: world.runtime, signal, fence: term.fence },
   });
   hooks.onScheduler(scheduler);
   const alongside = [
@@ -128,9 +140,12 @@ async function keepHouse(world: World, signal: AbortSignal): Promise<void> {
     if (from.getTime() > now.getTime() + dayMs) from = now;
     if (due !== undefined && due.getTime() <= now.getTime()) {
       from = now;
+      // One after the other, each for itself: what comes later is tried again without what came before it.
       await persistently(world, signal, 'retention could not be run', async () => {
         await carryOut(world, retentionJob(world, { kind: 'retention', beyondLimit: false }, { name: 'schedule', via: 'schedule' }));
-        await keepSnapshot(world, signal);
+      });
+      await persistently(world, signal, 'no snapshot of the catalog was kept', () => keepSnapshot(world, signal));
+      await persistently(world, signal, 'records of old operations could not be deleted', async () => {
         await world.operations.expire(new Date(now.getTime() - world.rules().operationsKeptMs), signal);
       });
       continue;

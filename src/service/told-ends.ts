@@ -2,6 +2,7 @@ import { isCode } from '../domain/errors.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import { isEnded, type Operation } from '../domain/operation.ts';
 import { isDamage } from '../repository/damage.ts';
+import { isOfHome } from './home.ts';
 import { entriesSince } from './ledger-since.ts';
 import { persistently } from './persistently.ts';
 import { currentTerm, type World } from './world.ts';
@@ -60,10 +61,11 @@ export async function tellOfEnds(world: World, { since, signal }: { readonly sin
   }
 }
 
-async function endedSince({ operations }: World, since: Date, signal: AbortSignal): Promise<Operation[]> {
+async function endedSince(world: World, since: Date, signal: AbortSignal): Promise<Operation[]> {
+  const own = { limit: operationsLookedAt, matches: ({ request }: Operation) => isOfHome(world, request.cluster) };
   const some = [
-    ...(await operations.list({ kind: 'restore', limit: operationsLookedAt }, signal)),
-    ...(await operations.list({ kind: 'backup', phase: 'Failed', limit: operationsLookedAt }, signal)),
+    ...(await world.operations.list({ kind: 'restore', ...own }, signal)),
+    ...(await world.operations.list({ kind: 'backup', phase: 'Failed', ...own }, signal)),
   ];
   return some.filter(({ phase, result }) => isEnded(phase) && result !== undefined && Date.parse(result.finishedAt) >= since.getTime());
 }

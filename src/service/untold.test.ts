@@ -54,9 +54,10 @@ describe('sets that the ledger does not know', () => {
     reads = [];
     return {
       catalog,
-      tell: (clusterId = 'a1') => {
+      tell: (uid = 'a1') => {
         const since = new Date('2026-11-22T00:00:00Z');
-        return tellOfSets(world, { clusterId, since, signal: AbortSignal.timeout(10_000) });
+        const home = { identity: { uid, server: 'https://cluster' }, since: new Date(0) };
+        return tellOfSets({ ...world, home }, { since, signal: AbortSignal.timeout(10_000) });
       },
       told: async () => (await ledger.read({ limit: 100 })).map(({ action, subject, details }) => ({ action, subject, details })),
     };

@@ -5,7 +5,7 @@ import type { ReadableSet } from '../repository/catalog.ts';
 import { isDamage } from '../repository/damage.ts';
 import { readManifest } from '../repository/read-manifest.ts';
 import { clockSlackMs } from '../schedule/history.ts';
-import { isOfCluster } from '../schedule/objectives.ts';
+import { isOfHome } from './home.ts';
 import { entriesSince } from './ledger-since.ts';
 import { record, type World } from './world.ts';
 
@@ -16,11 +16,11 @@ const actor: Actor = { name: 'holdfast', via: 'service' };
  * nobody, as a local command. What is damaged keeps no leader from beginning: a set that cannot be read is logged and left out, and so are all where
  * the ledger itself cannot be read. STORE_ codes.
  */
-export async function tellOfSets(world: World, { clusterId, since, signal }: { clusterId: string; since: Date; signal: AbortSignal }) {
+export async function tellOfSets(world: World, { since, signal }: { since: Date; signal: AbortSignal }) {
   const latest = world.runtime.now().getTime() + clockSlackMs;
   const isMeant = (set: ReadableSet): boolean => {
     const at = Date.parse(set.startedAt);
-    return isOfCluster(set.cluster.uid, clusterId) && at >= since.getTime() && at <= latest;
+    return isOfHome(world, set.cluster) && at >= since.getTime() && at <= latest;
   };
   const sets = world.catalog.sets().filter((set): set is ReadableSet => set.phase !== 'Unreadable' && isMeant(set));
   if (sets.length === 0) return;

@@ -3,6 +3,7 @@ import { countVolumes } from '../domain/volume-counts.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
 import { tiersOf } from '../schedule/retention-standing.ts';
+import { isOfHome } from './home.ts';
 import type { World } from './world.ts';
 
 interface Newest {
@@ -27,10 +28,11 @@ export async function measureNewestSets(world: World, signal: AbortSignal): Prom
   }
 }
 
-function newestSets({ catalog, rules }: World): Iterable<Newest> {
+function newestSets(world: World): Iterable<Newest> {
+  const { catalog, rules } = world;
   const newest = new Map<string, Newest>();
   for (const set of catalog.sets()) {
-    if (set.phase === 'Unreadable') continue;
+    if (set.phase === 'Unreadable' || !isOfHome(world, set.cluster)) continue;
     for (const { policy, tier } of tiersOf(set, rules().policies).memberships) {
       const key = `${policy.name}/${tier.name}`;
       const known = newest.get(key)?.set;

@@ -3,6 +3,8 @@ import { asHoldfastError } from '../domain/errors.ts';
 import { isScheduled, type Policy } from '../domain/policy.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import { type MeasuredRestore, type ObjectiveStatus, objectiveStatuses } from '../schedule/objectives.ts';
+import { historyBegins } from './history.ts';
+import { isOfHome } from './home.ts';
 import { measuredRestores } from './measured-restores.ts';
 import type { World } from './world.ts';
 
@@ -32,7 +34,7 @@ export interface Watch {
 /** Looks through the repository every so often, and knows from that how things stand. Every replica does. */
 export function watchRepository(
   world: World,
-  { signal, onLook, clusterId }: { readonly signal: AbortSignal; readonly onLook: (look: Look) => void; readonly clusterId: () => string },
+  { signal, onLook }: { readonly signal: AbortSignal; readonly onLook: (look: Look) => void },
 ): Watch {
   let lookedAt: number | undefined;
   let reachable = false;
@@ -44,9 +46,17 @@ export function watchRepository(
   const statuses = (): ObjectiveStatus[] => {
     const { policies } = world.rules();
     const now = world.runtime.now();
-    const since = new Date(world.repository.info.createdAt);
+    const since = historyBegins(world);
     const nextRun = (policy: string, tier: string) => nextRunOf(policies, policy, tier, now);
-    return objectiveStatuses({ policies, sets: world.catalog.sets(), restores, now, nextRun, since, clusterId: clusterId() });
+    return objectiveStatuses({
+      policies,
+      sets: world.catalog.sets(),
+      restores,
+      now,
+      nextRun,
+      since,
+      isOwn: cluster => isOfHome(world, cluster),
+    });
   };
 
   /** Sets that are new, at each look; all of them, less often where they are very many. */

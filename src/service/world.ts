@@ -20,6 +20,7 @@ import type { OrphansInput } from '../volumes/orphans.ts';
 import type { Movers, VolumeRepositories } from '../volumes/ports.ts';
 import type { ScaledWorkloads } from '../volumes/scaled-workloads.ts';
 import type { EventBus } from './event-bus.ts';
+import type { Home } from './home.ts';
 
 /** What may be written with while this replica leads. */
 export interface Term {
@@ -59,6 +60,8 @@ export interface ServiceRules {
   readonly policies: readonly Policy[];
   /** The greatest share of all sets that retention deletes by itself, above 0 and at most 1. */
   readonly maxShare: number;
+  /** Other clusters whose sets retention lets go as its own, by `clusterName`. */
+  readonly adopted?: readonly string[];
   /** What a backup takes that names neither policy nor tier; everything, without volumes, unless told. */
   readonly manual?: Scope;
   /** Cron, UTC. */
@@ -85,6 +88,8 @@ export interface World {
   /** For reading; writes go through the term. */
   readonly repository: Repository;
   readonly cluster: ClusterApi;
+  /** Undefined until its API server has answered for the first time. */
+  readonly home: Home | undefined;
   readonly catalog: LiveCatalog;
   readonly ledger: Ledger;
   readonly operations: Operations;

@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateSigningKey } from '../../src/crypto/signing.ts';
+import type { ClusterIdentity } from '../../src/domain/cluster-identity.ts';
 import type { Fence } from '../../src/domain/fence.ts';
 import type { Runtime } from '../../src/domain/runtime.ts';
 import type { Submission, Work, WorkResult } from '../../src/operations/job.ts';
@@ -44,6 +45,7 @@ export interface EngineChanges {
   readonly most?: number;
   readonly fence?: () => Fence | undefined;
   readonly runtime?: Partial<Runtime>;
+  readonly cluster?: ClusterIdentity;
 }
 
 /** A repository in a folder of its own, and engines over it: each stands for one process. */
@@ -75,6 +77,7 @@ export async function openOperationsWorld(): Promise<OperationsWorld> {
         runtime: { ...testRuntime, ...changes?.runtime },
         most: changes?.most ?? 2,
         fence: changes?.fence ?? (() => open),
+        cluster: () => changes?.cluster,
       });
       engines.push(made);
       return made;

@@ -45,7 +45,7 @@ function ends(set: ReadableSet, world: World): Date[] {
       if (isScheduled(tier)) continue;
       const { from, lastOf } = tier.promote;
       const origin = belongs(set, policy.name, from);
-      if (origin === undefined || set.phase !== 'Completed') continue;
+      if (origin !== 'run' || set.phase !== 'Completed') continue;
       const isLast = rivals(set, world, other => belongs(other, policy.name, from) === origin)
         .filter(other => other.phase === 'Completed' && samePeriod(new Date(other.startedAt), new Date(set.startedAt), lastOf))
         .every(other => isOlder(other, set));

@@ -12,6 +12,7 @@ import { initRepository, openRepository } from '../../src/repository/repository.
 import type { MissedFire } from '../../src/schedule/due.ts';
 import { settleBackup } from '../../src/service/backup-jobs.ts';
 import { createEventBus } from '../../src/service/event-bus.ts';
+import type { Home } from '../../src/service/home.ts';
 import { createService } from '../../src/service/service.ts';
 import { leadTerm } from '../../src/service/term.ts';
 import type { Term, World } from '../../src/service/world.ts';
@@ -79,7 +80,10 @@ export async function beginLife({ clock, location, cluster, clusterId, policies,
   const operations = createOperations({
     ...{ repository, runtime, most: 4, fence: () => term?.fence },
     settle: (request, within) => settleBackup(world, request, within),
+    cluster: () => home.identity,
   });
+  // Made before any clock of the test.
+  const home: Home = { identity: { uid: clusterId, server: cluster.server }, since: new Date(0) };
   running = () => operations.active().length;
   const { signingKey, recipients, signingPublicKey } = location;
   const keys = { recipients, signingKey, trusted: [signingPublicKey] };
@@ -91,7 +95,7 @@ export async function beginLife({ clock, location, cluster, clusterId, policies,
     return entry;
   };
   const world: World = {
-    ...{ version: '0.0.0-test', runtime, repository, cluster: api, operations, keys },
+    ...{ version: '0.0.0-test', runtime, repository, cluster: api, home, operations, keys },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     catalog: catalogOf(openLiveCatalog(repository, { trusted: keys.trusted }), calls),
     ledger: { ...ledger, append },
@@ -105,7 +109,7 @@ export async function beginLife({ clock, location, cluster, clusterId, policies,
     term: () => term,
   };
   term = { signal: ended.signal, fence: { check: () => {} }, cluster: api, repository };
-  const led = leadTerm(world, term, { clusterId, onScheduler: () => {}, onMissed, stopping: stopping.signal });
+  const led = leadTerm(world, term, { findHome: async () => home, onScheduler: () => {}, onMissed, stopping: stopping.signal });
   await begun.promise;
   return {
     world,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { clusterName } from '../../domain/cluster-identity.ts';
 import { type Operation, operationKinds, operationPhases } from '../../domain/operation.ts';
 import { count, time } from './common.ts';
 
@@ -18,6 +19,7 @@ export const operation = z
     finishedAt: time.exactOptional(),
     parameters: json.describe('what was asked for, without any identity'),
     namespaces: z.array(z.string()).exactOptional().describe('that the actor was restricted to'),
+    cluster: z.string().exactOptional().describe('whose service it is an operation of, by the UID of its kube-system namespace'),
     progress: z
       .object({
         phase: z.string(),
@@ -35,12 +37,13 @@ export type OperationView = z.output<typeof operation>;
 
 /** An operation as the API shows it: flat, and without the digests of its idempotency key. */
 export function operationView({ request, phase, startedAt, progress, result }: Operation): OperationView {
-  const { id, kind, subject, actor: by, createdAt, parameters, namespaces } = request;
+  const { id, kind, subject, actor: by, createdAt, parameters, namespaces, cluster } = request;
   const started = startedAt ?? result?.startedAt;
   return {
     ...{ id, kind, phase, subject, actor: by, createdAt, parameters },
     ...(started !== undefined && { startedAt: started }),
     ...(namespaces !== undefined && { namespaces: [...namespaces] }),
+    ...(cluster !== undefined && { cluster: clusterName(cluster) }),
     ...(result === undefined
       ? progress !== undefined && { progress }
       : { finishedAt: result.finishedAt, summary: result.summary, ...(result.error !== undefined && { error: result.error }) }),

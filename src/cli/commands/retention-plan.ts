@@ -14,7 +14,7 @@ export const retentionPlan: CommandSpec<RetentionPlanFlags> = {
   name: 'plan',
   summary: 'See which backups retention would delete, why, and when each of the others expires',
   details:
-    'Changes nothing. The policies of the configuration decide, or the default one. Kept in any case: the newest complete backup of each policy, tier and cluster, what is held, in use, unreadable or dated in the future, and what no policy knows.',
+    'Changes nothing. The policies of the configuration decide, or the default one, on the backups of the cluster that it names. Kept in any case: the newest complete backup of each policy, tier and cluster, what is held, in use, unreadable, dated in the future or of another cluster, and what no policy knows.',
   examples: [
     { what: 'what would go now, and what expires next', line: 'holdfast retention plan --config holdfast.yaml' },
     { what: 'every backup with its reasons', line: 'holdfast retention plan --all --location s3://backups/platform' },
@@ -30,7 +30,7 @@ export const retentionPlan: CommandSpec<RetentionPlanFlags> = {
     [exitCodes.timeout]: 'not done within --timeout',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
-  uses: ['keys', 'repository', 'server', 'output', 'general'],
+  uses: ['keys', 'repository', 'cluster', 'server', 'output', 'general'],
   flags: [allFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {

@@ -27,7 +27,7 @@ export const retentionRun: CommandSpec<Options> = {
     [exitCodes.timeout]: 'not done within --timeout; the same command continues',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
-  uses: ['keys', 'repository', 'server', 'output', 'general'],
+  uses: ['keys', 'repository', 'cluster', 'server', 'output', 'general'],
   flags: [
     signingKeyFlag,
     { flags: '-y, --yes', text: 'do not ask, and let more than the share go' },
