@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: help demo test unit bench lint build image binaries clean
+.PHONY: help demo test unit bench lint build image dockerfile binaries clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -47,6 +47,9 @@ build: node_modules/.installed ## bundle into dist/
 
 image: node_modules/.installed ## an OCI image in .demo/, without a Docker daemon
 	@node test/cluster/holdfast-image.ts
+
+dockerfile: node_modules/.installed ## build deploy/Dockerfile with a Docker engine of its own (root, dockerd), and look at the image
+	@HOLDFAST_TEST_DOCKERFILE=1 vitest run --project real test/cluster/dockerfile.test.ts
 
 clean: ## remove what was built here; the cache outside the tree stays
 	@rm -rf dist node_modules .demo coverage
