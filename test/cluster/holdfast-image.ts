@@ -99,7 +99,7 @@ async function keyOf(restic: string): Promise<string> {
   const hash = createHash('sha256');
   const sources = (await filesBelow(join(projectDir, 'src'))).filter(file => !file.endsWith('.test.ts'));
   for (const file of sources) hash.update(`${file}\0`).update(await readFile(join(projectDir, 'src', file)));
-  for (const file of ['package.json', 'package-lock.json', 'deploy/bundle.ts', 'deploy/kept-packages.ts', 'LICENSE'])
+  for (const file of ['package.json', 'package-lock.json', 'deploy/bundle.ts', 'deploy/leaner.ts', 'deploy/kept-packages.ts', 'LICENSE'])
     hash.update(await readFile(join(projectDir, file)));
   for (const file of ['holdfast-image.ts', 'images.ts', 'oci-image.ts']) {
     hash.update(await readFile(join(import.meta.dirname, file)));
