@@ -3,22 +3,20 @@ import type { MetricsServer } from '../api/metrics-server.ts';
 import type { RequestMeasure } from '../api/request-log.ts';
 import type { Address, ServiceConfig } from '../config/service.ts';
 import { programVersion } from '../config/version.ts';
-import type { ErrorCode, HoldfastError } from '../domain/errors.ts';
-import { isEnded, type Operation, type OperationRequest, type OperationResult } from '../domain/operation.ts';
+import type { HoldfastError } from '../domain/errors.ts';
+import { isEnded, type Operation } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
-import type { VolumeOutcome } from '../domain/volume-restore.ts';
-import type { UpkeepOutcome } from '../domain/volume-upkeep.ts';
 import { createLogger } from '../observe/logger.ts';
-import { createMetrics, type Metrics, type Standing } from '../observe/metrics.ts';
+import { createMetrics, type Standing } from '../observe/metrics.ts';
 import { configObservation, missedObservation } from '../observe/notice-sources.ts';
 import { noticeTargets, type TargetSettings } from '../observe/targets.ts';
 import type { VolumeMetrics } from '../observe/volume-metrics.ts';
 import type { MissedFire } from '../schedule/due.ts';
-import type { BackupVolumes } from '../service/backup-jobs.ts';
 import type { ClusterWatch } from '../service/cluster-watch.ts';
 import { standingOf } from '../service/standing.ts';
 import type { Look, Watch } from '../service/watch.ts';
 import type { World } from '../service/world.ts';
+import { measureOperation, secondsOf } from './operation-measures.ts';
 import { openSwitch, openTelling, type Telling } from './telling.ts';
 
 /** Everything by which the service is watched from outside: its logs, metrics, events and notifications. */
@@ -81,7 +79,9 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
       world.operations.subscribe((type, operation) => {
         if (type !== 'changed') return;
         telling?.operation(operation);
-        if (isEnded(operation.phase)) operationEnded(operation, log, metrics);
+        if (!isEnded(operation.phase)) return;
+        measureOperation(operation, metrics, world.rules().policies);
+        logEnded(operation, log);
       });
       follow = openSwitch(log, parts);
       follow(parts.service);
@@ -124,33 +124,10 @@ export function openObservation(service: ServiceConfig, runtime: Runtime): Obser
   };
 }
 
-function operationEnded({ request, phase, startedAt, result }: Operation, log: Logger, metrics: Metrics): void {
-  const { id, kind, subject, actor, parameters } = request;
-  const seconds = result === undefined || startedAt === undefined ? 0 : (Date.parse(result.finishedAt) - Date.parse(startedAt)) / 1000;
-  const code = result?.error?.code;
-  metrics.operationEnded({ kind, phase, seconds, ...(code !== undefined && { code }), dryRun: parameters['dryRun'] === true });
+function logEnded(operation: Operation, log: Logger): void {
+  const { request, phase, result } = operation;
+  const { id, kind, subject, actor } = request;
   const level = phase === 'Completed' ? 'info' : phase === 'Failed' ? 'error' : 'warn';
-  log[level]({ operation: id, kind, subject, actor: actor.name, phase, seconds, error: result?.error }, 'an operation has ended');
-  if (result !== undefined) measureVolumes(request, result, metrics.volumes);
-  if (kind !== 'backup') return;
-  const count = (name: string): number => Number(result?.summary[name] ?? 0);
-  const { policy = '', tier = '' } = parameters as { policy?: string; tier?: string };
-  metrics.backupEnded({ policy, tier, phase, seconds, objects: count('objects'), problems: count('problems') });
-}
-
-/** By the summaries that the jobs of the service give. */
-function measureVolumes({ kind, parameters }: OperationRequest, { summary, error }: OperationResult, metrics: VolumeMetrics): void {
-  const { volumes, upkeep } = summary;
-  if (kind === 'backup' && volumes !== undefined) {
-    const { policy, tier = '' } = parameters as { policy?: string; tier?: string };
-    const { failures, ...counts } = volumes as BackupVolumes;
-    // Of a tier the next set says otherwise; of what somebody asked for besides, nothing ever would.
-    if (policy !== undefined) metrics.captured({ policy, tier }, counts);
-    for (const [code, count] of Object.entries(failures)) metrics.failed('backup', code as ErrorCode, count);
-  }
-  if (kind === 'restore' && Array.isArray(volumes)) {
-    for (const { problem } of volumes as VolumeOutcome[]) if (problem !== undefined) metrics.failed('restore', problem.code, 1);
-  }
-  if (kind === 'restore' && 'volume' in parameters && error !== undefined) metrics.failed('restore', error.code, 1);
-  if (kind === 'retention' && upkeep !== undefined) metrics.upkeepEnded(upkeep as UpkeepOutcome);
+  const details = { operation: id, kind, subject, actor: actor.name, phase, seconds: secondsOf(operation), error: result?.error };
+  log[level](details, 'an operation has ended');
 }

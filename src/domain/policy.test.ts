@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parts, partsWith, volumeCaptures } from './policy.ts';
+import { policy, tier } from '../../test/helpers/policies.ts';
+import { parts, partsWith, tierLabel, volumeCaptures } from './policy.ts';
 
 describe('the parts of a backup on demand', () => {
   it.each([
@@ -14,5 +15,14 @@ describe('the parts of a backup on demand', () => {
   it('are never none, since objects are always captured', () => {
     for (const volumes of volumeCaptures) expect(partsWith(['volumeData'], volumes)).toContain('resources');
     expect(partsWith(['volumeData'], 'none')).toEqual(['resources']);
+  });
+});
+
+describe('the label of a tier', () => {
+  it('is its name where a policy has it, and otherwise says only that there is another one', () => {
+    const yearly = { name: 'yearly', keep: { count: 7, unit: 'year' }, promote: { from: 'daily', lastOf: 'year' } } as const;
+    const policies = [policy([tier('daily', '@daily'), yearly]), policy([tier('hourly', '@hourly')], { name: 'team' })];
+    const labels = ['daily', 'yearly', 'hourly', 'manual', 'x7f3', 'unknown', ''].map(name => tierLabel(policies, name));
+    expect(labels).toEqual(['daily', 'yearly', 'hourly', 'manual', 'other', 'other', 'other']);
   });
 });

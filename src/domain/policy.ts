@@ -99,6 +99,11 @@ export function isScheduled(tier: Tier): tier is ScheduledTier {
   return 'schedule' in tier;
 }
 
+/** What a metric calls the tier of a set: whoever asks for a backup may call it anything, and each name would be a series of its own. */
+export function tierLabel(policies: readonly Policy[], name: string): string {
+  return name === 'manual' || policies.some(({ tiers }) => tiers.some(tier => tier.name === name)) ? name : 'other';
+}
+
 /** One time at which a tier was due. It identifies the run, whenever that really happens. */
 export interface Fire {
   readonly policy: string;

@@ -9,7 +9,7 @@ export type VolumeDoing = 'backup' | 'restore' | 'upkeep';
 
 /** What is measured of volumes. No label names a claim: there can be any number of them. */
 export interface VolumeMetrics {
-  /** A set of the tier has come into being. */
+  /** A run of the tier has brought a set. */
   captured(tier: { readonly policy: string; readonly tier: string }, counts: VolumeCounts): void;
   /** Tiers that are configured: of others nothing is told any more. */
   keepOnly(tiers: readonly { readonly policy: string; readonly tier: string }[]): void;
@@ -32,16 +32,19 @@ export function createVolumeMetrics(registry: Registry): VolumeMetrics {
   const gauge = (name: string, help: string, labelNames: string[] = []) => new Gauge({ name, help, labelNames, registers });
   const counter = (name: string, help: string, labelNames: string[] = []) => new Counter({ name, help, labelNames, registers });
 
-  const claims = gauge('holdfast_volume_claims', 'Claims of the newest set of a tier, by what became of them.', [
+  const claims = gauge('holdfast_volume_claims', 'Claims of the newest scheduled set of a tier, by what became of them.', [
     'policy',
     'tier',
     'state',
   ]);
-  const snapshots = gauge('holdfast_volume_snapshots', 'Claims of the newest set of a tier with a snapshot that was kept.', [
+  const snapshots = gauge('holdfast_volume_snapshots', 'Claims of the newest scheduled set of a tier with a snapshot that was kept.', [
     'policy',
     'tier',
   ]);
-  const bytes = gauge('holdfast_volume_bytes', 'Bytes of volumes that the newest set of a tier has in the repository.', ['policy', 'tier']);
+  const bytes = gauge('holdfast_volume_bytes', 'Bytes of volumes that the newest scheduled set of a tier has in the repository.', [
+    'policy',
+    'tier',
+  ]);
   const failures = counter('holdfast_volume_failures_total', 'Claims and their repositories that failed, by code.', ['doing', 'code']);
   const running = gauge('holdfast_volume_movers_running', 'Movers at work.', ['action']);
   const ended = counter('holdfast_volume_movers_total', 'Movers that have ended, by what became of their work.', ['action', 'result']);

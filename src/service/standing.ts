@@ -1,4 +1,5 @@
 import { isEnded, type OperationKind } from '../domain/operation.ts';
+import { type Policy, tierLabel } from '../domain/policy.ts';
 import type { Standing } from '../observe/metrics.ts';
 import type { ObjectiveStatus } from '../schedule/objectives.ts';
 import type { World } from './world.ts';
@@ -13,7 +14,7 @@ interface Seen extends Pick<Standing, 'storeReachable' | 'clusterReachable'> {
 
 /** How things stand, for the metrics. */
 export function standingOf(
-  world: Pick<World, 'catalog' | 'operations' | 'ledger' | 'term'>,
+  world: Pick<World, 'catalog' | 'operations' | 'ledger' | 'term' | 'rules'>,
   { objectives, storeReachable, clusterReachable }: Seen,
 ): Standing {
   return {
@@ -39,7 +40,7 @@ export function standingOf(
             ...(nextRun !== undefined && { nextRun: unix(nextRun) }),
           },
     ),
-    sets: countSets(world),
+    sets: countSets(world, world.rules().policies),
     running: countRunning(world),
   };
 }
@@ -50,10 +51,10 @@ function newestOf({ catalog }: Pick<World, 'catalog'>, last: ObjectiveStatus['la
   return { newest: { at: unix(set.startedAt), objects: set.objects, bytes: set.bytes } };
 }
 
-function countSets({ catalog }: Pick<World, 'catalog'>): Standing['sets'] {
+function countSets({ catalog }: Pick<World, 'catalog'>, policies: readonly Policy[]): Standing['sets'] {
   const counts = new Map<string, { tier: string; phase: string; count: number; bytes: number }>();
   for (const set of catalog.sets()) {
-    const tier = set.phase === 'Unreadable' ? 'unknown' : set.tier;
+    const tier = set.phase === 'Unreadable' ? 'unknown' : tierLabel(policies, set.tier);
     const key = `${tier} ${set.phase}`;
     const entry = counts.get(key) ?? { tier, phase: set.phase, count: 0, bytes: 0 };
     entry.count += 1;
