@@ -72,7 +72,9 @@ const tierSettings = z
 const policySettings = z
   .strictObject(
     {
-      objectives: objectives.describe('Objectives of the policy as a whole: the newest complete set of any tier counts.'),
+      objectives: objectives.describe(
+        'Objectives of the policy as a whole: where a tier takes the whole cluster, only sets of the whole cluster count.',
+      ),
       timeZone: timeZone.describe('IANA time zone of the schedules of its tiers; UTC unless told.'),
       selection: SelectionSettings.describe('What its tiers take; the whole cluster unless told.'),
       hooks: HookList.describe(

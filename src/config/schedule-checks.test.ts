@@ -105,6 +105,14 @@ describe('objectives', () => {
     ]);
   });
 
+  it('of a policy are those of its tiers of the whole cluster, where it has any', () => {
+    const some = 'selection: {includeNamespaces: [agents]}';
+    const told2h = (of: string) =>
+      said(`d: {schedule: "@daily", keep: 30d${of}}, h: {schedule: "@hourly", keep: 2d, ${some}}`, ', objectives: {rpo: 2h}');
+    expect(told2h('')).toEqual(['warning policies.p.objectives.rpo of 2h cannot be met by runs that are up to 24h apart']);
+    expect(told2h(`, ${some}`)).toEqual([]);
+  });
+
   it('are not confused by a run that comes later than the next one is due', () => {
     expect(said('t: {schedule: "@hourly", keep: 2d, jitter: 90m}')).toEqual([
       'warning policies.p.tiers.t.jitter of 1h30m is longer than the time between two runs, 1h',

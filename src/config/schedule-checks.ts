@@ -1,5 +1,5 @@
 import { formatDuration } from '../domain/duration.ts';
-import { isScheduled, type Period, type Policy, type ScheduledTier, type Tier, volumesAmong } from '../domain/policy.ts';
+import { isScheduled, type Period, type Policy, type ScheduledTier, type Tier, volumesAmong, wholeTiers } from '../domain/policy.ts';
 import type { Finding } from './problems.ts';
 import type { Settings } from './schema.ts';
 import { formatPeriod } from './values.ts';
@@ -27,6 +27,7 @@ export function checkSchedules(settings: Settings, policies: readonly Policy[], 
 function checkPolicy(policy: Policy, keepSnapshots: number | undefined, rules: ScheduleRules): Finding[] {
   const findings: Finding[] = [];
   const gaps: number[] = [];
+  const whole: readonly Tier[] = wholeTiers(policy);
   // Where another tier moves data, snapshots are meant for recent sets.
   const moved = policy.tiers.some(tier => isScheduled(tier) && volumesAmong(tier.scope.parts).data);
   for (const tier of policy.tiers) {
@@ -37,7 +38,7 @@ function checkPolicy(policy: Policy, keepSnapshots: number | undefined, rules: S
     if (gap === undefined) continue;
     findings.push(...keptTooShort(tier, gap, path));
     if (isScheduled(tier)) {
-      gaps.push(gap);
+      if (whole.includes(tier)) gaps.push(gap);
       if (!moved) findings.push(...outlivesSnapshots(tier, gap, keepSnapshots, path));
       findings.push(...promisedTooMuch(tier.objectives.rpoMs, gap, [...path, 'objectives', 'rpo']), ...startsTooLate(tier, gap, path));
     }

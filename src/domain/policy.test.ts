@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { policy, tier } from '../../test/helpers/policies.ts';
-import { parts, partsWith, tierLabel, volumeCaptures } from './policy.ts';
+import { namespaces, policy, tier } from '../../test/helpers/policies.ts';
+import { parts, partsWith, tierLabel, volumeCaptures, wholeTiers } from './policy.ts';
+import { everything } from './selection.ts';
 
 describe('the parts of a backup on demand', () => {
   it.each([
@@ -15,6 +16,19 @@ describe('the parts of a backup on demand', () => {
   it('are never none, since objects are always captured', () => {
     for (const volumes of volumeCaptures) expect(partsWith(['volumeData'], volumes)).toContain('resources');
     expect(partsWith(['volumeData'], 'none')).toEqual(['resources']);
+  });
+});
+
+describe('a policy as a whole', () => {
+  const names = (...selections: (typeof everything)[]) =>
+    wholeTiers(
+      policy(selections.map((selection, index) => tier(`t${index}`, '@daily', { scope: { selection, parts: ['resources'] } }))),
+    ).map(({ name }) => name);
+
+  it('is judged by the tiers that take the whole cluster, where there are any', () => {
+    const butSome = { ...everything, excludeNamespaces: ['scratch'], excludeKinds: ['events'] };
+    expect(names(namespaces('a'), everything, butSome, { ...everything, labelSelector: 'app=web' })).toEqual(['t1', 't2']);
+    expect(names(namespaces('a'), namespaces('a', 'b'))).toEqual(['t0', 't1']);
   });
 });
 

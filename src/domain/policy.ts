@@ -1,5 +1,5 @@
 import type { HookRule } from './hook-rule.ts';
-import type { Selection } from './selection.ts';
+import { isClusterWide, type Selection } from './selection.ts';
 
 /** What a tier can protect. `resources` are the objects of the API; the others are work of their own, each reported by itself. */
 export const parts = ['resources', 'volumeSnapshots', 'volumeData', 'artifacts', 'offsiteCopy'] as const;
@@ -88,7 +88,7 @@ export interface Policy {
   readonly name: string;
   /** Shortest interval first: the order is that of the configuration. */
   readonly tiers: readonly Tier[];
-  /** Hold for the policy as a whole: the newest complete set of any tier counts. */
+  /** Hold for the policy as a whole: the newest complete set of one of its `wholeTiers` counts. */
   readonly objectives: Objectives;
   readonly suspend: boolean;
   /** Take a set at once where the policy has none that is complete. */
@@ -97,6 +97,16 @@ export interface Policy {
 
 export function isScheduled(tier: Tier): tier is ScheduledTier {
   return 'schedule' in tier;
+}
+
+/**
+ * Those by which a policy is judged as a whole. Where some take the whole cluster, a set of another one would bring back a part of it: however
+ * young, it does not say what would be lost.
+ */
+export function wholeTiers({ tiers }: Pick<Policy, 'tiers'>): readonly ScheduledTier[] {
+  const scheduled = tiers.filter(isScheduled);
+  const whole = scheduled.filter(({ scope }) => isClusterWide(scope.selection));
+  return whole.length > 0 ? whole : scheduled;
 }
 
 /** What a metric calls the tier of a set: whoever asks for a backup may call it anything, and each name would be a series of its own. */

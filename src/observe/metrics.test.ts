@@ -14,6 +14,7 @@ const standing: Standing = {
       newest: { at: 1_790_000_000, objects: 100, bytes: 9_000 },
       nextRun: 1_790_080_000,
       overdue: false,
+      ...{ rpo: 60, rpoObjective: 7200, rtoObjective: 600 },
     },
   ],
   sets: [
@@ -45,6 +46,8 @@ describe('metrics', () => {
     expect(values.get('holdfast_rpo_seconds{policy="platform"}')).toBe(3600);
     expect(values.get('holdfast_rpo_objective_seconds{policy="platform"}')).toBe(93_600);
     expect(values.has('holdfast_rto_seconds{policy="platform"}')).toBe(false);
+    const ofTier = (name: string) => values.get(`holdfast_tier_${name}_seconds{policy="platform",tier="daily"}`);
+    expect(['rpo', 'rpo_objective', 'rto', 'rto_objective'].map(ofTier)).toEqual([60, 7200, undefined, 600]);
     expect(values.get('holdfast_not_protected{policy="platform",part="volumeData"}')).toBe(1);
     expect(values.get('holdfast_backup_last_success_timestamp_seconds{policy="platform",tier="daily"}')).toBe(1_790_000_000);
     expect(values.get('holdfast_schedule_overdue{policy="platform",tier="daily"}')).toBe(0);

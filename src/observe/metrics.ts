@@ -4,21 +4,22 @@ import { type OperationKind, type OperationPhase, operationKinds, operationPhase
 import type { Part } from '../domain/policy.ts';
 import { createVolumeMetrics, type VolumeMetrics } from './volume-metrics.ts';
 
+/** How objectives are kept, seconds. */
+export interface Kept {
+  readonly rpo?: number;
+  readonly rpoObjective?: number;
+  readonly rto?: number;
+  readonly rtoObjective?: number;
+}
+
 /** How things stand, asked for at every scrape. Times are seconds, sizes bytes. */
 export interface Standing {
   readonly leading: boolean;
   readonly storeReachable: boolean;
   readonly clusterReachable: boolean;
   readonly ledgerEntries: number;
-  readonly policies: readonly {
-    readonly policy: string;
-    readonly rpo?: number;
-    readonly rpoObjective?: number;
-    readonly rto?: number;
-    readonly rtoObjective?: number;
-    readonly notProtected: readonly Part[];
-  }[];
-  readonly tiers: readonly {
+  readonly policies: readonly (Kept & { readonly policy: string; readonly notProtected: readonly Part[] })[];
+  readonly tiers: readonly (Kept & {
     readonly policy: string;
     readonly tier: string;
     /** The newest complete set: when it was begun (Unix time), its objects, and bytes of their JSON. */
@@ -26,7 +27,7 @@ export interface Standing {
     /** Unix time. */
     readonly nextRun?: number;
     readonly overdue: boolean;
-  }[];
+  })[];
   readonly sets: readonly { readonly tier: string; readonly phase: string; readonly count: number; readonly bytes: number }[];
   readonly running: Readonly<Partial<Record<OperationKind, number>>>;
 }
@@ -147,10 +148,18 @@ export function createMetrics(standing: () => Standing, version: string): Metric
 function now(registry: Registry, standing: () => Standing, volumes: Pick<VolumeMetrics, 'keepOnly'>): void {
   const perPolicy = (name: string, help: string) => gauge(registry, name, help, ['policy']);
   const perTier = (name: string, help: string) => gauge(registry, name, help, ['policy', 'tier']);
-  const rpo = perPolicy('holdfast_rpo_seconds', 'Age of the newest complete set: what would be lost now.');
-  const rpoObjective = perPolicy('holdfast_rpo_objective_seconds', 'What may be lost at most.');
-  const rto = perPolicy('holdfast_rto_seconds', 'How long the last restore took.');
-  const rtoObjective = perPolicy('holdfast_rto_objective_seconds', 'How long a restore may take at most.');
+  const ofPolicy: KeptGauges = {
+    rpo: perPolicy('holdfast_rpo_seconds', 'Age of the newest complete set of a policy as a whole: what would be lost now.'),
+    rpoObjective: perPolicy('holdfast_rpo_objective_seconds', 'What may be lost at most.'),
+    rto: perPolicy('holdfast_rto_seconds', 'How long the last restore took.'),
+    rtoObjective: perPolicy('holdfast_rto_objective_seconds', 'How long a restore may take at most.'),
+  };
+  const ofTier: KeptGauges = {
+    rpo: perTier('holdfast_tier_rpo_seconds', 'Age of the newest complete set of a tier.'),
+    rpoObjective: perTier('holdfast_tier_rpo_objective_seconds', 'What of a tier may be lost at most.'),
+    rto: perTier('holdfast_tier_rto_seconds', 'How long the last restore of a set of a tier took.'),
+    rtoObjective: perTier('holdfast_tier_rto_objective_seconds', 'How long a restore of a set of a tier may take at most.'),
+  };
   const gaps = gauge(registry, 'holdfast_not_protected', '1 for each part that a policy asks for and no set has.', ['policy', 'part']);
   const success = perTier('holdfast_backup_last_success_timestamp_seconds', 'When the newest complete set was begun.');
   const objects = perTier('holdfast_backup_objects', 'Objects in the newest complete set of a tier.');
@@ -164,20 +173,19 @@ function now(registry: Registry, standing: () => Standing, volumes: Pick<VolumeM
   const reachable = gauge(registry, 'holdfast_store_reachable', '1 while the location answers.');
   const clusterReachable = gauge(registry, 'holdfast_cluster_reachable', '1 while the API server answers.');
   const ledger = gauge(registry, 'holdfast_ledger_entries', 'Entries of the ledger.');
-  const all = [rpo, rpoObjective, rto, rtoObjective, gaps, success, objects, bytes, next, overdue, sets, stored, running];
+  const kept = [...Object.values<Gauge>(ofPolicy), ...Object.values<Gauge>(ofTier)];
+  const all = [...kept, gaps, success, objects, bytes, next, overdue, sets, stored, running];
 
   const fill = (): void => {
     const at = standing();
     // What is gone from the configuration must not stay as it was last.
     for (const one of all) one.reset();
     for (const { policy, notProtected, ...values } of at.policies) {
-      set(rpo, { policy }, values.rpo);
-      set(rpoObjective, { policy }, values.rpoObjective);
-      set(rto, { policy }, values.rto);
-      set(rtoObjective, { policy }, values.rtoObjective);
+      setKept(ofPolicy, { policy }, values);
       for (const part of notProtected) gaps.set({ policy, part }, 1);
     }
     for (const { policy, tier, ...values } of at.tiers) {
+      setKept(ofTier, { policy, tier }, values);
       set(success, { policy, tier }, values.newest?.at);
       set(objects, { policy, tier }, values.newest?.objects);
       set(bytes, { policy, tier }, values.newest?.bytes);
@@ -196,7 +204,16 @@ function now(registry: Registry, standing: () => Standing, volumes: Pick<VolumeM
     ledger.set(at.ledgerEntries);
   };
   // The registry collects in the order of registration: the first one fills all.
-  Object.assign(rpo, { collect: fill });
+  Object.assign(ofPolicy.rpo, { collect: fill });
+}
+
+type KeptGauges = Readonly<Record<keyof Kept, Gauge>>;
+
+function setKept(gauges: KeptGauges, labels: Record<string, string>, values: Kept): void {
+  set(gauges.rpo, labels, values.rpo);
+  set(gauges.rpoObjective, labels, values.rpoObjective);
+  set(gauges.rto, labels, values.rto);
+  set(gauges.rtoObjective, labels, values.rtoObjective);
 }
 
 function set(of: Gauge, labels: Record<string, string>, value: number | undefined): void {

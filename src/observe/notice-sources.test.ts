@@ -160,6 +160,16 @@ describe('objectives', () => {
     expect(hints.map(hint => /--tier (\w+)/.exec(hint)?.[1])).toEqual(['daily', 'monthly']);
   });
 
+  it('of a policy name a backup that counts for it', () => {
+    const [old, young] = ['s1', 's2'].map(set => ({ set, at }));
+    const [seen] = objectiveObservations([
+      status({ state: 'breached', lastComplete: old! }),
+      status({ tier: 'hourly', lastComplete: young! }),
+      status({ tier: 'daily', lastComplete: old! }),
+    ]);
+    expect(seen).toMatchObject({ occurrence: { hint: expect.stringContaining('--tier daily)') } });
+  });
+
   it('are told when they are at risk, when they are breached, and when they are met again', () => {
     const steps = (['met', 'at-risk', 'breached', 'breached', 'met'] as const).map(state => objectiveObservations([status({ state })]));
     expect(told(...steps, [], [], [], [], [], [])).toEqual([

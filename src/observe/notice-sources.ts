@@ -158,9 +158,10 @@ export function objectiveObservations(statuses: readonly ObjectiveStatus[]): rea
 
 type KeyedObservation = Exclude<Observation, { readonly type: 'only' }>;
 
-/** Whose backup ends a breach: of a policy that of its first tier. */
-function tierToTake(statuses: readonly ObjectiveStatus[], { policy, tier }: ObjectiveStatus): string {
-  return tier ?? statuses.find(one => one.policy === policy && one.tier !== undefined)?.tier ?? policy;
+/** Whose backup ends a breach: of a policy that of the first tier with the same newest set, since those of others may not count for it. */
+function tierToTake(statuses: readonly ObjectiveStatus[], { policy, tier, lastComplete }: ObjectiveStatus): string {
+  const tiers = statuses.filter(one => one.policy === policy && one.tier !== undefined);
+  return tier ?? (tiers.find(one => one.lastComplete?.set === lastComplete?.set) ?? tiers[0])?.tier ?? policy;
 }
 
 function objectiveOf({ policy, tier, state, message, nextRun }: ObjectiveStatus, toTake: string): KeyedObservation[] {
@@ -186,11 +187,11 @@ function objectiveOf({ policy, tier, state, message, nextRun }: ObjectiveStatus,
 function overdueOf({ policy, tier, overdueSince }: ObjectiveStatus): KeyedObservation[] {
   if (tier === undefined) return [];
   const key = `overdue/${policy}/${tier}`;
-  if (overdueSince === undefined) return [{ type: 'over', key, what: 'the set that was overdue is there' }];
+  if (overdueSince === undefined) return [{ type: 'over', key, what: 'what was overdue has a set, or was called off' }];
   const occurrence = {
     ...{ event: 'schedule.overdue' as const, policy, tier, what: 'a backup is overdue' },
     why: `there is no set of the run of ${overdueSince}`,
-    hint: 'see whether a replica leads and what the last operations say: GET /api/v1/operations?kind=backup',
+    hint: `see whether a replica leads and what the last operations say: GET /api/v1/operations?kind=backup; a backup makes up for it: holdfast backup create --server <url> --tier ${tier}`,
   };
   return [{ type: 'holds', key, occurrence }];
 }

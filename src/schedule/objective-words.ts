@@ -33,7 +33,7 @@ const stateWords = {
 const badness = { met: 0, unknown: 1, 'at-risk': 2, breached: 3 } as const satisfies Record<ObjectiveState, number>;
 
 /** One sentence: `platform is protected: newest complete set is 3 h old (objective 26 h); volume data is not protected`. */
-export function objectiveMessage(status: Omit<ObjectiveStatus, 'message'>): string {
+export function objectiveMessage(status: Omit<ObjectiveStatus, 'message'>, calledOff?: string): string {
   const { policy, tier, state, objectives, lastComplete, rtoLastMs, overdueSince, notProtected } = status;
   const name = tier === undefined ? policy : `${policy}/${tier}`;
   const promised = objectives.rpoMs !== undefined || objectives.rtoMs !== undefined;
@@ -44,6 +44,7 @@ export function objectiveMessage(status: Omit<ObjectiveStatus, 'message'>): stri
       ? [`the last restore took ${span(rtoLastMs)} (objective ${span(objectives.rtoMs)})`]
       : []),
     ...(overdueSince === undefined ? [] : [`overdue since ${minute(overdueSince)}`]),
+    ...(calledOff === undefined ? [] : [`the run of ${minute(calledOff)} was called off`]),
     ...(lastComplete === undefined || notProtected.length === 0 ? [] : [partsWords(notProtected)]),
   ].join('; ');
 }

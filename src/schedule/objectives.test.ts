@@ -114,6 +114,28 @@ describe('objectives', () => {
     expect(whole(late, [weekly, monday, asked({ notProtected: ['volumeData'] })]).notProtected).toEqual(['volumeData']);
   });
 
+  it('of a policy with tiers of the whole cluster count sets of the whole cluster alone, and no runs of other tiers', () => {
+    const hourly = tier('hourly', '0 * * * *', { scope: { selection: namespaces('agents'), parts: ['resources'] } });
+    const lately = observedSet('2026-11-25T11:00:00Z', { tier: 'hourly', selection: namespaces('agents') });
+    const late = '2026-11-25T11:30:00Z';
+    const of = (policies: Policy[], sets: readonly SetSummary[]) =>
+      statuses(late, sets, { policies }).map(({ tier: name, state, rpoNowMs }) => [name, state, rpoNowMs]);
+    const both = [policy([hourly, daily], { objectives })];
+    expect(of(both, [monday, lately])).toEqual([
+      [undefined, 'breached', Date.parse(late) - Date.parse(monday.startedAt)],
+      ['hourly', 'unknown', 30 * minute],
+      ['daily', 'unknown', Date.parse(late) - Date.parse(monday.startedAt)],
+    ]);
+    expect(whole(late, [lately], { policies: both }).lastComplete).toBeUndefined();
+    // One run for both tiers took what both ask for.
+    const fires = ['hourly', 'daily'].map(name => fireOf('2026-11-25T02:00:00Z', name));
+    expect(of(both, [lately, observedSet('2026-11-25T02:00:00Z', { tier: 'hourly', fires })])[0]).toEqual([undefined, 'met', 9.5 * hour]);
+    // The next run of the whole comes too late, though the hourly one does not.
+    const soon = [policy([hourly, daily], { objectives: { rpoMs: 12 * hour } })];
+    expect(of(soon, [observedSet('2026-11-25T02:00:00Z', { fires }), lately])[0]).toEqual([undefined, 'at-risk', 9.5 * hour]);
+    expect(of([policy([hourly], { objectives })], [lately])[0]).toEqual([undefined, 'met', 30 * minute]);
+  });
+
   it('compare the last measured restore', () => {
     const restores = (durationMs: number) => [
       { policy: 'platform', at: '2026-11-20T00:00:00Z', durationMs: 5 * hour },

@@ -1,6 +1,15 @@
 import type { ClusterIdentity } from '../domain/cluster-identity.ts';
-import { isScheduled, type Objectives, type Part, type Policy, type ScheduledTier, type Scope } from '../domain/policy.ts';
-import { isWholeCluster, sameSelection } from '../domain/selection.ts';
+import {
+  type Fire,
+  isScheduled,
+  type Objectives,
+  type Part,
+  type Policy,
+  type ScheduledTier,
+  type Scope,
+  wholeTiers,
+} from '../domain/policy.ts';
+import { isClusterWide, isWholeCluster, sameSelection } from '../domain/selection.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
 import { nextFire, parseSchedule, previousFire } from './cron.ts';
 import { clockSlackMs } from './history.ts';
@@ -29,6 +38,8 @@ export interface ObjectivesInput {
   /** In any order. */
   readonly restores: readonly MeasuredRestore[];
   readonly now: Date;
+  /** Of runs that somebody called off, in any order; none unless given. */
+  readonly calledOff?: readonly Fire[];
   /** The time of a tier’s next run; undefined where none is planned. */
   readonly nextRun: (policy: string, tier: string) => Date | undefined;
   /** When the repository was made, or the cluster: nobody’s runs lie before it. */
@@ -45,7 +56,7 @@ export interface ObjectiveStatus {
   readonly state: ObjectiveState;
   /** In one sentence, for people. */
   readonly message: string;
-  /** The newest complete set, scheduled or not, and when it was started. */
+  /** The newest complete set that counts, scheduled or not, and when it was started. */
   readonly lastComplete?: { readonly set: string; readonly at: string };
   /** What would be lost now, milliseconds. */
   readonly rpoNowMs?: number;
@@ -53,7 +64,7 @@ export interface ObjectiveStatus {
   readonly rtoLastMs?: number;
   /** RFC 3339, UTC. */
   readonly nextRun?: string;
-  /** The first fire that should have a set, and has none. RFC 3339, UTC. */
+  /** The first fire that should have a set, and has none: neither its own, nor a later one that stands for it. RFC 3339, UTC. */
   readonly overdueSince?: string;
   /** Parts that are asked for, and that the newest complete sets of those who ask do not have. */
   readonly notProtected: readonly Part[];
@@ -71,20 +82,24 @@ export function objectiveStatuses(input: ObjectivesInput): ObjectiveStatus[] {
   );
   return input.policies.flatMap(policy => {
     const tiers = policy.tiers.filter(isScheduled).map(tier => lookAt(policy, tier, sets, input));
+    const whole = wholeTiers(policy);
+    const isOfAll = whole.some(({ scope }) => isClusterWide(scope.selection));
     const ofPolicy = sets.filter(
-      set => set.fires.some(fire => fire.policy === policy.name) || tiers.some(({ tier }) => standsFor(set, tier.scope)),
+      set =>
+        (set.fires.some(fire => fire.policy === policy.name) && (!isOfAll || isClusterWide(set.selection))) ||
+        whole.some(({ scope }) => standsFor(set, scope)),
     );
     const asked = new Set(tiers.flatMap(({ tier }) => tier.scope.parts));
     const has = (part: Part) => tiers.some(({ tier, missing }) => tier.scope.parts.includes(part) && !missing.includes(part));
-    const whole: Subject = {
-      ...{ policy: policy.name, objectives: policy.objectives, tiers },
+    const subject: Subject = {
+      ...{ policy: policy.name, objectives: policy.objectives, tiers, judged: tiers.filter(({ tier }) => whole.includes(tier)) },
       newest: newestComplete(ofPolicy),
       missing: [...asked].filter(part => !has(part)),
     };
     return [
-      statusOf(whole, input),
+      statusOf(subject, input),
       ...tiers.map(one =>
-        statusOf({ policy: policy.name, name: one.tier.name, objectives: one.tier.objectives, tiers: [one], ...one }, input),
+        statusOf({ policy: policy.name, name: one.tier.name, objectives: one.tier.objectives, tiers: [one], judged: [one], ...one }, input),
       ),
     ];
   });
@@ -105,6 +120,8 @@ interface TierLook {
   readonly newest: ReadableSet | undefined;
   readonly missing: readonly Part[];
   readonly overdue: number | undefined;
+  /** The time of its newest run that somebody called off, where no later set stands for it. */
+  readonly calledOff: number | undefined;
   /** The time of a run that may be at work still. */
   readonly atWork: number | undefined;
   /** Of its next run; undefined where none is planned. */
@@ -113,11 +130,14 @@ interface TierLook {
 
 function lookAt(policy: Policy, tier: ScheduledTier, all: readonly ReadableSet[], input: ObjectivesInput): TierLook {
   const sets = all.filter(set => set.fires.some(fire => fire.policy === policy.name && fire.tier === tier.name));
-  const newest = newestComplete([...sets, ...all.filter(set => standsFor(set, tier.scope))]);
+  const besides = all.filter(set => standsFor(set, tier.scope));
+  const newest = newestComplete([...sets, ...besides]);
   const missing = newest === undefined ? tier.scope.parts : tier.scope.parts.filter(part => newest.notProtected.includes(part));
-  if (policy.suspend || tier.suspend) return { tier, newest, missing, overdue: undefined, atWork: undefined, planned: undefined };
+  if (policy.suspend || tier.suspend) {
+    return { tier, newest, missing, overdue: undefined, calledOff: undefined, atWork: undefined, planned: undefined };
+  }
   return {
-    ...{ tier, newest, missing, overdue: firstOverdue(policy.name, tier, sets, input) },
+    ...{ tier, newest, missing, ...openFires(policy.name, tier, { sets, besides }, input) },
     atWork: atWork(tier, newest, input.now.getTime()),
     planned: input.nextRun(policy.name, tier.name)?.getTime(),
   };
@@ -130,28 +150,39 @@ function atWork(tier: ScheduledTier, newest: ReadableSet | undefined, now: numbe
   return newest !== undefined && Date.parse(newest.startedAt) >= at ? undefined : at;
 }
 
-/** The first fire after the newest that a set of whatever phase stands for, where it should have one by now. */
-function firstOverdue(
+/**
+ * `overdue`: the first fire after the newest that is done with, where it should have a set by now. A set of a fire may be of whatever phase; one
+ * that somebody asked for, `besides`, does for all fires before it where it is complete; and nobody waits for what was called off.
+ */
+function openFires(
   policy: string,
   tier: ScheduledTier,
-  sets: readonly ReadableSet[],
-  { now, since }: ObjectivesInput,
-): number | undefined {
+  { sets, besides }: { readonly sets: readonly ReadableSet[]; readonly besides: readonly ReadableSet[] },
+  { now, since, calledOff = [] }: ObjectivesInput,
+): Pick<TierLook, 'overdue' | 'calledOff'> {
   const schedule = parseSchedule(tier.schedule);
   const latest = now.getTime() - tier.jitterMs - overdueAfterMs;
-  const done = sets
-    .flatMap(({ fires }) => fires.filter(fire => fire.policy === policy && fire.tier === tier.name))
-    .map(({ at }) => Date.parse(at))
-    .filter(at => at <= now.getTime() + clockSlackMs);
+  const newestOf = (fires: readonly Fire[]): number =>
+    fires
+      .filter(fire => fire.policy === policy && fire.tier === tier.name)
+      .map(({ at }) => Date.parse(at))
+      .filter(at => at <= now.getTime() + clockSlackMs)
+      .reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const standing = newestComplete(besides);
+  const stood = Math.max(
+    newestOf(sets.flatMap(({ fires }) => fires)),
+    standing === undefined ? Number.NEGATIVE_INFINITY : Date.parse(standing.startedAt),
+  );
+  const off = newestOf(calledOff);
   const madeAt = since === undefined || since.getTime() > now.getTime() + clockSlackMs ? Number.NEGATIVE_INFINITY : since.getTime();
-  const newest = done.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   // What was due before the repository was made is nobody’s.
-  const after = Math.max(newest, madeAt - 1);
+  const after = Math.max(stood, off, madeAt - 1);
   const first =
     after === Number.NEGATIVE_INFINITY
       ? previousFire(schedule, tier.timeZone, new Date(latest + 1))
       : nextFire(schedule, tier.timeZone, new Date(after));
-  return first !== undefined && first.getTime() <= latest ? first.getTime() : undefined;
+  const overdue = first !== undefined && first.getTime() <= latest ? first.getTime() : undefined;
+  return { overdue, calledOff: off > stood ? off : undefined };
 }
 
 /** Of sets that were started in the same moment the one with the greater id. */
@@ -172,9 +203,11 @@ interface Subject {
   readonly newest: ReadableSet | undefined;
   readonly missing: readonly Part[];
   readonly tiers: readonly TierLook[];
+  /** Those of them whose runs make sets that count. */
+  readonly judged: readonly TierLook[];
 }
 
-function statusOf({ policy, name, objectives, newest, missing, tiers }: Subject, input: ObjectivesInput): ObjectiveStatus {
+function statusOf({ policy, name, objectives, newest, missing, tiers, judged }: Subject, input: ObjectivesInput): ObjectiveStatus {
   const now = input.now.getTime();
   const overdue = earliest(tiers.map(tier => tier.overdue));
   const planned = earliest(tiers.map(tier => tier.planned));
@@ -182,9 +215,9 @@ function statusOf({ policy, name, objectives, newest, missing, tiers }: Subject,
   const point = recoveryPoint({
     objectiveMs: objectives.rpoMs,
     takenAt: newest === undefined ? undefined : Date.parse(newest.startedAt),
-    ...{ now, isOverdue: overdue !== undefined, madeAt: input.since?.getTime() },
-    atWork: tiers.flatMap(tier => tier.atWork ?? []),
-    ...{ planned, tookMs: newest === undefined ? 0 : tookMs(newest) },
+    ...{ now, isOverdue: judged.some(tier => tier.overdue !== undefined), madeAt: input.since?.getTime() },
+    atWork: judged.flatMap(tier => tier.atWork ?? []),
+    ...{ planned: earliest(judged.map(tier => tier.planned)), tookMs: newest === undefined ? 0 : tookMs(newest) },
   });
   const time = newest === undefined ? 'unknown' : recoveryTime(objectives.rtoMs, restore?.durationMs);
   const status = {
@@ -201,7 +234,8 @@ function statusOf({ policy, name, objectives, newest, missing, tiers }: Subject,
     ...(overdue !== undefined && { overdueSince: new Date(overdue).toISOString() }),
     notProtected: missing,
   };
-  return { ...status, message: objectiveMessage(status) };
+  const calledOff = tiers.flatMap(tier => tier.calledOff ?? []).toSorted((a, b) => b - a)[0];
+  return { ...status, message: objectiveMessage(status, calledOff === undefined ? undefined : new Date(calledOff).toISOString()) };
 }
 
 function earliest(times: readonly (number | undefined)[]): number | undefined {

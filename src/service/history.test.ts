@@ -3,7 +3,7 @@ import { fire, policy, tier, utc } from '../../test/helpers/policies.ts';
 import { set } from '../../test/helpers/retention-world.ts';
 import type { Operation, OperationPhase, OperationResult } from '../domain/operation.ts';
 import { decide } from '../schedule/due.ts';
-import { scheduleHistory } from './history.ts';
+import { firesCalledOff, scheduleHistory } from './history.ts';
 import type { World } from './world.ts';
 
 const daily = fire('daily', '2026-11-23T02:00');
@@ -27,17 +27,20 @@ function ended(phase: OperationPhase, changes: { cluster?: typeof here; attempt?
 
 const lost = (changes: Parameters<typeof ended>[1] = {}) => ended('Interrupted', { summary: { lost: true }, ...changes });
 
-function historyOf({ operations = [], sets = [], since = '2025-01-01T00:00' }: Past) {
+function worldOf({ operations = [], sets = [], since = '2025-01-01T00:00' }: Past): World {
   const list = async ({ phase, matches }: { phase: OperationPhase; matches: (operation: Operation) => boolean }) =>
     operations.filter(one => one.phase === phase && matches(one));
-  const world = {
+  return {
     catalog: { sets: () => sets },
     operations: { list, active: () => [] },
     repository: { info: { createdAt: utc('2026-01-01T00:00') } },
     runtime: { now: () => new Date(utc('2026-11-23T12:00')) },
     home: { identity: here, since: new Date(utc(since)) },
   } as unknown as World;
-  return scheduleHistory(world)(new AbortController().signal);
+}
+
+function historyOf(past: Past) {
+  return scheduleHistory(worldOf(past))(new AbortController().signal);
 }
 
 async function runsAt(at: string, past: Past, initialBackup = false) {
@@ -108,4 +111,10 @@ describe('a run whose process ended in its middle', () => {
     const stopped = ended('Interrupted', { at: '2026-11-23T02:20' });
     expect(await runsAt('2026-11-23T02:21', { operations: [stopped, ended('Interrupted')] })).toEqual([{ fires: [daily], attempt: 1 }]);
   });
+});
+
+it('what somebody called off is told of our own cluster alone', async () => {
+  const firesOf = (...operations: Operation[]) => firesCalledOff(worldOf({ operations }), new AbortController().signal);
+  expect(await firesOf(ended('Cancelled', { cluster: here }), ended('Failed'))).toEqual([daily]);
+  expect(await firesOf(ended('Cancelled', { cluster: there }))).toEqual([]);
 });

@@ -18,7 +18,7 @@ export function scheduleHistory(world: World): (signal: AbortSignal) => Promise<
   return async signal => {
     const matches = ({ request }: Operation): boolean => isOfHome(world, request.cluster);
     const ended = (phase: OperationPhase) => world.operations.list({ kind: 'backup', phase, limit: failuresLookedAt, matches }, signal);
-    const [failed, interrupted, calledOff] = [await ended('Failed'), await ended('Interrupted'), await ended('Cancelled')];
+    const [failed, interrupted, calledOff] = [await ended('Failed'), await ended('Interrupted'), await firesCalledOff(world, signal)];
     const sets = world.catalog.sets();
     // Ten thousand sets are mostly the same as before.
     if (known?.sets !== sets) known = { sets, done: firesDone(world, sets) };
@@ -28,9 +28,16 @@ export function scheduleHistory(world: World): (signal: AbortSignal) => Promise<
       failed: failedFires([...failed, ...interrupted]),
       running: world.operations.active().flatMap(({ request, result }) => (result === undefined ? runningTiers(request) : [])),
       // What somebody called off. Of what ran out of time the scheduler remembers its own, and the ledger who was told.
-      givenUp: calledOff.flatMap(({ request }) => firesOf(request).fires),
+      givenUp: calledOff,
     };
   };
+}
+
+/** The fires of runs that somebody called off. STORE_ codes. */
+export async function firesCalledOff(world: Pick<World, 'operations' | 'home'>, signal: AbortSignal): Promise<readonly Fire[]> {
+  const matches = ({ request }: Operation): boolean => isOfHome(world, request.cluster);
+  const ended = await world.operations.list({ kind: 'backup', phase: 'Cancelled', limit: failuresLookedAt, matches }, signal);
+  return ended.flatMap(({ request }) => firesOf(request).fires);
 }
 
 /** Nobody’s runs lie before the repository, nor before the cluster: one that takes the place of another has no part in what was due there. */

@@ -34,6 +34,22 @@ it('sets are counted by the tiers that policies name; all others are of one', ()
   ]);
 });
 
+it('tiers say how they keep their own objectives', () => {
+  const objectives = { rpoMs: 7_200_000, rtoMs: 600_000 };
+  const status = {
+    policy: 'platform',
+    tier: 'daily',
+    objectives,
+    state: 'met',
+    message: '',
+    rpoNowMs: 60_000,
+    rtoLastMs: 5_000,
+    notProtected: [],
+  } as const;
+  const { tiers } = standingOf(worldOf([]), { objectives: [status], storeReachable: true, clusterReachable: true });
+  expect(tiers).toEqual([{ policy: 'platform', tier: 'daily', overdue: false, rpo: 60, rpoObjective: 7200, rto: 5, rtoObjective: 600 }]);
+});
+
 it('the newest set of a tier is that of a run of this cluster, and none that somebody gave its name', () => {
   const there = observedSet('2026-11-23T06:00:00Z', {
     cluster: { ...scheduled.cluster, uid: 'c2' },

@@ -1,6 +1,6 @@
 import { isEnded, type OperationKind } from '../domain/operation.ts';
 import { type Policy, tierLabel } from '../domain/policy.ts';
-import type { Standing } from '../observe/metrics.ts';
+import type { Kept, Standing } from '../observe/metrics.ts';
 import type { ObjectiveStatus } from '../schedule/objectives.ts';
 import type { World } from './world.ts';
 
@@ -24,24 +24,27 @@ export function standingOf(
     ledgerEntries: world.ledger.head().seq,
     policies: objectives
       .filter(({ tier }) => tier === undefined)
-      .map(({ policy, objectives: { rpoMs, rtoMs }, rpoNowMs, rtoLastMs, notProtected }) => ({
-        ...{ policy, notProtected },
-        ...(rpoNowMs !== undefined && { rpo: seconds(rpoNowMs) }),
-        ...(rpoMs !== undefined && { rpoObjective: seconds(rpoMs) }),
-        ...(rtoLastMs !== undefined && { rto: seconds(rtoLastMs) }),
-        ...(rtoMs !== undefined && { rtoObjective: seconds(rtoMs) }),
-      })),
-    tiers: objectives.flatMap(({ policy, tier, lastComplete, nextRun, overdueSince }) =>
-      tier === undefined
-        ? []
-        : {
-            ...{ policy, tier, overdue: overdueSince !== undefined },
-            ...newestOf(world, lastComplete),
-            ...(nextRun !== undefined && { nextRun: unix(nextRun) }),
-          },
-    ),
+      .map(status => ({ policy: status.policy, notProtected: status.notProtected, ...keptOf(status) })),
+    tiers: objectives.flatMap(status => {
+      const { policy, tier, lastComplete, nextRun, overdueSince } = status;
+      if (tier === undefined) return [];
+      return {
+        ...{ policy, tier, overdue: overdueSince !== undefined, ...keptOf(status) },
+        ...newestOf(world, lastComplete),
+        ...(nextRun !== undefined && { nextRun: unix(nextRun) }),
+      };
+    }),
     sets: countSets(world, world.rules().policies),
     running: countRunning(world),
+  };
+}
+
+function keptOf({ objectives: { rpoMs, rtoMs }, rpoNowMs, rtoLastMs }: ObjectiveStatus): Kept {
+  return {
+    ...(rpoNowMs !== undefined && { rpo: seconds(rpoNowMs) }),
+    ...(rpoMs !== undefined && { rpoObjective: seconds(rpoMs) }),
+    ...(rtoLastMs !== undefined && { rto: seconds(rtoLastMs) }),
+    ...(rtoMs !== undefined && { rtoObjective: seconds(rtoMs) }),
   };
 }
 

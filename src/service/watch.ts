@@ -1,9 +1,9 @@
 import type { Readiness } from '../api/service.ts';
 import { asHoldfastError } from '../domain/errors.ts';
-import { isScheduled, type Policy } from '../domain/policy.ts';
+import { type Fire, isScheduled, type Policy } from '../domain/policy.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import { type MeasuredRestore, type ObjectiveStatus, objectiveStatuses } from '../schedule/objectives.ts';
-import { historyBegins } from './history.ts';
+import { firesCalledOff, historyBegins } from './history.ts';
 import { isOfHome } from './home.ts';
 import { measuredRestores } from './measured-restores.ts';
 import type { World } from './world.ts';
@@ -40,6 +40,7 @@ export function watchRepository(
   let reachable = false;
   let away: Pick<Readiness, 'code' | 'since'> = {};
   let restores: readonly MeasuredRestore[] = [];
+  let calledOff: readonly Fire[] = [];
   let last = '';
   let wholeLookAt = Number.NEGATIVE_INFINITY;
 
@@ -52,6 +53,7 @@ export function watchRepository(
       policies,
       sets: world.catalog.sets(),
       restores,
+      calledOff,
       now,
       nextRun,
       since,
@@ -79,6 +81,7 @@ export function watchRepository(
     try {
       await lookAtSets();
       restores = await measuredRestores(world, signal);
+      calledOff = await firesCalledOff(world, signal);
       lookedAt = world.runtime.now().getTime();
       reachable = true;
       away = {};

@@ -29,10 +29,11 @@ interface Metric {
 /** Our own metrics as a scrape shows them when everything was measured once. */
 async function scraped(): Promise<Metric[]> {
   const tier = { policy: 'p', tier: 't' };
+  const kept = { rpo: 1, rpoObjective: 1, rto: 1, rtoObjective: 1 };
   const standing: Standing = {
     ...{ leading: true, storeReachable: true, clusterReachable: true, ledgerEntries: 1, running: {} },
-    policies: [{ policy: 'p', rpo: 1, rpoObjective: 1, rto: 1, rtoObjective: 1, notProtected: ['volumeData'] }],
-    tiers: [{ ...tier, newest: { at: 1, objects: 1, bytes: 1 }, nextRun: 1, overdue: false }],
+    policies: [{ policy: 'p', ...kept, notProtected: ['volumeData'] }],
+    tiers: [{ ...tier, ...kept, newest: { at: 1, objects: 1, bytes: 1 }, nextRun: 1, overdue: false }],
     sets: [{ tier: 't', phase: 'Completed', count: 1, bytes: 1 }],
   };
   const metrics = createMetrics(() => standing, '1.2.3');
