@@ -15,15 +15,26 @@ export async function persistently(
   work: () => Promise<void>,
 ): Promise<void> {
   for (let delay = firstDelayMs; !signal.aborted; delay = Math.min(delay * 2, longestDelayMs)) {
-    try {
-      await work();
-      return;
-    } catch (thrown) {
-      if (signal.aborted) return;
-      const error = asHoldfastError(thrown);
-      if (error.code === 'NOT_LEADER') throw error;
-      log.error({ err: error }, trouble);
-      await runtime.sleep(delay, signal).catch(() => {});
-    }
+    if (await succeeds({ log }, signal, trouble, work)) return;
+    await runtime.sleep(delay, signal).catch(() => {});
+  }
+}
+
+/** Tries the work once; a failure is logged as this trouble, unless the signal has aborted. NOT_LEADER. */
+export async function succeeds(
+  { log }: Pick<World, 'log'>,
+  signal: AbortSignal,
+  trouble: string,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  try {
+    await work();
+    return true;
+  } catch (thrown) {
+    if (signal.aborted) return false;
+    const error = asHoldfastError(thrown);
+    if (error.code === 'NOT_LEADER') throw error;
+    log.error({ err: error }, trouble);
+    return false;
   }
 }

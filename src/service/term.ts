@@ -13,7 +13,7 @@ import { scheduleHistory } from './history.ts';
 import { type Home, isOfHome } from './home.ts';
 import type { Prepared } from './job.ts';
 import { tellOfMissed } from './missed.ts';
-import { persistently } from './persistently.ts';
+import { persistently, succeeds } from './persistently.ts';
 import { resumeRestore } from './restore-jobs.ts';
 import { retentionJob } from './retention-jobs.ts';
 import { scaleUpLeft } from './scale-up.ts';
@@ -133,6 +133,7 @@ async function keepHouse(world: World, signal: AbortSignal): Promise<void> {
   await persistently(world, signal, 'when retention was last run cannot be read', async () => {
     from = (await lastRetention(world, signal)) ?? from;
   });
+  let left: readonly Chore[] = [];
   while (!signal.aborted) {
     const due = nextFire(parseSchedule(world.rules().retentionSchedule), 'UTC', from);
     const now = world.runtime.now();
@@ -140,19 +141,34 @@ async function keepHouse(world: World, signal: AbortSignal): Promise<void> {
     if (from.getTime() > now.getTime() + dayMs) from = now;
     if (due !== undefined && due.getTime() <= now.getTime()) {
       from = now;
-      // One after the other, each for itself: what comes later is tried again without what came before it.
       await persistently(world, signal, 'retention could not be run', async () => {
         await carryOut(world, retentionJob(world, { kind: 'retention', beyondLimit: false }, { name: 'schedule', via: 'schedule' }));
       });
-      await persistently(world, signal, 'no snapshot of the catalog was kept', () => keepSnapshot(world, signal));
-      await persistently(world, signal, 'records of old operations could not be deleted', async () => {
-        await world.operations.expire(new Date(now.getTime() - world.rules().operationsKeptMs), signal);
-      });
-      continue;
+      left = choresAfter(world, now, signal);
     }
-    const wait = Math.min(longestSleepMs, due === undefined ? longestSleepMs : due.getTime() - now.getTime());
-    await world.runtime.sleep(Math.max(1, wait), signal).catch(() => {});
+    // Each for itself, and without an end to their tries: they must not keep the next retention waiting.
+    const failed: Chore[] = [];
+    for (const chore of left) if (!(await succeeds(world, signal, chore.trouble, chore.work))) failed.push(chore);
+    left = failed;
+    const next = due === undefined ? longestSleepMs : due.getTime() - world.runtime.now().getTime();
+    await world.runtime.sleep(Math.max(1, Math.min(longestSleepMs, next)), signal).catch(() => {});
   }
+}
+
+/** What is done after retention, and tried again until it succeeds or the next retention has run. */
+interface Chore {
+  readonly trouble: string;
+  readonly work: () => Promise<void>;
+}
+
+function choresAfter(world: World, now: Date, signal: AbortSignal): readonly Chore[] {
+  return [
+    { trouble: 'no snapshot of the catalog was kept', work: () => keepSnapshot(world, signal) },
+    {
+      trouble: 'records of old operations could not be deleted',
+      work: async () => void (await world.operations.expire(new Date(now.getTime() - world.rules().operationsKeptMs), signal)),
+    },
+  ];
 }
 
 /** So that the next start need not read every manifest. */

@@ -56,10 +56,13 @@ describe('a service that cannot delete the records of old operations', () => {
     await clock.runUntil(new Date('2026-06-02T06:00:00Z'), now => new Date(now.getTime() + 60_000));
     expect(tries).toBeGreaterThan(10);
     expect(await retentionsOf('2026-06-02')).toHaveLength(1);
+    await clock.runUntil(new Date('2026-06-03T06:00:00Z'), now => new Date(now.getTime() + 10 * 60_000));
+    expect(await retentionsOf('2026-06-03')).toHaveLength(1);
     const [oldest] = (await life.world.operations.list({ limit: 1_000 })).slice(-1);
     isStuck = false;
-    await clock.runUntil(new Date('2026-06-02T06:05:00Z'), now => new Date(now.getTime() + 60_000));
+    await clock.runUntil(new Date('2026-06-03T06:05:00Z'), now => new Date(now.getTime() + 60_000));
     expect(await life.world.operations.get(oldest!.request.id)).toBeUndefined();
     expect(await retentionsOf('2026-06-02')).toHaveLength(1);
+    expect(await retentionsOf('2026-06-03')).toHaveLength(1);
   }, 600_000);
 });
