@@ -135,23 +135,24 @@ export class Engine implements Operations {
   async list(query: OperationsQuery, signal?: AbortSignal): Promise<readonly Operation[]> {
     const found: Operation[] = [];
     if (query.limit < 1) return found;
-    const ids = await this.#archive.ids(this.#jobs.keys(), signal);
-    const filtered = query.phase !== undefined || query.matches !== undefined;
+    const ids = await this.#archive.ids(this.#jobs.keys(), { anew: query.unended, signal });
+    const filtered = query.phase !== undefined || query.unended === true || query.matches !== undefined;
     const ahead = filtered ? readsAhead : Math.min(readsAhead, query.limit);
     for await (const operation of mapAhead(this.#candidates(ids, query), ahead, id => this.#readable(id, signal))) {
       if (operation === undefined || (query.phase !== undefined && operation.phase !== query.phase)) continue;
+      if (query.unended === true && isEnded(operation.phase)) continue;
       if (query.matches?.(operation) ?? true) found.push(operation);
       if (found.length >= query.limit) break;
     }
     return found;
   }
 
-  async *#candidates(ids: readonly string[], { after, kind, phase }: OperationsQuery): AsyncGenerator<string> {
+  async *#candidates(ids: readonly string[], { after, kind, phase, unended }: OperationsQuery): AsyncGenerator<string> {
     for (const id of ids.toReversed()) {
       if (after !== undefined && id >= after) continue;
-      if (kind !== undefined && !id.includes(`-${kind}-`)) continue;
+      if (kind !== undefined && ![kind].flat().some(one => id.includes(`-${one}-`))) continue;
       const ended = this.#jobs.has(id) ? undefined : this.#archive.endedAs(id);
-      if (phase === undefined || ended === undefined || ended === phase) yield id;
+      if (ended === undefined || (unended !== true && (phase === undefined || ended === phase))) yield id;
     }
   }
 

@@ -22,8 +22,11 @@ export interface OperationsOptions {
 }
 
 export interface OperationsQuery {
-  readonly kind?: OperationKind;
+  /** One, or any of several. */
+  readonly kind?: OperationKind | readonly OperationKind[];
   readonly phase?: OperationPhase;
+  /** Only what has not ended, also what another process began just before: the repository is looked at anew. */
+  readonly unended?: boolean;
   /** Only what is older than this one. */
   readonly after?: string;
   readonly limit: number;

@@ -13,7 +13,7 @@ import {
   readOperation,
   readOperationRequest,
 } from '../repository/operation-records.ts';
-import { withSignal } from '../repository/read-bytes.ts';
+import { type CallOptions, withSignal } from '../repository/read-bytes.ts';
 import type { Repository } from '../repository/repository.ts';
 
 const mostRemembered = 500;
@@ -22,12 +22,17 @@ const othersKeptMs = 90 * 24 * 3_600_000;
 /** How long a listing of ids is good enough for showing. */
 const idsFreshMs = 2_000;
 
+interface IdsOptions extends CallOptions {
+  /** However recently somebody has looked. */
+  readonly anew?: boolean | undefined;
+}
+
 /** The operations that lie in the repository, of this process and of others. */
 export interface Archive {
   /** BACKUP_CORRUPT when its request was altered. */
   get(id: string, signal?: AbortSignal): Promise<Operation | undefined>;
   /** All there are, with those that this process knows, ascending. */
-  ids(own: Iterable<string>, signal?: AbortSignal): Promise<readonly string[]>;
+  ids(own: Iterable<string>, options: IdsOptions): Promise<readonly string[]>;
   /** Without looking; undefined where that is not known. */
   endedAs(id: string): EndedPhase | undefined;
   /** `running`: what the job itself knows of its log, if it runs here. */
@@ -98,8 +103,10 @@ export function createArchive(repository: Repository, runtime: Runtime): Archive
       if (isEnded(operation.phase)) remember(operation);
       return operation;
     },
-    ids: async (own, signal) => {
-      const isFresh = known !== undefined && Math.abs(runtime.now().getTime() - known.at) <= idsFreshMs;
+    ids: async (own, { anew = false, signal }) => {
+      // A look that is under way may have passed by what has come since.
+      if (anew) await unlessAborted(Promise.allSettled([looking]), signal);
+      const isFresh = !anew && known !== undefined && Math.abs(runtime.now().getTime() - known.at) <= idsFreshMs;
       const stored = isFresh ? known!.ids : await unlessAborted(look(), signal);
       return [...new Set([...stored, ...remembered.keys(), ...own])].sort();
     },

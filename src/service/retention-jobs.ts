@@ -6,7 +6,7 @@ import type { WorkResult } from '../operations/job.ts';
 import { type RetentionOutcome, runRetention } from '../schedule/retention-run.ts';
 import type { Prepared } from './job.ts';
 import { othersOf } from './others.ts';
-import { busySets, usedElsewhere } from './retention-planner.ts';
+import { busySets } from './retention-planner.ts';
 import { keepVolumesUp, reportOrphans } from './volume-jobs.ts';
 import { currentTerm, type World } from './world.ts';
 
@@ -28,11 +28,10 @@ export function retentionJob(
       const { repository, fence } = currentTerm(world);
       const { signingKey, trusted } = world.keys;
       const { policies, maxShare } = world.rules();
-      const elsewhere = await usedElsewhere(world, signal);
       const outcome = await runRetention({
         ...{ repository, policies, trusted, signingKey, actor, fence, signal, progress },
         runtime: world.runtime,
-        busy: async () => new Map([...elsewhere, ...(await busySets(world, signal))]),
+        busy: () => busySets(world, signal),
         limits: { maxShare, yes: beyondLimit },
         othersOf: async () => othersOf(world),
         record: async fact => {

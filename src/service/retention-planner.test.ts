@@ -24,7 +24,7 @@ async function planning() {
     ...{ repository: at.repository, catalog, keys: { trusted: [] } },
     runtime: { now: () => new Date(state.at) },
     rules: () => ({ policies: state.policies, maxShare: 1 }),
-    operations: { active: () => state.active },
+    operations: { active: () => state.active, list: async () => [] },
     home: { identity: { uid: 'a1', server: 'https://cluster' }, since: new Date(0) },
   } as unknown as World;
   return { planner: openPlanner(world), state, catalog };

@@ -35,7 +35,7 @@ export function openPlanner(world: World): Planner {
       const of = JSON.stringify([world.catalog.version(), holds, [...own], maxShare, adopted, world.home?.identity]);
       const isFresh = last !== undefined && Math.abs(now.getTime() - Date.parse(last.plan.at)) < keptMs;
       if (last !== undefined && isFresh && last.of === of && last.policies === policies) return last;
-      const uses = last !== undefined && isFresh ? last.uses : await listUses(world.repository, { now, signal });
+      const uses = last !== undefined && isFresh ? last.uses : await usedByOthers(world, signal);
       const busy = new Map([...uses, ...own]);
       const sets = world.catalog.sets();
       const plan = planRetention({ policies, holds, sets, busy, now, othersReason: othersOf(world), limits: { maxShare, yes: false } });
@@ -45,30 +45,28 @@ export function openPlanner(world: World): Planner {
   };
 }
 
-type Surroundings = Pick<World, 'operations' | 'repository' | 'runtime'>;
+type Surroundings = Pick<World, 'operations' | 'repository' | 'runtime' | 'home'>;
 
 /** Sets that this service or anybody else reads, or this service deletes, just now. */
 export async function busySets(world: Surroundings, signal: AbortSignal): Promise<BusySets> {
-  const uses = await listUses(world.repository, { now: world.runtime.now(), signal });
-  return new Map([...uses, ...ownUses(world)]);
+  return new Map([...(await usedByOthers(world, signal)), ...ownUses(world)]);
 }
 
 /** As `busySets`, for who deletes one. */
 export async function readSets(world: Surroundings, signal: AbortSignal): Promise<BusySets> {
-  const uses = await listUses(world.repository, { now: world.runtime.now(), signal });
-  return new Map([...uses, ...ownUses(world, reading)]);
+  return new Map([...(await usedByOthers(world, signal)), ...ownUses(world, reading)]);
 }
 
-/** Sets that services of other clusters read, by the records of their operations. */
-export async function usedElsewhere(world: Pick<World, 'operations' | 'home'>, signal: AbortSignal): Promise<BusySets> {
+/** Sets that people read by hand, and services of other clusters by the records of their operations. */
+async function usedByOthers(world: Surroundings, signal: AbortSignal): Promise<Map<string, string>> {
   const busy = new Map<string, string>();
-  const matches = ({ request }: Operation): boolean => request.kind in reading && !isOfHome(world, request.cluster);
-  for (const phase of ['Pending', 'Running'] as const) {
-    for (const { request } of await world.operations.list({ phase, matches, limit: mostElsewhere }, signal)) {
-      busy.set(request.subject, `${reading[request.kind as keyof typeof reading]} (operation ${request.id} of another cluster)`);
-    }
+  const matches = ({ request }: Operation): boolean => !isOfHome(world, request.cluster);
+  const kind = Object.keys(reading) as (keyof typeof reading)[];
+  for (const { request } of await world.operations.list({ kind, unended: true, matches, limit: mostElsewhere }, signal)) {
+    busy.set(request.subject, `${reading[request.kind as keyof typeof reading]} (operation ${request.id} of another cluster)`);
   }
-  return busy;
+  const uses = await listUses(world.repository, { now: world.runtime.now(), signal });
+  return new Map([...busy, ...uses]);
 }
 
 const reading = { ...useWords, validate: 'being compared with the cluster' };
