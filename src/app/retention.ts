@@ -17,7 +17,6 @@ import { type OthersReason, reasonOfOthers } from '../schedule/other-clusters.ts
 import type { BusySets, RetentionPlan } from '../schedule/retention.ts';
 import { type PlanOptions, type RetentionOutcome, readRetentionPlan, runRetention } from '../schedule/retention-run.ts';
 import { readHome } from '../service/home.ts';
-import { once } from './adapters.ts';
 import type { Keys } from './keys.ts';
 import { actorHere } from './user.ts';
 
@@ -65,13 +64,14 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
     limits: { yes, ...maxShareOf(config) },
     othersOf: sets => othersOf(parts, sets, signal),
   });
-  const deleting = (sets: DeletionPlanOptions['sets']): DeletionPlanOptions => ({
+  const deleting = (): DeletionPlanOptions => ({
     ...planning(false),
     sets,
     busy: () => busySets(repository, runtime.now(), signal, useWords),
   });
-  const readSets = () => Array.fromAsync(listSets(repository, { trusted, signal }));
-  const setsOfPlans = once(readSets);
+  // Read once for all that one command names: a newer set only lets more go, and what goes meanwhile is looked for at each deletion.
+  let known: readonly SetSummary[] | undefined;
+  const sets = async () => (known ??= await Array.fromAsync(listSets(repository, { trusted, signal })));
   const writing = async () => {
     const signingKey = await keys.signingKey();
     const ledger = openLedger(repository, { signingKey, trusted, runtime });
@@ -81,9 +81,12 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
     plan: () => readRetentionPlan(planning(false)),
     run: async ({ confirm, yes }, { progress }) =>
       runRetention({ ...planning(yes), ...(await writing()), actor, progress, ...(confirm !== undefined && { confirm }) }),
-    planDeletion: (set, without) => readDeletionPlan(set, { ...deleting(setsOfPlans), without }),
-    deleteSet: async (set, reason, { progress }) =>
-      deleteByHand(set, { ...deleting(once(readSets)), ...(await writing()), actor, reason, progress }),
+    planDeletion: (set, without) => readDeletionPlan(set, { ...deleting(), without }),
+    deleteSet: async (set, reason, { progress }) => {
+      const deletion = await deleteByHand(set, { ...deleting(), ...(await writing()), actor, reason, progress });
+      known = known?.filter(({ id }) => id !== set);
+      return deletion;
+    },
     hold: async (text, reason) => {
       const { signingKey, record } = await writing();
       const set = await parts.resolve(text);

@@ -98,7 +98,7 @@ export async function refusalNow(id: string, options: DeletionPlanOptions): Prom
   const begun = await begunDeletions(options.repository, options);
   const there = new Set(await Array.fromAsync(setsWithManifest(options.repository, options)));
   const sets = (await options.sets()).filter(one => one.id === id || (there.has(one.id) && !begun.has(one.id)));
-  const summary = sets.find(one => one.id === id);
+  const summary = sets.find(one => one.id === id) ?? (await summarize(options.repository, id, options));
   return summary === undefined ? undefined : (await verdictOn(summary, sets, options)).refusal;
 }
 
