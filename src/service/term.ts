@@ -1,6 +1,6 @@
+import { clusterName } from '../domain/cluster-identity.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Actor, OperationRequest } from '../domain/operation.ts';
-import { isDamage } from '../repository/damage.ts';
 import { finishClaims } from '../repository/run-claim.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
@@ -10,8 +10,9 @@ import { scheduledBackup } from './backup-jobs.ts';
 import { resumeDeletion } from './delete-jobs.ts';
 import { lastRetention } from './done-before.ts';
 import { scheduleHistory } from './history.ts';
-import { type Home, isOfHome } from './home.ts';
+import type { Home } from './home.ts';
 import type { Prepared } from './job.ts';
+import { isShared, lastTold } from './last-told.ts';
 import { tellOfMissed } from './missed.ts';
 import { persistently, succeeds } from './persistently.ts';
 import { resumeRestore } from './restore-jobs.ts';
@@ -39,19 +40,6 @@ export interface TermHooks {
   readonly stopping: AbortSignal;
 }
 
-/** A day before the ledger was last told anything: what ended later, and after that before a service was here again, may be untold. */
-async function lastTold({ ledger, runtime, log }: World, signal: AbortSignal): Promise<Date> {
-  const now = runtime.now().getTime();
-  try {
-    const [last] = await ledger.read({ limit: 1 }, { signal });
-    return new Date(Math.min(now, last === undefined ? now : Date.parse(last.at)) - dayMs);
-  } catch (thrown) {
-    if (!isDamage(thrown)) throw thrown;
-    log.error({ err: thrown }, 'the end of the ledger cannot be read');
-    return new Date(now - dayMs);
-  }
-}
-
 /**
  * What a leader does for as long as its term lasts: finishes what the one before left, starts what is due, deletes what has had its time.
  * Resolves when the term or the service ends; a store or an API server that is away is waited for.
@@ -72,12 +60,12 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     const claims = await finishClaims(term.repository, { signingKey, trusted, since, signal });
     for (const set of claims.finished) world.log.info({ set }, 'a set was made visible whose writer had ended just before');
     for (const { key, message } of claims.broken) world.log.warn({ key, message }, 'a claim cannot be finished');
-    const isShared = world.catalog.sets().some(set => set.phase !== 'Unreadable' && !isOfHome(world, set.cluster));
+    const shared = isShared(world);
     const resume = (request: OperationRequest) =>
       resumeVolumeRestore(world, request) ?? resumeRestore(world, request) ?? resumeDeletion(world, request);
     const { resumed, interrupted, settled, damaged } = await world.operations.recover(request =>
       // A restore by an older version, which did not say into which cluster, must not go on in this one by mistake.
-      isShared && request.cluster === undefined ? undefined : resume(request),
+      shared && request.cluster === undefined ? undefined : resume(request),
     );
     for (const { id, kind } of resumed) world.log.info({ operation: id, kind }, 'an operation is taken up again');
     for (const { id, summary } of settled)
@@ -90,7 +78,8 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     await keepSnapshot(world, signal);
   });
   if (signal.aborted) return;
-  await record(world, { action: 'service.started', actor: self, subject: world.repository.info.id, details: { version: world.version } });
+  const details = { version: world.version, cluster: clusterName(home.identity) };
+  await record(world, { action: 'service.started', actor: self, subject: world.repository.info.id, details });
   const history = scheduleHistory(world);
   const scheduler = runScheduler({
     policies: () => world.rules().policies,
