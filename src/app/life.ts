@@ -14,7 +14,8 @@ import type { Scheduler } from '../schedule/scheduler.ts';
 import { settleBackup } from '../service/backup-jobs.ts';
 import { watchCluster } from '../service/cluster-watch.ts';
 import { createEventBus } from '../service/event-bus.ts';
-import { type Home, readHome } from '../service/home.ts';
+import type { Home } from '../service/home.ts';
+import { openOwnCluster } from '../service/own-cluster.ts';
 import { createService } from '../service/service.ts';
 import { leadTerm } from '../service/term.ts';
 import { type Look, watchRepository } from '../service/watch.ts';
@@ -110,11 +111,7 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
   let looking: (Pick<ReturnType<typeof watchRepository>, 'objectives' | 'readiness'> & { readonly ended: Promise<unknown> }) | undefined;
   let election = Promise.resolve();
   const [stopping, unelect, closing] = [new AbortController(), new AbortController(), new AbortController()];
-  let home: Home | undefined;
-  const findHome = async (signal: AbortSignal): Promise<Home> => {
-    home ??= await readHome(cluster, signal);
-    return home;
-  };
+  const own = openOwnCluster({ cluster, log, runtime });
   const { signingKey, trusted } = now.inForce.keys;
   const volumesToRead = volumes.on({ cluster, store, repositoryId: repository.info.id });
   const collect = collector(runtime, closing.signal);
@@ -125,7 +122,7 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
       repository: { ...repository, store: through(bare => fencedStore(bare, { check: () => void currentTerm(world) })) },
       ...{ runtime, most: mostOperations, fence: () => term?.fence },
       settle: (request, within) => settleBackup(world, request, within),
-      cluster: () => home?.identity,
+      cluster: () => own.known()?.identity,
     }),
     catalog: openLiveCatalog(repository, { trusted, onNotice: onWarning }),
     ledger: openLedger(repository, { signingKey, trusted, runtime }),
@@ -147,7 +144,7 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
       return volumesToRead();
     },
     get home() {
-      return home;
+      return own.known();
     },
   };
   const service = createService(world, {
@@ -175,8 +172,15 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
         return volumesToWrite();
       },
     };
-    term = mine;
-    const told = observation.lead(signal);
+    let told = Promise.resolve();
+    const findHome = async (within: AbortSignal): Promise<Home> => {
+      const found = await own.ask(within);
+      within.throwIfAborted();
+      // Not before: what was taken on would say of no cluster, and a service of another one could take it for its own.
+      term = mine;
+      told = observation.lead(signal);
+      return found;
+    };
     try {
       const onScheduler = (made: Scheduler) => {
         scheduler = made;
@@ -198,7 +202,7 @@ function lifeOf(now: Now, parts: LifeParts, opened: Opened): Unclosed {
   return {
     ...{ service, cluster, location: store.url },
     begin: () => {
-      void findHome(closing.signal).catch(() => {});
+      void own.lookFor(closing.signal);
       const watch = watchRepository(world, { signal: closing.signal, onLook });
       const clusterWatch = watchCluster(world, closing.signal);
       looking = {

@@ -31,7 +31,7 @@ const dayMs = 24 * 3_600_000;
 const longestSleepMs = 30_000;
 
 export interface TermHooks {
-  /** Asks the cluster which one it is, where that is not known yet; from then on the world has it. CLUSTER_ codes. */
+  /** Asks the cluster which one it is; from then on the world has that, and the term. CLUSTER_ codes. */
   readonly findHome: (signal: AbortSignal) => Promise<Home>;
   /** The scheduler of this term, to be poked when the rules change. */
   readonly onScheduler: (scheduler: Scheduler) => void;

@@ -25,6 +25,8 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
   let service: Served;
   let started: number;
   let demanded: Operation;
+  /** What was answered before it could be known which cluster this is. */
+  let early: { readonly status: number; readonly code: string };
 
   const ready = async () => {
     const response = await fetch(`${service.url}/readyz`);
@@ -53,11 +55,17 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
     gate = await startClusterGate(cluster, dir);
     ok(await holdfast(['keys', 'generate', '--out', join(dir, 'keys')]));
     ok(await holdfast(['init', '--location', join(dir, 'repository'), '--keys-dir', join(dir, 'keys')]));
+    gate.hold(({ url }) => url.startsWith('/api/v1/namespaces/kube-system'));
     service = await startServe({
       ...{ dir, name: 'away', kubeconfig: gate.kubeconfig, location: join(dir, 'repository'), keysDir: join(dir, 'keys') },
       more: `policies: {nightly: {objectives: {rpo: 26h}, tiers: {daily: {schedule: "${halfADayAway()}", keep: 3d}}}}\n`,
     });
-    await service.said('leading');
+    // At its start, and again when it has the Lease.
+    await waitFor('it asks which cluster this is', async () => gate.held > 1, patience);
+    const answer = await service.send('POST', 'backups', { policy: 'nightly', tier: 'daily' });
+    early = { status: answer.status, code: ((await answer.json()) as { code: string }).code };
+    gate.open();
+    await service.said('leading', 120_000);
     await waitFor('a first set is there', async () => (await sets()).length > 0, patience);
     await waitFor('it is ready', async () => (await ready()).status === 200, patience);
     started = await metric('process_start_time_seconds');
@@ -67,6 +75,10 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
     await service?.exited;
     await gate?.close();
     await cluster?.destroy();
+  });
+
+  it('takes nothing on before it knows which cluster it is of', () => {
+    expect(early).toEqual({ status: 503, code: 'NOT_LEADER' });
   });
 
   it('leads no longer, says so wherever it is asked, and answers what it can', async () => {
