@@ -12,15 +12,15 @@ export function idempotencyOf(caller: Caller, route: string, key: string | undef
     throw new InvalidRequest(`Idempotency-Key ${detail}`, [{ pointer: '/headers/idempotency-key', detail }]);
   }
   const scope = [caller.actor.name, route, key];
-  return { key: digest(scope), body: digest(canonical(withoutIdentity(body))) };
+  return { key: digest(scope), body: digest(canonical(body)) };
 }
 
 function digest(value: unknown): string {
   return sha256Hex(Buffer.from(JSON.stringify(value) ?? ''));
 }
 
-/** Of the identity, which is a field of the body itself, only its kind is left. */
-function withoutIdentity(body: unknown): unknown {
+/** The body of a request for `idempotencyOf`. Of the identity, which is a field of the body itself, only its kind is left. */
+export function withoutIdentity(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || !('identity' in body)) return body;
   return { ...body, identity: Object.keys(body.identity ?? {}) };
 }

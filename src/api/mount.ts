@@ -3,7 +3,7 @@ import { sha256Hex } from '../crypto/digest.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Authorizer } from './auth/authorizer.ts';
 import type { AnswerOf, BodyOf, Endpoint, ParamsOf, QueryOf } from './endpoint.ts';
-import { idempotencyOf } from './idempotency.ts';
+import { idempotencyOf, withoutIdentity } from './idempotency.ts';
 import type { IdentitySource } from './identity.ts';
 import type { ApiLimits } from './limits.ts';
 import { problemType } from './problem.ts';
@@ -140,7 +140,8 @@ function callOf<E extends Endpoint>(api: Api, endpoint: E, request: FastifyReque
   const signal = signalOf(reply, endpoint.slow === true ? api.limits.slowHandlerMs : api.limits.handlerMs);
   const caller = callerOf(request);
   const key = request.headers['idempotency-key'];
-  const asked = endpoint.params === undefined ? request.body : { params: request.params, query: request.query, body: request.body };
+  const sent = withoutIdentity(request.body);
+  const asked = endpoint.params === undefined ? sent : { params: request.params, query: request.query, body: sent };
   const idempotency =
     endpoint.idempotent === true ? idempotencyOf(caller, `${endpoint.method} ${endpoint.path}`, keyText(key), asked) : undefined;
   return {

@@ -8,9 +8,12 @@ const secretTexts: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, masked],
   // Of an address: who logs in, and parameters.
   [/(\/\/)[^/\s@"']+@/g, `$1${masked}@`],
-  [/\b([\w-]*(?:token|password|passwd|secret|signature|credential|api[-_]?key)[\w-]*=)[^\s&"'\\;,]+/gi, `$1${masked}`],
+  [/\b([\w-]{0,64}(?:token|password|passwd|secret|signature|credential|api[-_]?key)[\w-]{0,64}=)[^\s&"'\\;,]+/gi, `$1${masked}`],
   // JSON in a string, however often it was quoted.
-  [/(\\*"[\w-]*(?:authorization|token|password|secret|identity|cookie)[\w-]*\\*"\s*:\s*\\*")(?:[^"\\]|\\+[^"\\])+/gi, `$1${masked}`],
+  [
+    /(\\*"[\w-]{0,64}(?:authorization|token|password|secret|identity|cookie)[\w-]{0,64}\\*"\s*:\s*\\*")(?:[^"\\]|\\+[^"\\])+/gi,
+    `$1${masked}`,
+  ],
 ];
 
 /** The text without anything that is known to be a secret. */

@@ -24,7 +24,7 @@ async function choose(sets: readonly Written[], options: Partial<NewestOptions> 
       const manifest = manifestOf(set);
       yield {
         id: set.id,
-        found: { manifest: { ...manifest, cluster: cluster ?? manifest.cluster }, signature: { keyId: 'k', verified: true } },
+        found: { ...manifest, cluster: cluster ?? manifest.cluster },
       };
     }
   }
@@ -86,6 +86,11 @@ describe('the newest set', () => {
   it('is not guessed among clusters of which the last days have sets: the new cluster’s first one is not what was lost', async () => {
     const sets = [whole(19, { cluster: old }), whole(20, { cluster: old }), whole(21)];
     await expect(choose(sets)).rejects.toMatchObject(ambiguous(`${whole(21).id}.*cluster.example`, `${whole(20).id}.*old.example`));
+  });
+
+  it('is not that of a lost cluster where the own one has PartiallyFailed ones since', async () => {
+    const sets = [whole(5, { cluster: old }), whole(20, { phase: 'PartiallyFailed' }), whole(21, { phase: 'PartiallyFailed' })];
+    await expect(choose(sets)).rejects.toMatchObject(ambiguous(whole(5).id, whole(21).id));
   });
 
   it('is that of the cluster that goes on, once the other one has had none for a week', async () => {

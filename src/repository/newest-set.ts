@@ -1,9 +1,9 @@
 import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
+import { isSameCluster } from '../domain/cluster-identity.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { type NamespaceScope, selectionCovers, selectionReaches } from '../domain/namespace-scope.ts';
 import { everything, isClusterWide, type Selection, sameSelection } from '../domain/selection.ts';
 import { setTime } from '../domain/set-id.ts';
-import type { SignedManifest } from './read-manifest.ts';
 
 /** Sets of another cluster as young as this beside the newest one may as well be meant. */
 const rivalMs = 7 * 86_400_000;
@@ -12,10 +12,13 @@ const clockSlackMs = 10 * 60_000;
 /** Sets that one message names. */
 const mostNamed = 5;
 
+/** What the choice goes by. */
+export type SetFacts = Pick<Manifest, 'id' | 'phase' | 'startedAt' | 'selection' | 'cluster'>;
+
 /** A set’s folder with what is in it; undefined where no manifest is there (yet). */
 export interface Found {
   readonly id: string;
-  readonly found: SignedManifest | ItemFailure | undefined;
+  readonly found: SetFacts | ItemFailure | undefined;
 }
 
 export interface NewestOptions {
@@ -54,12 +57,11 @@ export async function newestSet(newestFirst: AsyncIterable<Found>, options: Newe
       unreadable.push({ id, why: found.message });
       continue;
     }
-    const { manifest } = found;
-    if (options.within !== undefined && !selectionReaches(manifest.selection, options.within)) continue;
-    const fits = selectionCovers(manifest.selection, wanted);
-    if (!fits) passedOver.push({ id, why: `it holds ${heldBy(manifest.selection)} only` });
-    else if (manifest.phase !== 'Completed') passedOver.push({ id, why: 'it is PartiallyFailed' });
-    (fits ? whole : narrow).add(manifest);
+    if (options.within !== undefined && !selectionReaches(found.selection, options.within)) continue;
+    const fits = selectionCovers(found.selection, wanted);
+    if (!fits) passedOver.push({ id, why: `it holds ${heldBy(found.selection)} only` });
+    else if (found.phase !== 'Completed') passedOver.push({ id, why: 'it is PartiallyFailed' });
+    (fits ? whole : narrow).add(found);
   }
   const from = whole.isEmpty ? narrow : whole;
   const chosen = from.choose();
@@ -77,38 +79,34 @@ function wantedBy({ wanted = everything, within }: NewestOptions): Selection {
 
 /** The newest sets of each cluster and selection, and of them all. */
 class Newest {
-  completed: Manifest | undefined;
-  #partial: Manifest | undefined;
-  readonly #each: Manifest[] = [];
+  completed: SetFacts | undefined;
+  #partial: SetFacts | undefined;
+  readonly #each: SetFacts[] = [];
 
   get isEmpty(): boolean {
     return this.#each.length === 0;
   }
 
-  add(manifest: Manifest): void {
-    if (manifest.phase === 'Completed') this.completed ??= manifest;
-    else this.#partial ??= manifest;
-    const known = this.#each.findIndex(one => isSameCluster(one, manifest) && sameSelection(one.selection, manifest.selection));
-    if (known < 0) this.#each.push(manifest);
-    else if (this.#each[known]!.phase !== 'Completed' && manifest.phase === 'Completed') this.#each[known] = manifest;
+  add(set: SetFacts): void {
+    if (set.phase === 'Completed') this.completed ??= set;
+    else this.#partial ??= set;
+    const known = this.#each.findIndex(one => isSameCluster(one.cluster, set.cluster) && sameSelection(one.selection, set.selection));
+    if (known < 0) this.#each.push(set);
+    else if (this.#each[known]!.phase !== 'Completed' && set.phase === 'Completed') this.#each[known] = set;
   }
 
-  choose(): Manifest | undefined {
+  choose(): SetFacts | undefined {
     return this.completed ?? this.#partial;
   }
 
   /** Those that may as well be meant: of other clusters, and with `parts` of other parts of a cluster. */
-  rivalsOf(chosen: Manifest, parts: boolean): Manifest[] {
-    const others = this.#each.filter(one => one !== chosen && (chosen.phase !== 'Completed' || one.phase === 'Completed'));
-    return others.filter(one =>
-      isSameCluster(one, chosen) ? parts && !sameSelection(one.selection, chosen.selection) : !isOlderThanRivals(one.id, chosen.id),
-    );
+  rivalsOf(chosen: SetFacts, parts: boolean): SetFacts[] {
+    return this.#each.filter(one => {
+      if (one === chosen) return false;
+      if (!isSameCluster(one.cluster, chosen.cluster)) return !isOlderThanRivals(one.id, chosen.id);
+      return parts && (chosen.phase !== 'Completed' || one.phase === 'Completed') && !sameSelection(one.selection, chosen.selection);
+    });
   }
-}
-
-/** An address can change, and be another cluster’s later: it counts where nothing better is known. */
-function isSameCluster({ cluster: a }: Manifest, { cluster: b }: Manifest): boolean {
-  return a.uid === '' || b.uid === '' ? a.server === b.server : a.uid === b.uid;
 }
 
 function isOlderThanRivals(id: string, newest: string): boolean {
@@ -132,14 +130,14 @@ function notFound({ url, text, within }: NewestOptions, unreadable: readonly Pas
   return new HoldfastError('BACKUP_NOT_FOUND', `${url} holds no backup ${what}`);
 }
 
-function ambiguous({ text, within }: NewestOptions, candidates: readonly Manifest[]): HoldfastError {
-  const what = ({ cluster, selection }: Manifest) => (within === undefined ? ` (${heldBy(selection)}, ${cluster.server})` : '');
+function ambiguous({ text, within }: NewestOptions, candidates: readonly SetFacts[]): HoldfastError {
+  const what = ({ cluster, selection }: SetFacts) => (within === undefined ? ` (${heldBy(selection)}, ${cluster.server})` : '');
   const each = candidates.map(one => `${one.id}${what(one)}`);
   const named = each.slice(0, mostNamed).join('; ') + (each.length > mostNamed ? `; and ${each.length - mostNamed} more` : '');
   return new HoldfastError('BACKUP_AMBIGUOUS', `${text} may mean more than one backup: ${named}`, { hint: 'name one by its id' });
 }
 
-function notify({ onNotice, now }: NewestOptions, { id, phase }: Manifest, passedOver: readonly PassedOver[]): void {
+function notify({ onNotice, now }: NewestOptions, { id, phase }: SetFacts, passedOver: readonly PassedOver[]): void {
   if (onNotice === undefined) return;
   const newer = passedOver.filter(set => set.id > id).toSorted((a, b) => (a.id < b.id ? 1 : -1));
   for (const set of newer.slice(0, mostNamed)) onNotice(`${set.id} is newer than ${id}, but was passed over: ${set.why}`);
@@ -164,6 +162,6 @@ async function* bySecond(newestFirst: AsyncIterable<Found>): AsyncGenerator<Foun
 }
 
 function lastBegunFirst({ found: a }: Found, { found: b }: Found): number {
-  const [beganA, beganB] = [a, b].map(one => (one !== undefined && 'manifest' in one ? one.manifest.startedAt : ''));
+  const [beganA, beganB] = [a, b].map(one => (one !== undefined && 'startedAt' in one ? one.startedAt : ''));
   return beganA! < beganB! ? 1 : beganA! > beganB! ? -1 : 0;
 }

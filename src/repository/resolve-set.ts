@@ -1,3 +1,4 @@
+import type { ItemFailure } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { NamespaceScope } from '../domain/namespace-scope.ts';
 import type { Selection } from '../domain/selection.ts';
@@ -5,7 +6,7 @@ import { setTime } from '../domain/set-id.ts';
 import { type CatalogOptions, readOrFailure, setFolders } from './catalog.ts';
 import { mapAhead } from './concurrency.ts';
 import { isSetId } from './layout.ts';
-import { newestSet } from './newest-set.ts';
+import { newestSet, type SetFacts } from './newest-set.ts';
 import type { Repository } from './repository.ts';
 import { momentBefore } from './set-time.ts';
 
@@ -19,6 +20,8 @@ export interface ResolveOptions extends CatalogOptions {
   readonly wanted?: Selection | undefined;
   /** What the asker is restricted to. */
   readonly within?: NamespaceScope | undefined;
+  /** What is known of a set already, whose manifest then need not be read. */
+  readonly known?: (id: string) => SetFacts | undefined;
   /** Told in words what a person should know: that a newer set exists but was not chosen, and why. */
   readonly onNotice?: (notice: string) => void;
 }
@@ -43,7 +46,13 @@ function noSuchSet(repository: Repository, what: string): HoldfastError {
 async function newestBefore(repository: Repository, text: string, before: number, options: ResolveOptions): Promise<string> {
   const ids: string[] = [];
   for await (const id of setFolders(repository, options)) if ((setTime(id)?.getTime() ?? before) < before) ids.push(id);
-  const newestFirst = mapAhead(ids.reverse(), manifestsAhead, async id => ({ id, found: await readOrFailure(repository, id, options) }));
+  const read = async (id: string): Promise<SetFacts | ItemFailure | undefined> => {
+    const known = options.known?.(id);
+    if (known !== undefined) return known;
+    const found = await readOrFailure(repository, id, options);
+    return found !== undefined && 'manifest' in found ? found.manifest : found;
+  };
+  const newestFirst = mapAhead(ids.reverse(), manifestsAhead, async id => ({ id, found: await read(id) }));
   const { now, wanted, within, onNotice } = options;
   return newestSet(newestFirst, { url: repository.store.url, text, now, wanted, within, onNotice });
 }

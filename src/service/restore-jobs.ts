@@ -22,7 +22,11 @@ const mostProblems = 200;
 
 /** The set that the text means to this caller, for bringing `wanted` back, default everything. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS. */
 export function findSet(world: World, text: string, { signal, ...asked }: FindOptions): Promise<string> {
-  return resolveSet(world.repository, text, { ...asked, now: world.runtime.now(), signal, trusted: world.keys.trusted });
+  const known = (id: string) => {
+    const set = world.catalog.get(id);
+    return set?.phase === 'Unreadable' ? undefined : set;
+  };
+  return resolveSet(world.repository, text, { ...asked, known, now: world.runtime.now(), signal, trusted: world.keys.trusted });
 }
 
 export type FindOptions = Pick<ResolveOptions, 'wanted' | 'within' | 'onNotice'> & { readonly signal: AbortSignal };

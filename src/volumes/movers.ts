@@ -61,14 +61,16 @@ export function createMovers(options: MoversOptions): Movers {
   const context: Context = { ...options, startMs, lockMs, process: Buffer.from(options.runtime.random(4)).toString('hex') };
   const slots = createSlots(options.settings);
   return {
-    run: async (task, run) => {
-      const slot = await slots.take({ node: task.node, nodes: await countNodes(context, run.signal) }, run.signal);
-      try {
-        return await guarded(context, task, run, signal => attempts(context, task, { ...run, signal }, slot));
-      } finally {
-        slot.release();
-      }
-    },
+    // Who waits for a repository takes nobody’s place.
+    run: (task, run) =>
+      guarded(context, task, run, async signal => {
+        const slot = await slots.take({ node: task.node, nodes: await countNodes(context, signal) }, signal);
+        try {
+          return await attempts(context, task, { ...run, signal }, slot);
+        } finally {
+          slot.release();
+        }
+      }),
   };
 }
 
@@ -95,7 +97,8 @@ async function guarded<T>(
   const name = `holdfast-volume-${shortDigest(repository.key)}`;
   const { runtime, monotonic } = context;
   // Whoever restores would rather wait for a first backup that takes hours than begin again.
-  const waitMs = task.role === 'restore' ? Math.max(context.lockMs, context.settings.mover.timeoutMs) : context.lockMs;
+  const waitMs =
+    task.role === 'restore' && task.waitsLong !== false ? Math.max(context.lockMs, context.settings.mover.timeoutMs) : context.lockMs;
   const onWait = (holder: string) => progress({ phase: 'move', detail: `waiting for ${holder}, which works in the repository` });
   const hold = await holdLease({
     ...{ runtime, monotonic, signal, waitMs, onWait, lease: context.lease(name) },

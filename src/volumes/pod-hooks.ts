@@ -109,6 +109,9 @@ export async function runThaw(hook: PodHooks, pods: PodApi): Promise<string | un
   return `thaw hook: ${failure}; what the pod holds may still be frozen`;
 }
 
+/** Of the end of what a hook says; a secret that is longer is none that is known. */
+const mostLookedAt = 8_000;
+
 /** What went wrong with a command of a pod's hooks, or undefined. */
 export async function runHook(hook: PodHooks, command: readonly string[], { pods, signal }: HookContext): Promise<string | undefined> {
   if (command.length === 0) return undefined;
@@ -117,7 +120,7 @@ export async function runHook(hook: PodHooks, command: readonly string[], { pods
     const { code, stdout, stderr } = await pods.exec(hook, command, { signal, timeoutMs: hook.timeoutMs });
     if (code === 0) return undefined;
     // It goes into records that are not sealed.
-    const said = redactText(stderr.trim() || stdout.trim()).slice(-300);
+    const said = redactText((stderr.trim() || stdout.trim()).slice(-mostLookedAt)).slice(-300);
     return `${code < 0 ? 'the connection broke' : `exit code ${code}`} ${where}${said === '' ? '' : `: ${said}`}`;
   } catch (thrown) {
     const error = asHoldfastError(thrown);

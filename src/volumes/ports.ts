@@ -37,6 +37,8 @@ export interface MoverTask {
   /** The set or restore that it is for. */
   readonly work: string;
   readonly role: 'backup' | 'restore' | 'upkeep';
+  /** False where something stands still meanwhile: a restore then waits for its repository no longer than others do. */
+  readonly waitsLong?: boolean;
   /** Of the data, for labels and messages. */
   readonly subject: { readonly namespace: string; readonly claim: string };
   /** Where the pod runs: the service's namespace, or that of a claim that can be had nowhere else. */

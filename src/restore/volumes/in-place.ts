@@ -86,7 +86,7 @@ function untilNoMover({ place, set, record }: InPlaceTask, context: InPlaceConte
 }
 
 async function move(task: InPlaceTask, { tools, signal, progress }: InPlaceContext): Promise<Filled> {
-  const { record, place, set, include, deleteOthers, claim } = task;
+  const { record, place, set, include, deleteOthers, claim, scaleDown } = task;
   if (record.data === undefined) throw new HoldfastError('INTERNAL', 'there is no data to move');
   const { repository: key, snapshot } = record.data;
   const repository = await tools.repositories.open(key, { identities: tools.identities, signal });
@@ -97,7 +97,7 @@ async function move(task: InPlaceTask, { tools, signal, progress }: InPlaceConte
     durationMs,
   } = await tools.movers.run(
     {
-      ...{ work: set, role: 'restore', subject: place, namespace: place.namespace, repository },
+      ...{ work: set, role: 'restore', waitsLong: !scaleDown, subject: place, namespace: place.namespace, repository },
       claim: { name: place.claim, mode, readOnly: false },
       request: access => restoreRequest({ access, snapshot, tools, mode, include, deleteOthers }),
     },
