@@ -8,6 +8,7 @@ import { type ApiServer, createApiServer } from '../../src/api/server.ts';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { serviceAccountKeyFile } from '../cluster/api-server.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { connectTo } from '../contract/cluster-api-kinds.ts';
 import { createMemoryService, type MemoryService } from '../helpers/api-memory-service.ts';
@@ -72,17 +73,42 @@ async function token(namespace: string, name: string, audiences?: string[]): Pro
   return answer.status.token;
 }
 
-/** In a namespace, or in the whole cluster where it is empty. */
-function bind(namespace: string, name: string, roleRef: object, accountNamespace: string, accountName: string): Promise<unknown> {
+interface RoleRef {
+  readonly apiGroup: string;
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** What tells that a role has come into force; of others, that backups may be listed. */
+const rightsOf: Readonly<Record<string, object>> = {
+  'system:auth-delegator': { group: 'authorization.k8s.io', resource: 'subjectaccessreviews', verb: 'create' },
+  'identity-reader': { resource: 'secrets', name: 'identity', verb: 'get' },
+};
+
+/** In a namespace, or in the whole cluster where it is empty; resolves when the API server, which hears of it a moment later, goes by it. */
+async function bind(namespace: string, name: string, roleRef: RoleRef, accountNamespace: string, accountName: string): Promise<void> {
   const path = namespace === '' ? `${rbac}/clusterrolebindings` : `${rbac}/namespaces/${namespace}/rolebindings`;
-  return create(path, {
+  await create(path, {
     metadata: { name },
     roleRef,
     subjects: [{ kind: 'ServiceAccount', namespace: accountNamespace, name: accountName }],
   });
+  const wanted = rightsOf[roleRef.name] ?? { group: 'holdfast.dev', resource: 'backups', verb: 'list' };
+  const spec = {
+    user: `system:serviceaccount:${accountNamespace}:${accountName}`,
+    resourceAttributes: { ...wanted, ...(namespace !== '' && { namespace }) },
+  };
+  const isAllowed = async () => {
+    const review = await apiJson<{ status: { allowed: boolean } }>(cluster(), '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+      method: 'POST',
+      body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec },
+    });
+    return review.status.allowed;
+  };
+  await waitFor(`${accountName} has ${roleRef.name}`, isAllowed, { timeoutMs: 60_000, intervalMs: 20 });
 }
 
-async function clusterRole(name: string, rules: readonly { resources: string[]; verbs: string[] }[]): Promise<object> {
+async function clusterRole(name: string, rules: readonly { resources: string[]; verbs: string[] }[]): Promise<RoleRef> {
   await create(`${rbac}/clusterroles`, { metadata: { name }, rules: rules.map(rule => ({ apiGroups: ['holdfast.dev'], ...rule })) });
   return { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name };
 }
