@@ -28,6 +28,8 @@ import {
 const mostAttempts = 6;
 /** A kind can be listed by discovery a moment before its objects are served. */
 const servingDelayMs = 500;
+/** So often a node port is asked for before another one is taken. */
+const portAttempts = 3;
 
 interface Later {
   readonly wanted: Wanted;
@@ -118,7 +120,10 @@ export class Restorer {
         } else if (isCode(thrown, 'CLUSTER_NOT_FOUND') && decision.action === 'create' && !/namespaces? /.test(thrown.message)) {
           await this.#input.runtime.sleep(servingDelayMs, this.#input.signal);
         } else if (portTaken(wanted, thrown)) {
-          wanted = withoutNodePorts(wanted, `node port in use on the target: another one was taken (${thrown.message})`);
+          // Perhaps by the service itself, which a restore that was killed had asked for, or by its request that came to nothing: the next look tells.
+          if (attempt >= portAttempts) {
+            wanted = withoutNodePorts(wanted, `node port in use on the target: another one was taken (${thrown.message})`);
+          } else await this.#input.runtime.sleep(servingDelayMs, this.#input.signal);
         } else throw thrown;
         found = await this.#lookAgain(wanted);
         decision = await decideWith(wanted, found, this.#input);
