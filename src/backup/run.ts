@@ -2,8 +2,9 @@ import type { ClusterApi } from '../cluster/cluster-api.ts';
 import { recipientFingerprint } from '../crypto/age.ts';
 import type { BackupOutcome, Exclusion, ItemProblem, KindRecord, Manifest, PartRecord } from '../domain/backup-set.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import { stringAt } from '../domain/json.ts';
 import type { Fire } from '../domain/policy.ts';
-import { kindName, type ResourceKind } from '../domain/resource.ts';
+import { kindName } from '../domain/resource.ts';
 import type { Progress, Runtime } from '../domain/runtime.ts';
 import type { Selection } from '../domain/selection.ts';
 import { newSetId } from '../domain/set-id.ts';
@@ -14,6 +15,7 @@ import { requireOwnRecipients } from '../repository/own-recipients.ts';
 import type { Repository } from '../repository/repository.ts';
 import { type ArchiveResult, openArchive } from './archive.ts';
 import { type Reading, readInstant } from './instant.ts';
+import { readKubeSystem } from './kube-system.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
 import type { CapturedVolumes, CaptureVolumes, SetEnd } from './volumes/capture.ts';
 import { volumePart, volumeProblems, volumeRecords } from './volumes/records.ts';
@@ -99,14 +101,15 @@ async function takeSet(request: BackupRequest, id: string, started: Date): Promi
   const volumes = captureVolumes(request, id);
   let end: SetEnd = { state: 'gone' };
   try {
-    const [reading, uid] = await Promise.all([
+    const [reading, system] = await Promise.all([
       readInstant({ cluster, plan, labelSelector: selection.labelSelector, runtime, signal, memory: archive.memory, add: archive.add }),
-      clusterUid(request, discovery.kinds),
+      // Whatever is selected.
+      readKubeSystem(cluster, signal),
     ]);
     progress({ phase: 'store' });
     const archived = await archive.finish();
     const captured = await volumes.captured;
-    const of = { uid, version, server: cluster.server };
+    const of = { uid: stringAt(system, 'metadata', 'uid') ?? '', version, server: cluster.server };
     const composed = compose({ request, id, started, plan, reading, archived, captured, cluster: of });
     const bytes = encodeManifest(composed, request.signingKey);
     // Should it fail from here on, its manifest may be there all the same, or come late.
@@ -147,20 +150,6 @@ function rememberingSets({ store }: Repository): (id: string) => Promise<boolean
     known.set(id, asked);
     return asked;
   };
-}
-
-/** The UID of kube-system, whatever is selected; an account that may not read it backs up all the same. */
-async function clusterUid(request: BackupRequest, kinds: readonly ResourceKind[]): Promise<string> {
-  const namespaces = kinds.find(kind => kindName(kind) === 'namespaces');
-  if (namespaces === undefined) return '';
-  try {
-    const json = await request.cluster.get(namespaces, '', 'kube-system', { signal: request.signal });
-    return json === undefined ? '' : ((JSON.parse(json) as { metadata: { uid: string } }).metadata.uid ?? '');
-  } catch (thrown) {
-    request.signal.throwIfAborted();
-    if (asHoldfastError(thrown).code === 'CLUSTER_FORBIDDEN') return '';
-    throw thrown;
-  }
 }
 
 interface Captured {
