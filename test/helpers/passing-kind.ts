@@ -1,27 +1,11 @@
+import { customDefinition } from './custom-definition.ts';
 import { kindOf } from './restore.ts';
 
 /** A kind that comes and goes while something runs. */
 export const passing = kindOf('passings.holdfast.test/v1 Passing');
 
 /** What makes it a kind; JSON. */
-export const passingDefinition = JSON.stringify({
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'passings.holdfast.test' },
-  spec: {
-    group: 'holdfast.test',
-    names: { kind: 'Passing', plural: 'passings', singular: 'passing', listKind: 'PassingList' },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-});
+export const passingDefinition = JSON.stringify(customDefinition('Passing', 'passings'));
 
 /** One of its objects; JSON. */
 export function passingNamed(name: string, content: object = {}): string {

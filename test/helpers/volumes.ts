@@ -5,6 +5,7 @@ import type { JsonObject } from '../../src/domain/json.ts';
 import { stringAt } from '../../src/domain/json.ts';
 import type { MoverPod, VolumeSettings } from '../../src/domain/volume-settings.ts';
 import { defaultTuning } from '../../src/domain/volume-settings.ts';
+import type { VolumeTools } from '../../src/restore/volumes/tools.ts';
 import { jobs, namespaces, pods } from '../../src/volumes/kinds.ts';
 import { createMovers, type MoversOptions } from '../../src/volumes/movers.ts';
 import { createObjects, type Objects } from '../../src/volumes/objects.ts';
@@ -21,6 +22,19 @@ export const testMover: MoverPod & { readonly image: string } = {
 export const testVolumeSettings: VolumeSettings = {
   ...{ namespace: 'holdfast', mover: testMover, tuning: defaultTuning, parallel: 4, parallelPerNode: 4, parallelSnapshots: 8 },
   ...{ snapshotTimeoutMs: 30_000, snapshotClasses: {}, keepSnapshots: 1, storageClasses: {}, liveFallback: true, hookTimeoutMs: 10_000 },
+};
+
+/** Of restores into new claims alone. */
+export const intoNewClaims: Pick<VolumeTools, 'repositories' | 'scaled'> = {
+  repositories: {
+    forBackup: () => Promise.reject(new Error('no backup here')),
+    open: async key => ({ key, password: 'secret' }),
+  },
+  scaled: {
+    around: () => Promise.reject(new Error('nothing in place here')),
+    scaleUpLeft: async () => ({ scaledUp: [], problems: [] }),
+    scaleUpNoted: async () => {},
+  },
 };
 
 /** Credentials as a store hands them out; nobody uses them. */

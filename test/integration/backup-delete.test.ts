@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -9,11 +9,10 @@ import { setPrefix } from '../../src/repository/layout.ts';
 import { openRepository } from '../../src/repository/repository.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { createS3Store } from '../../src/storage/s3-store.ts';
-import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { collect, configMap, type Keys, writeSet } from '../contract/repository-fixture.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
+import { generateKeys, type PlatformOnMinio, startPlatformOnMinio } from '../helpers/platform-on-minio.ts';
 
 const dayMs = 24 * 3_600_000;
 
@@ -21,10 +20,7 @@ let work: string;
 let keys: Keys;
 beforeAll(async () => {
   work = await tempDir('backup-delete');
-  await holdfast(['keys', 'generate', '--out', join(work, 'keys')]);
-  const read = (name: string) => readFile(join(work, 'keys', name), 'utf8');
-  const recipient = (await read('recipients.txt')).match(/^age1\S+$/m)![0];
-  keys = { identity: '', recipient, privatePem: await read('signing.key'), publicPem: await read('signing.pub') };
+  keys = await generateKeys(join(work, 'keys'));
 });
 
 /** A set by hand of so many days ago. */
@@ -36,32 +32,18 @@ async function taken(store: ObjectStore, daysAgo: number, objects = 2): Promise<
 }
 
 describe('backup delete on MinIO, by the real command', () => {
-  let server: S3Server;
-  let store: ObjectStore;
-  let env: NodeJS.ProcessEnv;
-  let flags: string[];
+  let platform: PlatformOnMinio;
   let sets: string[];
 
   beforeAll(async () => {
-    server = await startMinio();
-    env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, AWS_REGION: 'us-east-1' };
-    await server.createBucket('backups');
-    flags = ['--location', 's3://backups/platform', '--s3-endpoint', server.endpoint, '--s3-path-style', '--keys-dir', join(work, 'keys')];
-    expect((await holdfast(['init', ...flags], { env })).exit).toBe(0);
-    store = createS3Store({
-      ...{ bucket: 'backups', prefix: 'platform', endpoint: server.endpoint, region: 'us-east-1', pathStyle: true },
-      credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
-    });
+    platform = await startPlatformOnMinio(join(work, 'keys'));
     sets = [];
-    for (const daysAgo of [9, 7, 5, 3, 1]) sets.push(await taken(store, daysAgo));
+    for (const daysAgo of [9, 7, 5, 3, 1]) sets.push(await taken(platform.store, daysAgo));
   });
-  afterAll(async () => {
-    await store?.close();
-    await server?.stop();
-  });
+  afterAll(() => platform?.stop());
 
-  const remove = (...args: string[]) => holdfast(['backup', 'delete', ...args, ...flags], { env });
-  const names = async () => (await holdfast(['backup', 'get', '-o', 'name', ...flags], { env })).stdout.trim().split('\n').sort();
+  const remove = (...args: string[]) => platform.run('backup', 'delete', ...args);
+  const names = async () => (await platform.run('backup', 'get', '-o', 'name')).stdout.trim().split('\n').sort();
 
   it('takes full ids alone, and says which one another word means now', async () => {
     for (const text of ['latest', new Date().toISOString().slice(0, 10), sets[4]!.slice(0, -2)]) {
@@ -88,7 +70,7 @@ describe('backup delete on MinIO, by the real command', () => {
   });
 
   it('deletes none where one of them may not go, and says which, why and what next', async () => {
-    expect((await holdfast(['hold', sets[1]!, '--reason', 'audit 2026', ...flags], { env })).exit).toBe(0);
+    expect((await platform.run('hold', sets[1]!, '--reason', 'audit 2026')).exit).toBe(0);
     const refused = await remove(sets[0]!, sets[1]!, '--yes', '-o', 'json');
     expect(refused.exit).toBe(1);
     expect(JSON.parse(refused.stdout)).toMatchObject({
@@ -98,16 +80,16 @@ describe('backup delete on MinIO, by the real command', () => {
     });
     expect((await remove(sets[1]!, '--dry-run')).exit).toBe(1);
     expect(await names()).toEqual(sets);
-    expect((await holdfast(['release', sets[1]!, '--reason', 'over', ...flags], { env })).exit).toBe(0);
+    expect((await platform.run('release', sets[1]!, '--reason', 'over')).exit).toBe(0);
   });
 
   it('deletes one, all that belongs to it, and the ledger has who, which and why', async () => {
     const done = await remove(sets[0]!, '--yes', '--reason', 'it holds a password');
     expect([done.exit, done.stdout], done.stderr).toEqual([0, expect.stringContaining('✓ 1 backup deleted.')]);
     expect(await names()).toEqual(sets.slice(1));
-    expect((await collect(store.list(''))).filter(({ key }) => key.includes(sets[0]!))).toEqual([]);
+    expect((await collect(platform.store.list(''))).filter(({ key }) => key.includes(sets[0]!))).toEqual([]);
     expect((await remove(sets[0]!, '--yes')).exit).toBe(10);
-    const ledger = await holdfast(['ledger', 'get', '--action', 'set.deleted', '-o', 'json', ...flags], { env });
+    const ledger = await platform.run('ledger', 'get', '--action', 'set.deleted', '-o', 'json');
     expect(JSON.parse(ledger.stdout).entries).toMatchObject([
       {
         subject: sets[0],
@@ -115,8 +97,8 @@ describe('backup delete on MinIO, by the real command', () => {
         details: { reasons: ['somebody asked for it: it holds a password', expect.stringContaining('manual')] },
       },
     ]);
-    expect((await holdfast(['ledger', 'verify', ...flags], { env })).exit).toBe(0);
-    expect((await holdfast(['verify', 'all', ...flags], { env })).exit).toBe(0);
+    expect((await platform.run('ledger', 'verify')).exit).toBe(0);
+    expect((await platform.run('verify', 'all')).exit).toBe(0);
   });
 
   it('deletes several, passes over one that is not there, and never the last', async () => {

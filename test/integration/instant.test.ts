@@ -6,6 +6,7 @@ import type { ResourceKind } from '../../src/domain/resource.ts';
 import { everything, type Selection } from '../../src/domain/selection.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { waitFor } from '../cluster/wait.ts';
+import { customDefinition } from '../helpers/custom-definition.ts';
 import { backUp, connect, type OpenLocation, openTestRepository, readJson } from '../helpers/journey.ts';
 import { configmaps } from '../helpers/kinds.ts';
 
@@ -19,25 +20,6 @@ const crds: ResourceKind = {
   resource: 'customresourcedefinitions',
   kind: 'CustomResourceDefinition',
   namespaced: false,
-};
-
-const crd = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'counters.holdfast.test' },
-  spec: {
-    group: 'holdfast.test',
-    names: { kind: 'Counter', plural: 'counters', singular: 'counter', listKind: 'CounterList' },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
 };
 
 describe('all kinds of a set are of one revision', () => {
@@ -54,7 +36,7 @@ describe('all kinds of a set are of one revision', () => {
     location = await openTestRepository();
     for (const name of Object.values(places))
       await api.create(namespaces, '', JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }));
-    await api.create(crds, '', JSON.stringify(crd));
+    await api.create(crds, '', JSON.stringify(customDefinition('Counter', 'counters')));
     await waitFor('counters are served', async () => (await api.discover()).kinds.some(kind => kind.resource === 'counters'), {
       timeoutMs: 20_000,
     });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,12 +11,11 @@ import { openRepository } from '../../src/repository/repository.ts';
 import { commitClaimed } from '../../src/repository/run-claim.ts';
 import { createFileStore } from '../../src/storage/file-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { createS3Store } from '../../src/storage/s3-store.ts';
-import { type S3Server, startMinio } from '../cluster/s3.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { collect, configMap, type Keys, writeSet } from '../contract/repository-fixture.ts';
 import { holdfast, mainFile } from '../helpers/command.ts';
+import { generateKeys, type PlatformOnMinio, startPlatformOnMinio } from '../helpers/platform-on-minio.ts';
 
 const dayMs = 24 * 3_600_000;
 
@@ -24,10 +23,7 @@ let work: string;
 let keys: Keys;
 beforeAll(async () => {
   work = await tempDir('retention');
-  await holdfast(['keys', 'generate', '--out', join(work, 'keys')]);
-  const read = (name: string) => readFile(join(work, 'keys', name), 'utf8');
-  const recipient = (await read('recipients.txt')).match(/^age1\S+$/m)![0];
-  keys = { identity: '', recipient, privatePem: await read('signing.key'), publicPem: await read('signing.pub') };
+  keys = await generateKeys(join(work, 'keys'));
 });
 
 /** A set of the daily run, as a service took it so many days ago. */
@@ -42,32 +38,17 @@ async function taken(store: ObjectStore, daysAgo: number): Promise<string> {
 }
 
 describe('retention on MinIO, by the real command', () => {
-  let server: S3Server;
-  let store: ObjectStore;
-  let env: NodeJS.ProcessEnv;
-  let flags: string[];
+  let platform: PlatformOnMinio;
   let sets: string[];
 
   beforeAll(async () => {
-    server = await startMinio();
-    env = { AWS_ACCESS_KEY_ID: server.accessKey, AWS_SECRET_ACCESS_KEY: server.secretKey, AWS_REGION: 'us-east-1' };
-    await server.createBucket('backups');
-    const s3 = ['--s3-endpoint', server.endpoint, '--s3-path-style'];
-    flags = ['--location', 's3://backups/platform', ...s3, '--keys-dir', join(work, 'keys')];
-    expect((await holdfast(['init', ...flags], { env })).exit).toBe(0);
-    store = createS3Store({
-      ...{ bucket: 'backups', prefix: 'platform', endpoint: server.endpoint, region: 'us-east-1', pathStyle: true },
-      credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
-    });
+    platform = await startPlatformOnMinio(join(work, 'keys'));
     sets = [];
-    for (const daysAgo of [60, 50, 40, 1, 0]) sets.push(await taken(store, daysAgo));
+    for (const daysAgo of [60, 50, 40, 1, 0]) sets.push(await taken(platform.store, daysAgo));
   });
-  afterAll(async () => {
-    await store?.close();
-    await server?.stop();
-  });
+  afterAll(() => platform?.stop());
 
-  const run = async (...args: string[]) => holdfast([...args, ...flags], { env });
+  const run = (...args: string[]) => platform.run(...args);
   const goes = async () => (await run('retention', 'plan', '-o', 'name')).stdout.split('\n').filter(line => line !== '');
 
   it('plans, and changes nothing', async () => {
@@ -97,7 +78,7 @@ describe('retention on MinIO, by the real command', () => {
     expect((await run('release', sets[1]!, '--reason', 'over')).exit).toBe(0);
     expect((await run('release', sets[1]!, '--reason', 'over')).exit).toBe(10);
     expect((await run('retention', 'run', '--yes')).exit).toBe(0);
-    const left = (await collect(store.list(''))).map(({ key }) => key);
+    const left = (await collect(platform.store.list(''))).map(({ key }) => key);
     expect(left.filter(key => sets.slice(0, 3).some(id => key.includes(id)))).toEqual([]);
     expect(left.filter(key => /^(holds|schedule|retention)\//.test(key))).toHaveLength(2);
     expect((await run('verify', 'all')).exit).toBe(0);

@@ -23,7 +23,7 @@ import { claims, listOf, makeClass, type Provisioner, startProvisioner, storageC
 import { getObject } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
 import { withVolumes } from '../helpers/volume-world.ts';
-import { nameOf, testVolumeSettings } from '../helpers/volumes.ts';
+import { intoNewClaims, nameOf, testVolumeSettings } from '../helpers/volumes.ts';
 
 const home = testVolumeSettings.namespace;
 const selection = { ...everything, includeNamespaces: ['lab'], includeKinds: ['persistentvolumeclaims'] };
@@ -115,15 +115,7 @@ describe('a claim for which another restore has left something', () => {
 
   const tools = ({ installation, halfway }: Attempt): VolumeTools => ({
     ...{ settings: testVolumeSettings, identities: [], ...(installation !== undefined && { installation }) },
-    repositories: {
-      forBackup: () => Promise.reject(new Error('no backup here')),
-      open: async key => ({ key, password: 'secret' }),
-    },
-    scaled: {
-      around: () => Promise.reject(new Error('nothing in place here')),
-      scaleUpLeft: async () => ({ scaledUp: [], problems: [] }),
-      scaleUpNoted: async () => {},
-    },
+    ...intoNewClaims,
     movers: {
       run: async (task, { signal }) => {
         const request = task.request({ url: 's3:http://store/bucket', options: [], accessKeyId: '', secretAccessKey: '' });

@@ -20,6 +20,7 @@ import { completeBackup, connect, type OpenLocation, openTestRepository, reader 
 import { claims, listOf, makeClass, type Provisioner, startProvisioner, volumes } from '../helpers/provisioner.ts';
 import { changed, compareWith, failures, getObject, kindOf, settledRevisions } from '../helpers/restore.ts';
 import { testRuntime } from '../helpers/runtime.ts';
+import { intoNewClaims } from '../helpers/volumes.ts';
 
 const namespaces = kindOf('namespaces/v1 Namespace', false);
 const configMaps = kindOf('configmaps/v1 ConfigMap');
@@ -98,15 +99,7 @@ describe('volumes of a restore, bound by the real volume controller', () => {
   function tools(failing: ReadonlySet<string> = new Set()): VolumeTools {
     return {
       ...{ settings, identities: [] },
-      repositories: {
-        forBackup: () => Promise.reject(new Error('no backup here')),
-        open: async key => ({ key, password: 'secret' }),
-      },
-      scaled: {
-        around: () => Promise.reject(new Error('nothing in place here')),
-        scaleUpLeft: async () => ({ scaledUp: [], problems: [] }),
-        scaleUpNoted: async () => {},
-      },
+      ...intoNewClaims,
       movers: {
         run: async (task, { signal }) => {
           const request = task.request({ url: 's3:http://store/bucket', options: [], accessKeyId: '', secretAccessKey: '' });
