@@ -74,13 +74,19 @@ describe('sealing', () => {
     await fc.assert(
       fc.asyncProperty(sizes, cuts, async (size, pieces) => {
         const plain = randomBytes(size);
-        const atOnce = await seal([recipient], ...(await Array.fromAsync(inPieces(plain, pieces))));
+        const atOnce = await seal([recipient], await Array.fromAsync(inPieces(plain, pieces)));
         const streamed = await collect(sealStream([recipient], inPieces(plain, pieces)));
         expect(plain.equals(await open([identity], streamed))).toBe(true);
         expect(plain.equals(await collect(openStream([identity], inPieces(atOnce, pieces))))).toBe(true);
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('takes as many pieces as there are', async () => {
+    const plain = randomBytes(3 * chunk);
+    const sealed = await seal([recipient], await Array.fromAsync(inPieces(plain, [1])));
+    expect(plain.equals(await open([identity], sealed))).toBe(true);
   });
 
   it.each(edges)('agrees with the age library in both directions at %i bytes', async size => {

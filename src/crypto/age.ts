@@ -172,13 +172,14 @@ function keyOf({ key }: HeldIdentity): NonNullable<HeldIdentity['key']> {
  * Seals bytes, in any number of pieces, as an age file (binary, not armored) that any one of `recipients` opens. The memory of what it returns is
  * its own. RECIPIENT_MISSING when there is none.
  */
-export async function seal(recipients: readonly string[], ...plain: readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> {
+export async function seal(recipients: readonly string[], plain: Uint8Array | readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces = plain instanceof Uint8Array ? [plain] : plain;
   const { header, nonce, key } = await newHeader(recipients);
   const start = header.length + nonce.length;
-  const sealed = Buffer.allocUnsafeSlow(start + sealedPayloadBytes(plain.reduce((sum, piece) => sum + piece.length, 0)));
+  const sealed = Buffer.allocUnsafeSlow(start + sealedPayloadBytes(pieces.reduce((sum, piece) => sum + piece.length, 0)));
   sealed.set(header);
   sealed.set(nonce, header.length);
-  sealPayloadInto(key, plain, sealed, start);
+  sealPayloadInto(key, pieces, sealed, start);
   return sealed;
 }
 

@@ -44,7 +44,7 @@ export function createIndexWriter(options: IndexWriterOptions): IndexWriter {
   const cut = async (): Promise<void> => {
     if (compressor === undefined) return;
     const compressed = await compressor.finish();
-    const bytes = sealed ? await seal(options.recipients, ...compressed) : Buffer.concat(compressed);
+    const bytes = sealed ? await seal(options.recipients, compressed) : Buffer.concat(compressed);
     const record = { name: indexName(++parts, sealed), bytes: bytes.length, lines, sha256: sha256Hex(bytes) };
     compressor = undefined;
     lines = 0;

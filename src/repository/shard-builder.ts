@@ -144,7 +144,7 @@ class SequentialBuilder implements ShardBuilder {
     const { recipients, class: shardClass, onShard } = this.#options;
     try {
       const compressed = await shard.finish();
-      const bytes = recipients.length > 0 ? await seal(recipients, ...compressed) : Buffer.concat(compressed);
+      const bytes = recipients.length > 0 ? await seal(recipients, compressed) : Buffer.concat(compressed);
       for (const piece of compressed) releaseMemory(piece);
       const { name, tarBytes, entries } = shard;
       await onShard({ record: { name, class: shardClass, bytes: bytes.length, tarBytes, entries, sha256: sha256Hex(bytes) }, bytes });
