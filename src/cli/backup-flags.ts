@@ -38,6 +38,7 @@ export const backupSelectionFlags: readonly Flag[] = [
     flags: '-l, --selector <labels>',
     text: 'only objects with these labels, as in app=web,tier!=cache',
     setting: 'selection.labelSelector',
+    empty: 'refused',
   },
   {
     flags: '--cluster-scoped <when>',

@@ -1,4 +1,4 @@
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 /** One command-line option. With `setting` its value also comes from environment and file (src/config/schema.ts). */
 export interface Flag {
@@ -9,6 +9,8 @@ export interface Flag {
   readonly setting?: string;
   /** May be given several times, and holds commas. */
   readonly many?: true;
+  /** What an empty value means: `refused` where it would mean everything, as a script’s unset variable did; a list refuses it unless told. */
+  readonly empty?: 'refused' | 'meant';
   readonly choices?: readonly string[];
   /** What a shell completes the value with. */
   readonly completes?: 'file' | 'directory';
@@ -122,10 +124,17 @@ export function toOption(flag: Flag): Option {
   const option = new Option(flag.flags, flag.text);
   if (flag.choices !== undefined) option.choices(flag.choices);
   if (flag.many === true) {
-    const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), ...commaList(value)];
+    const collect = (value: string, before: readonly string[] | undefined) => [...(before ?? []), ...someOf(commaList(value), flag)];
     option.argParser(collect as (value: string, before: unknown) => unknown);
+  } else if (flag.empty === 'refused') {
+    option.argParser(value => (value.trim() === '' ? someOf([], flag) : value));
   }
   return option;
+}
+
+function someOf(names: readonly string[], flag: Flag): readonly string[] {
+  if (names.length > 0 || flag.empty === 'meant') return names;
+  throw new InvalidArgumentError('It names nothing; where nothing is to be named, leave the option away.');
 }
 
 /** `a, b,,c` → a, b, c */

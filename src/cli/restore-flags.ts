@@ -10,7 +10,7 @@ export const restoreSelectionFlags: readonly Flag[] = [
   { flags: '--kinds <globs>', text: 'only these kinds, as in secrets or workflows.argoproj.io', many: true },
   { flags: '--exclude-kinds <globs>', text: 'not these kinds', many: true },
   { flags: '--names <globs>', text: 'only objects of these names', many: true },
-  { flags: '-l, --selector <labels>', text: 'only objects with these labels, as in app=web,tier!=cache' },
+  { flags: '-l, --selector <labels>', text: 'only objects with these labels, as in app=web,tier!=cache', empty: 'refused' },
   {
     flags: '--cluster-scoped <when>',
     text: 'objects outside namespaces: auto takes them when no namespace is named',

@@ -1,6 +1,6 @@
 import { type Command, CommanderError } from 'commander';
 import type { Environment } from '../config/environment.ts';
-import { asHoldfastError, exitCodes, HoldfastError } from '../domain/errors.ts';
+import { asHoldfastError, errorTable, exitCodes, HoldfastError } from '../domain/errors.ts';
 import { buildProgram, fullName, namedCommand } from './program.ts';
 import { styleFor } from './style.ts';
 import { columnsOf, type Terminal } from './terminal.ts';
@@ -40,7 +40,7 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok;
     const { reportError } = await import('./report-error.ts');
-    return reportError(usageError(thrown, program, argv) ?? asHoldfastError(thrown), {
+    return reportError(usageError(thrown, program, argv) ?? withOwnHelp(asHoldfastError(thrown), program, argv), {
       terminal: host.terminal,
       json: wantsJson(argv),
       verbose: argv.includes('-v') || argv.includes('--verbose'),
@@ -61,6 +61,12 @@ function wantsJson(argv: readonly string[]): boolean {
   return argv.some(
     (word, i) => word === '--output=json' || word === '-ojson' || ((word === '-o' || word === '--output') && argv[i + 1] === 'json'),
   );
+}
+
+/** A command that refuses its own line is named, so that its help can be asked for. */
+function withOwnHelp(error: HoldfastError, program: Command, argv: readonly string[]): HoldfastError {
+  if (error.code !== 'USAGE' || error.hint !== errorTable.USAGE.hint) return error;
+  return new HoldfastError('USAGE', error.message, { hint: `see ${fullName(namedCommand(program, argv))} --help` });
 }
 
 function usageError(thrown: unknown, program: Command, argv: readonly string[]): HoldfastError | undefined {

@@ -32,6 +32,7 @@ const accessFlags: readonly Flag[] = [
     text: 'audiences of Kubernetes tokens (default holdfast; repeatable)',
     setting: 'service.auth.tokenReview.audiences',
     many: true,
+    empty: 'meant',
   },
   { flags: '--oidc-issuer <url>', text: 'issuer of JSON web tokens', setting: 'service.auth.oidc.issuer' },
   { flags: '--oidc-audience <name>', text: 'audience that they must have', setting: 'service.auth.oidc.audience' },

@@ -64,6 +64,11 @@ export const restoreCreate: CommandSpec<Options> = {
         hint: 'look at holdfast restore plan, then pass --yes',
       });
     }
+    if (dryRun && call.options.validate === true) {
+      throw new HoldfastError('USAGE', '--dry-run brings nothing back that --validate could compare', {
+        hint: 'leave one of the two away',
+      });
+    }
     const set = await openForRestore(call, { planOnly: dryRun });
     if (dryRun) {
       const plan = await makePlan(call, set);

@@ -3,7 +3,7 @@ import { exitCodes } from '../../domain/errors.ts';
 import type { RestorePlan } from '../../domain/restore-plan.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, present } from '../output.ts';
-import { type RestoreFlagValues, restoreFlags, restoreOptions, selectionOf } from '../restore-flags.ts';
+import { type RestoreFlagValues, restoreFlags, restoreOptions } from '../restore-flags.ts';
 import { setArgument } from '../set-argument.ts';
 
 export interface PlanFlagValues extends RestoreFlagValues {
@@ -51,8 +51,9 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
 
 /** The backup that the line names. Opened once, so that `latest` means the same one from the plan to the end. A plan alone writes nothing anywhere. */
 export async function openForRestore(call: Call<PlanFlagValues>, { planOnly }: { readonly planOnly: boolean }): Promise<OpenedSet> {
+  // A line that makes no sense is refused before anything is asked for.
+  const { selection: wanted } = restoreOptions(call.options, undefined);
   const app = await call.app();
-  const wanted = selectionOf(call.options);
   return app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', wanted, ...(!planOnly && { use: 'restore' }) });
 }
 

@@ -65,17 +65,17 @@ export const validate: CommandSpec<Options> = {
   reports: () => 'lines',
   whenStopped: 'The backup and the cluster’s own objects are as they were.',
   run: async call => {
+    const { junit, mapNamespace = [], storageClassMapping: classes = [], volumeSizeMapping: sizes = [] } = call.options;
+    const wanted = selectionOf(call.options);
+    const storageClasses = storageClassMapping(classes);
+    const mappings = { namespaceMapping: namespaceMapping(mapNamespace), storageClasses, volumeSizes: volumeSizeMapping(sizes) };
     const [app, { environment, settings }, { validationLines }] = await Promise.all([
       call.app(),
       call.config(),
       import('../render/validation.ts'),
     ]);
-    const { junit, mapNamespace = [], storageClassMapping: classes = [], volumeSizeMapping: sizes = [] } = call.options;
     const platform = settings.validation?.platform !== false;
-    const wanted = selectionOf(call.options);
     const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', use: 'validate', wanted });
-    const storageClasses = storageClassMapping(classes);
-    const mappings = { namespaceMapping: namespaceMapping(mapNamespace), storageClasses, volumeSizes: volumeSizeMapping(sizes) };
     const options = { selection: wanted, ...mappings, platform };
     const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
     if (junit !== undefined) await (await import('../write-report.ts')).writeJUnit(junit, environment.directory, report);
