@@ -1,4 +1,4 @@
-import { once, openCluster, openStore, requireWriteOnce, systemRuntime } from './app/adapters.ts';
+import { once, openCluster, openConfigured, openStore, requireWriteOnce, systemRuntime } from './app/adapters.ts';
 import { type Keys, openKeys } from './app/keys.ts';
 import type { RetentionCommands } from './app/retention.ts';
 import type { VolumeCommands } from './app/volume-commands.ts';
@@ -120,8 +120,7 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
   const keys = openKeys(settings, onWarning);
   let known: Repository | undefined;
   const repository = async (signal?: AbortSignal): Promise<Repository> => {
-    const { openRepository } = await import('./repository/repository.ts');
-    known ??= await openRepository(await store(), { signal });
+    known ??= await openConfigured(config, await store(), signal);
     return known;
   };
   const volumes = once(async () => {

@@ -33,7 +33,8 @@ const exit = await runCli(process.argv.slice(2), {
   onStart: stop.say,
   onHangup: stop.onHangup,
 });
-await terminal.flush();
+const unwritten = await terminal.flush();
+if (unwritten !== undefined) process.stderr.write(`error: the output was not written in full: ${unwritten}\n`);
 if (cache !== undefined) await pruneCompiled(cache, new Date());
 // Nothing is left to be done: a socket kept alive, or a thread, must not hold the process back.
-process.exit(exit);
+process.exit(exit === 0 && unwritten !== undefined ? 1 : exit);

@@ -1,25 +1,31 @@
 import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterApi } from '../cluster/cluster-api.ts';
 import type { Connection } from '../cluster/connection.ts';
 import type { PodApi } from '../cluster/pod-api.ts';
-import { type Config, required } from '../config/load.ts';
-import type { Settings } from '../config/schema.ts';
+import type { Config } from '../config/load.ts';
 import { programVersion } from '../config/version.ts';
+import { longestTimerMs } from '../domain/duration.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
+import type { Repository } from '../repository/repository.ts';
 import type { Location } from '../storage/location.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { locationOf } from './locations.ts';
 
 /** Clock, randomness and waiting of this process. */
 export const systemRuntime: Runtime = {
   now: () => new Date(),
   random: bytes => randomBytes(bytes),
   sleep: async (ms, signal) => {
-    await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(thrown => {
-      signal?.throwIfAborted();
-      throw thrown;
-    });
+    for (let rest = ms; ; rest -= longestTimerMs) {
+      await sleep(Math.min(rest, longestTimerMs), undefined, signal === undefined ? {} : { signal }).catch(thrown => {
+        signal?.throwIfAborted();
+        throw thrown;
+      });
+      if (rest <= longestTimerMs) return;
+    }
   },
 };
 
@@ -93,21 +99,31 @@ export async function requireWriteOnce(
   }
 }
 
-/** Settings fill in what the location’s own parameters leave open. */
-function locationOf({ location: written, s3 = {} }: Settings): string {
-  const location = required(written, 'location', '--location');
-  const url = URL.parse(location);
-  if (url?.protocol !== 's3:') return location;
-  for (const [name, value] of Object.entries(s3)) {
-    if (value !== undefined && !url.searchParams.has(name)) url.searchParams.set(name, String(value));
-  }
-  return url.href;
-}
-
 /** The configured location, as it was read. CONFIG_INVALID. */
 export async function configuredLocation({ settings }: Config): Promise<Location> {
   const { parseLocation } = await import('../storage/location.ts');
   return parseLocation(locationOf(settings));
+}
+
+/** The repository in the configured location. REPO_NOT_FOUND says so where there is not even its folder, as before a disk is mounted. */
+export async function openConfigured(config: Config, store: ObjectStore, signal: AbortSignal | undefined): Promise<Repository> {
+  const { openRepository } = await import('../repository/repository.ts');
+  try {
+    return await openRepository(store, signal === undefined ? {} : { signal });
+  } catch (thrown) {
+    const location = await configuredLocation(config);
+    if (!isCode(thrown, 'REPO_NOT_FOUND') || location.kind !== 'file') throw thrown;
+    const found = await stat(location.path).catch(() => undefined);
+    if (found?.isDirectory() === true) throw thrown;
+    throw new HoldfastError(
+      'REPO_NOT_FOUND',
+      `${store.url} holds no repository: ${found === undefined ? 'there is no such folder' : 'it is no folder'}`,
+      {
+        cause: thrown,
+        hint: 'mount what the folder lies on, or correct --location; where there never was a repository, holdfast init makes one',
+      },
+    );
+  }
 }
 
 /** The configured cluster. KUBECONFIG_INVALID. */

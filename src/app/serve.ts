@@ -5,9 +5,8 @@ import { serviceConfig } from '../config/service.ts';
 import { watchConfig } from '../config/watch.ts';
 import { asHoldfastError, isCode } from '../domain/errors.ts';
 import { aborted, type Runtime } from '../domain/runtime.ts';
-import { openRepository } from '../repository/repository.ts';
 import { bounded } from '../schedule/bounded.ts';
-import { systemRuntime } from './adapters.ts';
+import { openConfigured, systemRuntime } from './adapters.ts';
 import { openFront } from './front.ts';
 import { type InForce, readInForce } from './in-force.ts';
 import { inTurn } from './in-turn.ts';
@@ -54,7 +53,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const parts: Omit<LifeParts, 'openRepository'> = { runtime, observation, onWarning, identity, onFailed: failed.reject };
   const within = <T>(ms: number, call: (signal: AbortSignal) => Promise<T>) => bounded(runtime, ms, stop.signal, call);
   const open = (next: InForce, ms: number) =>
-    openLife(next, { ...parts, openRepository: store => within(ms, limit => openRepository(store, { signal: limit })) });
+    openLife(next, { ...parts, openRepository: store => within(ms, limit => openConfigured(next.config, store, limit)) });
   const turns = inTurn();
 
   const openOrWait = async (next: InForce, ms: number): Promise<Life> => {

@@ -1,5 +1,5 @@
+import { formatDuration, longestTimerMs } from '../domain/duration.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
-import { duration } from './format.ts';
 
 /** The signal a command runs under: aborted by whoever stops the program, or by the time limit. */
 export interface CommandSignal {
@@ -21,8 +21,13 @@ export function commandSignal(outer: AbortSignal): CommandSignal {
     limit: (ms, origin) => {
       clearTimeout(timer);
       if (ms === undefined) return;
-      const late = new HoldfastError('TIMEOUT', `not done after ${duration(ms)}, the limit set by ${origin}`);
-      timer = setTimeout(() => own.abort(late), begun + ms - performance.now());
+      const late = new HoldfastError('TIMEOUT', `not done after ${formatDuration(ms)}, the limit set by ${origin}`);
+      const wait = () => {
+        const rest = begun + ms - performance.now();
+        timer = rest <= 0 ? undefined : setTimeout(wait, Math.min(rest, longestTimerMs));
+        if (timer === undefined) own.abort(late);
+      };
+      wait();
     },
     explain: thrown => {
       const reason: unknown = signal.reason;

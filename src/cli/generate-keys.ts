@@ -1,5 +1,5 @@
-import { lstat, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, mkdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { keyFiles } from '../config/keys.ts';
 import { generateIdentity, recipientFingerprint } from '../crypto/age.ts';
 import { writeNewKeyFile } from '../crypto/keys.ts';
@@ -15,7 +15,7 @@ export interface GeneratedKeys {
 
 /** Writes fresh keys into a folder. KEY_INVALID, before anything is written, when one of the files exists already. */
 export async function generateKeyFiles(directory: string): Promise<GeneratedKeys> {
-  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((thrown: Error) => {
+  await makeFolder(directory).catch((thrown: Error) => {
     throw new HoldfastError('KEY_INVALID', `cannot make the folder ${directory}: ${thrown.message}`, {
       hint: 'name a writable place with --out',
     });
@@ -39,6 +39,17 @@ export async function generateKeyFiles(directory: string): Promise<GeneratedKeys
     recipients: Object.entries(named).map(([name, { recipient }]) => ({ name, recipient, fingerprint: recipientFingerprint(recipient) })),
     signingKeyId: signingKeyId(signing.publicPem),
   };
+}
+
+/** Level by level: Node's recursive mkdir tries for ever where a file system lets nothing be made, as /proc does. */
+async function makeFolder(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o700 });
+  await make().catch(async (thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (thrown.code !== 'ENOENT' || dirname(path) === path) throw thrown;
+    await makeFolder(dirname(path));
+    await make();
+  });
 }
 
 async function refuseExisting(directory: string): Promise<void> {

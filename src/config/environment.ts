@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { HoldfastError } from '../domain/errors.ts';
 
 /** What the process was started with, read once and passed on: nothing else looks at `process.env`. */
 export interface Environment {
@@ -12,7 +13,25 @@ export interface Environment {
 }
 
 export function processEnvironment(): Environment {
-  return { variables: process.env, directory: process.cwd(), home: homedir() };
+  return {
+    variables: process.env,
+    home: homedir(),
+    get directory() {
+      return workingDirectory();
+    },
+  };
+}
+
+/** CONFIG_INVALID where it has been removed. */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (thrown) {
+    throw new HoldfastError('CONFIG_INVALID', 'the working directory is not there any more', {
+      cause: thrown,
+      hint: 'change to a folder that is there (cd), and run the command again',
+    });
+  }
 }
 
 /**

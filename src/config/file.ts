@@ -10,14 +10,19 @@ export interface ConfigFile {
   where(path: readonly PropertyKey[]): string;
 }
 
+const unreadable: Readonly<Record<string, string>> = { ENOENT: 'no such file', EISDIR: 'it is a folder', EACCES: 'permission denied' };
+
 /** Errors: CONFIG_INVALID with the file's name and line. `name` is what the user wrote. */
 export async function readConfigFile(name: string, resolved: string): Promise<ConfigFile> {
   let text: string;
   try {
     text = await readFile(resolved, 'utf8');
   } catch (error) {
-    const why = error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'no such file' : (error as Error).message;
-    throw new HoldfastError('CONFIG_INVALID', `cannot read config file ${name}: ${why}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new HoldfastError('CONFIG_INVALID', `cannot read config file ${name}: ${unreadable[code ?? ''] ?? message}`, {
+      cause: error,
+      hint: 'name a readable YAML file',
+    });
   }
   return parseConfigFile(name, text);
 }

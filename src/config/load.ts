@@ -4,7 +4,7 @@ import type { Policy } from '../domain/policy.ts';
 import type { Environment } from './environment.ts';
 import { readConfigFile } from './file.ts';
 import { mapValues } from './leaves.ts';
-import { checkLocations } from './location-checks.ts';
+import { checkLocations, type LocationRules } from './location-checks.ts';
 import { policiesFrom } from './policy-schema.ts';
 import { asError, type Problem, problemAt, problemsIn, type Source, settingOf } from './problems.ts';
 import { checkSchedules, type ScheduleRules } from './schedule-checks.ts';
@@ -49,6 +49,8 @@ export interface LoadOptions {
   readonly file?: string | undefined;
   /** Asked for when there are schedules to check; without them, schedules are taken as they are. */
   readonly schedules?: () => Promise<ScheduleRules>;
+  /** Asked for when there are locations to check; without them, locations are taken as they are. */
+  readonly locations?: () => Promise<LocationRules>;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function loadConfig(environment: Environment, options: LoadOptions 
 
 /** Like `loadConfig`, with all problems at once. CONFIG_INVALID where the file cannot be read at all. */
 export async function readConfig(environment: Environment, options: LoadOptions = {}): Promise<ConfigReading> {
-  const { flags = [], schedules } = options;
+  const { flags = [], schedules, locations } = options;
   const name = options.file ?? (environment.variables['HOLDFAST_CONFIG'] || undefined);
   const file = name === undefined ? undefined : resolve(environment.directory, name);
   const sources: Source[] = [
@@ -87,9 +89,10 @@ export async function readConfig(environment: Environment, options: LoadOptions 
   const nowhere = sources[0] ?? flagSource(environment, flags);
   const sourceOf = (path: readonly PropertyKey[]) => givenBy.get(leafPath(path)) ?? nowhere;
   const hasSchedules = ['policies', 'service.retention.schedule'].some(path => givenBy.get(path) !== nowhere);
+  const hasLocations = inForce.location !== undefined || inForce.locations !== undefined;
   const findings = [
     ...checkService(inForce),
-    ...checkLocations(inForce),
+    ...checkLocations(inForce, hasLocations ? await locations?.() : undefined),
     ...(hasSchedules && schedules !== undefined ? checkSchedules(inForce, policies, await schedules()) : []),
   ];
   const told = findings.map(({ path, message, hint, severity }) => ({ severity, ...problemAt(path, message, sourceOf(path), hint) }));

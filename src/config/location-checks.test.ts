@@ -23,3 +23,15 @@ it('takes those that are there', () => {
   expect(checkLocations({ locations: { offsite: 's3://copies' }, policies: tiers(['offsite']) })).toEqual([]);
   expect(checkLocations({ policies: tiers([]) })).toEqual([]);
 });
+
+it('names every location that cannot be used, and repeats none', () => {
+  const rules = {
+    refusal: (text: string) => (text.includes('@') ? { message: 'location: credentials do not belong in it', hint: 'out' } : undefined),
+  };
+  const settings = { location: 's3://key:secret@bucket', locations: { offsite: 's3://copies', vault: 's3://key:secret@vault' } };
+  const refused = { message: 'cannot be used: credentials do not belong in it', severity: 'error', hint: 'out' };
+  expect(checkLocations(settings, rules)).toEqual([
+    { path: ['location'], ...refused },
+    { path: ['locations', 'vault'], ...refused },
+  ]);
+});

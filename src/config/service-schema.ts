@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AuthorizationSettings, AuthSettings } from './access-schema.ts';
-import { address, duration, flag, list, path, share, size, text, wholeNumber } from './values.ts';
+import { address, duration, flag, list, path, share, size, text, timerDuration, wholeNumber } from './values.ts';
 
 const tls = z
   .strictObject(
@@ -67,7 +67,7 @@ export const ServiceSettings = z
       trustedProxies: list.describe('Addresses of proxies whose X-Forwarded-For is believed; none unless told.'),
       rateLimit,
       bodyLimit: size.describe('The largest request body.'),
-      requestTimeout: duration.describe('A request that is not done by then is given up. Operations run on.'),
+      requestTimeout: timerDuration.describe('A request that is not done by then is given up. Operations run on.'),
       leaderElection,
       shutdownGrace: duration.describe('How long a running operation may go on after SIGTERM before it is interrupted.'),
       retention,

@@ -84,7 +84,7 @@ export const flag = kind(
 
 export function wholeNumber(least: number, most: number) {
   const schema = z.preprocess(
-    value => (typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? Number(value) : value),
+    value => (typeof value === 'string' && /^\s*\d+\s*$/.test(value) ? (safe(Number(value)) ?? value) : value),
     z
       .int({ error: issue => `must be a whole number, not ${quoted(issue.input)}` })
       .min(least, `must be at least ${least}`)
@@ -93,10 +93,17 @@ export function wholeNumber(least: number, most: number) {
   return kind(schema, { name: 'whole number', written: { type: 'integer', minimum: least, maximum: most } });
 }
 
-function durationFrom(least: number, tooShort: string) {
+/** What is far beyond any lifetime is a slip of the keyboard, and dates cannot be reckoned with it. */
+const longestDuration = 1000 * 365 * 86_400_000;
+
+function durationFrom(least: number, tooShort: string, most = longestDuration) {
   const schema = z.preprocess(
-    value => (typeof value === 'string' ? (parseDuration(value.trim()) ?? value) : value),
-    z.int({ error: issue => `must be a duration such as 90s, 10m or 1h30m, not ${quoted(issue.input)}` }).min(least, tooShort),
+    // A number that JavaScript cannot hold stays text, so that the message says what was written.
+    value => (typeof value === 'string' ? (safe(parseDuration(value.trim())) ?? value) : value),
+    z
+      .int({ error: issue => `must be a duration such as 90s, 10m or 1h30m, not ${quoted(issue.input)}` })
+      .min(least, tooShort)
+      .max(most, `must be at most ${formatDuration(most)}`),
   );
   return kind(schema, {
     name: 'duration',
@@ -107,6 +114,9 @@ function durationFrom(least: number, tooShort: string) {
 
 /** Milliseconds, written `90s`, `10m`, `1h30m`, `90d`. */
 export const duration = durationFrom(1, 'must be longer than nothing');
+
+/** Like `duration`, but no longer than one timer can wait. */
+export const timerDuration = durationFrom(1, 'must be longer than nothing', 24 * 86_400_000);
 
 /** Like `duration`, but `0s` is one too. */
 export const durationOrNone = durationFrom(0, 'must not be negative');
@@ -134,6 +144,10 @@ export function formatPeriod({ count, unit }: Period): string {
   return `${count}${Object.keys(periodUnits).find(letters => periodUnits[letters] === unit)}`;
 }
 
+function safe(value: number | undefined): number | undefined {
+  return value === undefined || Number.isSafeInteger(value) ? value : undefined;
+}
+
 const sizeUnits: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 /** Bytes, written `512KiB`, `1MiB`, or as a number. */
@@ -141,7 +155,7 @@ export const size = kind(
   z.preprocess(
     value => {
       const [, count, unit] = (typeof value === 'string' && /^\s*(\d+)\s*(KiB|MiB|GiB)?\s*$/.exec(value)) || [];
-      return count === undefined ? value : Number(count) * (sizeUnits[unit ?? ''] ?? 1);
+      return count === undefined ? value : (safe(Number(count) * (sizeUnits[unit ?? ''] ?? 1)) ?? value);
     },
     z.int({ error: issue => `must be a size such as 512KiB or 1MiB, not ${quoted(issue.input)}` }).min(1, 'must be more than nothing'),
   ),
@@ -207,16 +221,17 @@ export const secretUrl = kind(webUrl(), { name: 'URL', isSecret: true, show: val
 
 /** Lower-case words joined by `-`: what a set can be labelled with. */
 export const label = kind(
-  plainText().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case letters and digits with single dashes between'),
+  plainText()
+    .max(63, 'must be at most 63 characters')
+    .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'must be lower-case letters and digits with single dashes between'),
   { name: 'name' },
 );
 
 /** A label that begins with a letter: a key of a map, where names of digits alone would not keep their place. */
 export const key = kind(
-  plainText().regex(
-    /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
-    'must be lower-case letters and digits with single dashes between, and begin with a letter',
-  ),
+  plainText()
+    .max(63, 'must be at most 63 characters')
+    .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'must be lower-case letters and digits with single dashes between, and begin with a letter'),
   { name: 'name' },
 );
 

@@ -1,5 +1,8 @@
 const units: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
+/** The longest that a timer of this process can wait, 24 days: asked for more, Node fires it at once. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 /** `90s`, `10m`, `1h30m`, `90d` as milliseconds; undefined where the text is no duration. A day is 24 hours. */
 export function parseDuration(value: string): number | undefined {
   const parts = [...value.matchAll(/(\d+)(ms|s|m|h|d)/g)];

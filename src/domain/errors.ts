@@ -112,7 +112,7 @@ export const errorTable = {
     status: 409,
     exit: exitCodes.usage,
     retryable: false,
-    hint: 'this location already holds a repository; use it, or choose another prefix',
+    hint: 'use it as it is, or choose another prefix or folder',
   },
   REPO_UNSUPPORTED: {
     status: 409,
@@ -146,13 +146,13 @@ export const errorTable = {
     status: 400,
     exit: exitCodes.usage,
     retryable: false,
-    hint: 'create keys with holdfast keys generate and pass the recipients to holdfast init',
+    hint: 'name the folder of the keys with --keys-dir, or recipients with --recipients-file; holdfast keys generate makes both',
   },
   SIGNING_KEY_MISSING: {
     status: 400,
     exit: exitCodes.usage,
     retryable: false,
-    hint: 'pass --signing-key, or set HOLDFAST_SIGNING_KEY to the file’s path',
+    hint: 'name the folder of the keys with --keys-dir, or the file with --signing-key or HOLDFAST_SIGNING_KEY',
   },
   IDENTITY_MISSING: {
     status: 422,

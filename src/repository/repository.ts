@@ -69,8 +69,9 @@ export async function initRepository(store: ObjectStore, options: InitOptions): 
   try {
     await store.put(infoKey, joinLines(content, digestLine(Buffer.from(content))), withSignal(options));
   } catch (thrown) {
-    if (isCode(thrown, 'STORE_EXISTS'))
-      throw new HoldfastError('REPO_EXISTS', `${store.url} already holds a repository`, { cause: thrown });
+    // Of a location that is a file and no folder, nothing can be read either.
+    const isThere = isCode(thrown, 'STORE_EXISTS') && (await store.head(infoKey, withSignal(options))) !== undefined;
+    if (isThere) throw new HoldfastError('REPO_EXISTS', `${store.url} already holds a repository`, { cause: thrown });
     throw thrown;
   }
   return { store, info };

@@ -1,3 +1,4 @@
+import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, expect, it } from 'vitest';
@@ -43,4 +44,13 @@ it('lists and names exactly what a sorted set of keys would', async () => {
     }),
     { numRuns: 60 },
   );
+});
+
+it('says that a folder cannot be made where what it lies on is not there', async () => {
+  await symlink(join(dir, 'unmounted'), join(dir, 'backups'));
+  await expect(createFileStore(join(dir, 'backups', 'platform')).put('holdfast.json', Buffer.from('{}'))).rejects.toMatchObject({
+    code: 'STORE_UNREACHABLE',
+    message: `writing holdfast.json: the folder ${join(dir, 'backups', 'platform')} is not there and cannot be made`,
+    hint: expect.stringContaining('mounted'),
+  });
 });

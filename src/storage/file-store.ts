@@ -116,7 +116,16 @@ async function createTemporary(directories: DirectorySync, folder: string, tempo
       directories.forget(folder);
       if (errno(thrown) === 'ENOENT' && attempt < 5) continue;
       if (errno(thrown) === 'ENOTDIR' || errno(thrown) === 'EEXIST') {
-        throw new HoldfastError('STORE_EXISTS', `writing ${key}: an object stands where its directory would be`);
+        throw new HoldfastError('STORE_EXISTS', `writing ${key}: a file stands where the folder ${folder} would be`, {
+          hint: 'choose another location, or move that file away; nothing was overwritten',
+        });
+      }
+      // Nothing is missing but what the folder would lie in, such as what a symbolic link names while a disk is not mounted.
+      if (errno(thrown) === 'ENOENT') {
+        throw new HoldfastError('STORE_UNREACHABLE', `writing ${key}: the folder ${folder} is not there and cannot be made`, {
+          cause: thrown,
+          hint: 'check that what the location lies on is mounted, and that the location is right',
+        });
       }
       return await fileCall(`writing ${key}`, () => Promise.reject(thrown));
     }

@@ -65,7 +65,9 @@ function parseFileUrl(text: string): string {
 function parseS3(text: string): S3Location {
   const url = parseUrl(text);
   const bucket = url.hostname;
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) throw invalid('the name after s3:// is no bucket name');
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) {
+    throw invalid(bucket === '' ? 'after s3:// comes no bucket name' : `${JSON.stringify(bucket)} after s3:// is no bucket name`);
+  }
   if (url.port !== '') throw invalid('a port belongs to the endpoint, not to the bucket');
   const prefix = decodePrefix(url.pathname);
   const known = new Set(['endpoint', 'region', 'pathStyle']);

@@ -4,6 +4,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateIdentity } from '../../src/crypto/age.ts';
 import { configMap, makeRepository, secret, type TestRepository, writeSet } from '../contract/repository-fixture.ts';
@@ -25,6 +26,16 @@ const run = (line: string, env: Record<string, string> = {}) =>
     line.split(' ').map(word => word.replace(/^@/, `${test.dir}/`)),
     { env: { HOME: test.dir, XDG_CACHE_HOME: path('cache'), ...env } },
   );
+
+/** The same by a shell, as `"$NODE" "$PROGRAM"`. */
+async function shell(script: string): Promise<{ exit: number; stdout: string; stderr: string }> {
+  const child = spawn('sh', ['-c', script.replaceAll('@', `${test.dir}/`)], {
+    env: { PATH: process.env['PATH'], HOME: test.dir, NODE: process.execPath, PROGRAM: mainFile },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [stdout, stderr, [exit]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { exit: exit as number, stdout, stderr };
+}
 
 function kubeconfig(server: string): string {
   return JSON.stringify({
@@ -78,12 +89,15 @@ describe('bad input ends with its exit code, what is wrong, and what to do', () 
     // Settings.
     ['backup get', 2, 'no location is set', 'HOLDFAST_LOCATION'],
     ['backup get --config @broken.yaml', 2, 'broken.yaml:3: unknown setting retries', 'run again'],
-    ['backup get --config @nowhere.yaml', 2, 'no such file', 'run again'],
+    ['backup get --config @nowhere.yaml', 2, 'no such file', 'readable YAML file'],
     ['backup get --location @ --concurrency 0', 2, '--concurrency: must be at least 1', 'run again'],
     ['backup get --location ftp://x', 2, 'is no kind of location', 's3://bucket/prefix'],
     ['backup get --location s3://key:secret@bucket', 2, 'credentials do not belong in it', 'AWS_ACCESS_KEY_ID'],
     // The repository.
-    ['backup get --location @nothing', 10, 'holds no repository', 'holdfast init'],
+    ['backup get --location @nothing', 10, 'holds no repository: there is no such folder', 'mount what the folder lies on'],
+    ['backup get --location @cache', 10, 'holds no repository: there is no holdfast.json', 'holdfast init'],
+    ['backup get --location @recipients', 10, 'holds no repository: it is no folder', '--location'],
+    [`init --location @recipients ${keysOf}`, 1, 'a file stands where the folder', 'another location'],
     ['init --location @ --signing-key @signing.key --recipients-file @recipients', 2, 'already holds a repository', 'another prefix'],
     ['init --location @new --signing-key @signing.key', 2, 'in the clear', 'keys generate'],
     ['init --location @new --recipients-file @recipients', 2, 'no signing key', '--signing-key'],
@@ -120,6 +134,26 @@ describe('bad input ends with its exit code, what is wrong, and what to do', () 
     expect(advice).toMatch(/^hint: /);
     expect(advice).toContain(hint);
     expect(ran.stderr).not.toContain('    at ');
+  });
+
+  it('says that the working directory is gone', async () => {
+    const ran = await shell('mkdir @gone && cd @gone && rmdir ../gone && exec "$NODE" "$PROGRAM" version');
+    expect(ran).toMatchObject({
+      exit: 2,
+      stdout: '',
+      stderr: expect.stringContaining('error: the working directory is not there any more'),
+    });
+    expect(ran.stderr).not.toContain('    at ');
+  });
+
+  it.runIf(process.platform === 'linux')('says that its output was lost, and ends with 1', async () => {
+    const ran = await shell('exec "$NODE" "$PROGRAM" version > /dev/full');
+    expect(ran).toMatchObject({ exit: 1, stderr: expect.stringMatching(/^error: the output was not written in full: .*ENOSPC/) });
+  });
+
+  it('takes a reader that goes away for one who has seen enough', async () => {
+    const ran = await shell('{ "$NODE" "$PROGRAM" config schema; echo "exit $?" >&2; } | head -n 1');
+    expect([ran.stdout, ran.stderr]).toEqual(['{\n', 'exit 0\n']);
   });
 
   it('does not repeat credentials of a location, even with --verbose', async () => {

@@ -59,6 +59,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'schedule/retention-run.ts',
     'app.ts',
     'app/serve.ts',
+    'app/locations.ts',
     'app/remote.ts',
     'mover/run.ts',
   ],

@@ -102,6 +102,25 @@ describe('holdfast config check', () => {
     expect(warned.stdout).toContain('warning: holdfast.yaml:4: policies.a.tiers.d.objectives.rpo of 1h cannot be met');
   });
 
+  it('checks locations', async () => {
+    await write('locations: {offsite: "gs://bucket"}\nlocation: s3://backups\ns3: {endpoint: "https://minio:9000/path"}\n');
+    const ran = await run('config check holdfast.yaml');
+    expect(ran.exit).toBe(2);
+    expect(ran.stdout).toContain('holdfast.yaml:2: location cannot be used: the endpoint is no http:// or https:// address');
+    expect(ran.stdout).toContain('holdfast.yaml:1: locations.offsite cannot be used: gs: is no kind of location');
+  });
+
+  it('says a number that is beyond all measure as it was written', async () => {
+    await write('timeout: 99999999999999d\noperationsKept: 9999999d\nservice: {bodyLimit: 99999999GiB, requestTimeout: 30d}\n');
+    const { problems } = JSON.parse((await run('config check holdfast.yaml -o json')).stdout) as { problems: { message: string }[] };
+    expect(problems.map(({ message }) => message)).toEqual([
+      'holdfast.yaml:1: timeout must be a duration such as 90s, 10m or 1h30m, not "99999999999999d"',
+      'holdfast.yaml:3: service.bodyLimit must be a size such as 512KiB or 1MiB, not "99999999GiB"',
+      'holdfast.yaml:3: service.requestTimeout must be at most 24d',
+      'holdfast.yaml:2: operationsKept must be at most 365000d',
+    ]);
+  });
+
   it('looks at the file alone', async () => {
     await write('tier: daily\n');
     const ran = await run('config check holdfast.yaml --concurrency 4', { HOLDFAST_TIER: 'fine' });
