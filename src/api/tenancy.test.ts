@@ -48,10 +48,16 @@ describe('a tenant', () => {
     const { status, body } = await restoreAs('tenant', { selection: own, namespaceMapping: { 'team-a': 'team-a-copy' } });
     expect(status).toBe(202);
     expect(body.namespaces).toEqual(['team-a', 'team-a-*']);
-    expect(body.parameters.options.selection).toMatchObject({ includeNamespaces: ['team-a'], clusterScoped: 'never' });
+    expect(body.parameters.options).toMatchObject({
+      selection: { includeNamespaces: ['team-a'], clusterScoped: 'never' },
+      // A namespace that is made for them must give them no right.
+      forTenant: true,
+    });
     // The command line always says which: what it says by itself would bring the namespaces themselves.
     const auto = await restoreAs('tenant', { selection: { ...own, clusterScoped: 'auto' } });
     expect(auto.body.parameters.options.selection).toMatchObject({ clusterScoped: 'never' });
+    const others = await restoreAs('admin', { selection: own });
+    expect(others.body.parameters.options).not.toHaveProperty('forTenant');
   });
 
   it.each<[string, object]>([
@@ -78,7 +84,11 @@ describe('a tenant', () => {
 
   it('backs up and compares only what is theirs', async () => {
     expect((await api().ask('tenant', 'POST', 'backups', { tier: 'daily' })).status).toBe(403);
-    expect((await api().ask('tenant', 'POST', 'backups', { selection: own })).status).toBe(202);
+    const taken = async (selection: object) => (await api().ask('tenant', 'POST', 'backups', { selection })).body.parameters.selection;
+    // With the namespaces themselves, which a restore may have to make.
+    expect(await taken(own)).toMatchObject({ ...own, clusterScoped: 'auto' });
+    expect(await taken({ ...own, clusterScoped: 'never' })).toMatchObject({ ...own, clusterScoped: 'never' });
+    expect((await api().ask('tenant', 'POST', 'backups', { selection: { ...own, clusterScoped: 'always' } })).status).toBe(403);
     expect((await api().ask('tenant', 'POST', 'validations', { set: whole })).status).toBe(403);
     expect((await api().ask('tenant', 'POST', 'validations', { set: whole, selection: own, platform: true })).status).toBe(403);
     expect((await api().ask('tenant', 'POST', 'validations', { set: whole, selection: own })).status).toBe(202);

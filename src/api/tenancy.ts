@@ -21,8 +21,15 @@ export function selectionFor(caller: Caller, given: SelectionRequest | undefined
   requireOwn(caller, selection.includeNamespaces, 'selection.includeNamespaces');
   if (selection.clusterScoped === 'always')
     throw forbidden('selection.clusterScoped must not be always for callers restricted to namespaces');
-  // `auto` would take the namespaces themselves.
+  // With `auto` a restore would write to living Namespaces; those that are missing are made anyway.
   return { ...selection, clusterScoped: 'never' };
+}
+
+/** `selectionFor` a backup: callers who are restricted to namespaces get these themselves along, unless they ask for none. */
+export function takenFor(caller: Caller, given: SelectionRequest | undefined): Selection {
+  const selection = selectionFor(caller, given);
+  if (caller.namespaces === undefined || given?.clusterScoped === 'never') return selection;
+  return { ...selection, clusterScoped: 'auto' };
 }
 
 /** A mapping may neither begin nor end outside the caller’s namespaces, nor make one of two. REQUEST_FORBIDDEN, REQUEST_CONTRADICTORY. */

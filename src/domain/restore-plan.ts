@@ -23,6 +23,8 @@ export interface RestoreOptions {
   readonly volumeSizes?: VolumeSizes;
   /** `none` creates claims empty, on purpose; `data` unless told. */
   readonly volumes?: 'data' | 'none';
+  /** It is asked for by somebody who is restricted to namespaces: one that is made for them must give them no right (docs/restore.md). */
+  readonly forTenant?: true;
 }
 
 /** The steps of a restore in their order. */

@@ -89,6 +89,13 @@ export function sameSelection(a: Selection, b: Selection): boolean {
   return canonical(a) === canonical(b);
 }
 
+/** Do they take the same part of a cluster, whether with its Namespace objects or without? */
+export function samePart(a: Selection, b: Selection): boolean {
+  const bare = (selection: Selection): Selection =>
+    selection.includeNamespaces.length > 0 && selection.clusterScoped === 'auto' ? { ...selection, clusterScoped: 'never' } : selection;
+  return sameSelection(bare(a), bare(b));
+}
+
 /** Is nothing left out but what is excluded by name? Such a set brings a cluster back. */
 export function isClusterWide(selection: Selection): boolean {
   const { includeNamespaces, clusterScoped } = selection;

@@ -2,7 +2,7 @@ import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
 import { isSameCluster } from '../domain/cluster-identity.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { type NamespaceScope, selectionCovers, selectionReaches } from '../domain/namespace-scope.ts';
-import { everything, isClusterWide, type Selection, sameSelection } from '../domain/selection.ts';
+import { everything, isClusterWide, type Selection, samePart } from '../domain/selection.ts';
 import { setTime } from '../domain/set-id.ts';
 
 /** Sets of another cluster as young as this beside the newest one may as well be meant. */
@@ -90,7 +90,7 @@ class Newest {
   add(set: SetFacts): void {
     if (set.phase === 'Completed') this.completed ??= set;
     else this.#partial ??= set;
-    const known = this.#each.findIndex(one => isSameCluster(one.cluster, set.cluster) && sameSelection(one.selection, set.selection));
+    const known = this.#each.findIndex(one => isSameCluster(one.cluster, set.cluster) && samePart(one.selection, set.selection));
     if (known < 0) this.#each.push(set);
     else if (this.#each[known]!.phase !== 'Completed' && set.phase === 'Completed') this.#each[known] = set;
   }
@@ -104,7 +104,7 @@ class Newest {
     return this.#each.filter(one => {
       if (one === chosen) return false;
       if (!isSameCluster(one.cluster, chosen.cluster)) return !isOlderThanRivals(one.id, chosen.id);
-      return parts && (chosen.phase !== 'Completed' || one.phase === 'Completed') && !sameSelection(one.selection, chosen.selection);
+      return parts && (chosen.phase !== 'Completed' || one.phase === 'Completed') && !samePart(one.selection, chosen.selection);
     });
   }
 }

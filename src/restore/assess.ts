@@ -31,6 +31,8 @@ export interface Wanted {
   readonly failedOwner?: string;
   /** Going on from the state in the set could repeat what was done since. */
   readonly unfinishedRun: boolean;
+  /** It was not asked for, only needed: one that is there stays as it is, also one that has appeared meanwhile. */
+  readonly onlyMade?: true;
 }
 
 export interface AssessContext {
@@ -103,6 +105,7 @@ export function decide(wanted: Wanted, found: Found | undefined, options: Pick<R
     return { action: 'create' };
   }
   if (found.deleting) return { action: 'fail', reason: 'the target is deleting an object of that name' };
+  if (wanted.onlyMade === true) return leaveNeeded(wanted, found);
   const pending = unfinishedPart(wanted, found);
   if (pending !== undefined) return { action: 'complete', reason: pending };
   const digests = formDigests(wanted.form);
@@ -111,6 +114,15 @@ export function decide(wanted: Wanted, found: Found | undefined, options: Pick<R
     return { action: 'skip-equal' };
   if (found.pristine) return { action: 'adopt', reason: 'made by the cluster itself, without content' };
   return byPolicy(wanted, found, options);
+}
+
+/** Whatever the policy: who asked has said nothing of it, and need not have the right to change it. */
+function leaveNeeded(wanted: Wanted, found: Found): Decision {
+  if (formDigests(wanted.form).main !== found.main)
+    return { action: 'skip-differs', reason: 'not selected, only needed: it stays as it is' };
+  return found.unfinished
+    ? { action: 'complete', reason: 'an earlier restore had not given its fields back to their managers' }
+    : { action: 'skip-equal' };
 }
 
 function byPolicy(wanted: Wanted, found: Found, options: Pick<RestoreOptions, 'existing'>): Decision {

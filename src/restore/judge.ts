@@ -10,6 +10,7 @@ import { ownedPart } from './field-set.ts';
 import type { Found } from './found.ts';
 import type { Ground, RestoreInput } from './ground.ts';
 import { fieldManagers } from './managers.ts';
+import { allowedObject, onlyMade } from './needed.ts';
 import { getLive } from './write.ts';
 
 /** What becomes of one object of the set: a plan tells it, a restore does it. */
@@ -59,11 +60,13 @@ export async function judge(context: JudgeContext, entry: IndexEntry, json: stri
     owners.settle(entry.uid, 'failed');
     return refused;
   }
-  const wanted = await assess(target.kind, entry, json, assessing);
-  if ('excluded' in wanted) {
+  const allowed = await allowedObject(entry, json, input);
+  const assessed = await assess(target.kind, entry, allowed.json, assessing);
+  if ('excluded' in assessed) {
     owners.settle(entry.uid, 'none');
-    return wanted;
+    return assessed;
   }
+  const wanted = scope.isRequired(entry) ? onlyMade(assessed, allowed.notes) : assessed;
   return { wanted, found, decision: await decideWith(wanted, found, input) };
 }
 

@@ -1,10 +1,12 @@
 import { isCode } from '../domain/errors.ts';
 import { isObject, parseJson } from '../domain/json.ts';
 import { mappedNamespace } from '../domain/namespace-mapping.ts';
+import { restrainingLabels } from '../domain/pod-security.ts';
 import { namespaces as namespaceKind } from '../volumes/kinds.ts';
 import { ownedOptions } from './assess.ts';
 import { foundObject } from './found.ts';
 import type { Ground, RestoreInput } from './ground.ts';
+import { copiedNamespace } from './needed.ts';
 import { defaultWaitMs, waitUntil } from './patience.ts';
 import type { Tally } from './tally.ts';
 
@@ -19,10 +21,16 @@ export async function findUnknownNamespaces(input: RestoreInput, { scope, live }
   }
 }
 
+interface NamespaceToMake {
+  /** In the set, and on the target. */
+  readonly from: string;
+  readonly name: string;
+}
+
 /** Those of them that the target lacks. */
-export function namespacesToMake({ options }: RestoreInput, { scope, live }: Ground): readonly string[] {
-  const names = new Set(scope.unknownNamespaces.map(name => mappedNamespace(options.namespaceMapping, name)));
-  return [...names].filter(name => live.get(namespaceKind, '', name) === undefined);
+export function namespacesToMake({ options }: RestoreInput, { scope, live }: Ground): readonly NamespaceToMake[] {
+  const byName = new Map(scope.unknownNamespaces.map(from => [mappedNamespace(options.namespaceMapping, from), from]));
+  return [...byName].map(([name, from]) => ({ from, name })).filter(({ name }) => live.get(namespaceKind, '', name) === undefined);
 }
 
 /** Namespaces of the restore that the target is deleting; it waits for these before it begins. */
@@ -51,12 +59,19 @@ export async function awaitNamespaces(input: RestoreInput, ground: Ground): Prom
   for (const name of deleting) ground.blocked.set(name, `the target is still deleting the namespace ${name}: a finalizer in it holds it`);
 }
 
+/** What a person has to know of a namespace that is made of nothing but its name. */
+export const bareNamespace =
+  'is not in the backup, only objects in it: made without the labels and annotations that it had, those of Pod Security among them';
+
 export async function makeUnknownNamespaces(input: RestoreInput, ground: Ground, tally: Tally): Promise<void> {
   const { cluster, signal } = input;
-  for (const name of namespacesToMake(input, ground)) {
+  for (const { from, name } of namespacesToMake(input, ground)) {
+    // A tenant’s copy is no laxer than what it is a copy of.
+    const labels = input.options.forTenant === true ? restrainingLabels(await copiedNamespace(from, input)) : {};
+    const metadata = { name, ...(Object.keys(labels).length > 0 && { labels }) };
     tally.writes++;
     try {
-      await cluster.create(namespaceKind, '', JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }), { signal });
+      await cluster.create(namespaceKind, '', JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata }), { signal });
     } catch (thrown) {
       // Somebody else has made it meanwhile.
       if (isCode(thrown, 'CLUSTER_CONFLICT')) continue;
@@ -64,6 +79,6 @@ export async function makeUnknownNamespaces(input: RestoreInput, ground: Ground,
     }
     tally.count('namespaces', 'create');
     tally.madeNamespaces++;
-    tally.warn(`namespaces ${name}`, 'is not in the backup, only objects in it: made without labels');
+    tally.warn(`namespaces ${name}`, Object.keys(labels).length > 0 ? `${bareNamespace}; these are as ${from} has them` : bareNamespace);
   }
 }

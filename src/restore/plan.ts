@@ -22,7 +22,7 @@ import { Feed } from './feed.ts';
 import { type Ground, type RestoreInput, surveyGround } from './ground.ts';
 import { type JudgeContext, judge, notesOn } from './judge.ts';
 import { Lanes } from './lanes.ts';
-import { namespacesLeaving, namespacesToMake } from './namespaces.ts';
+import { bareNamespace, namespacesLeaving, namespacesToMake } from './namespaces.ts';
 import { stepOfRank } from './order.ts';
 import { defaultConcurrency } from './run.ts';
 import { volumesToCome } from './volumes/fixed-volumes.ts';
@@ -39,7 +39,7 @@ export async function planRestore(input: RestoreInput): Promise<RestorePlan> {
   const objects: StepObjects = new Map();
   const problems: Problems = new Map();
   forgetLeaving(input, ground, problems);
-  for (const name of namespacesToMake(input, ground)) push(objects, 'namespaces', madeNamespace(name));
+  for (const { name } of namespacesToMake(input, ground)) push(objects, 'namespaces', madeNamespace(name));
   const volumes = await volumesOf(input, ground);
   const context: JudgeContext = { input, ground, refusal: refusals(volumes) };
   const feed = new Feed(input.reader, scope, input.signal);
@@ -89,7 +89,7 @@ function push(objects: StepObjects, step: RestoreStep, object: PlannedObject): v
 }
 
 function madeNamespace(name: string): PlannedObject {
-  return { kind: 'namespaces', namespace: '', name, action: 'create', reason: 'not in the backup, but objects in it are' };
+  return { kind: 'namespaces', namespace: '', name, action: 'create', reason: bareNamespace };
 }
 
 const differing: ReadonlySet<RestoreAction> = new Set(['skip-differs', 'update', 'recreate', 'adopt', 'complete']);

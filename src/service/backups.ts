@@ -2,6 +2,7 @@ import type { BackupDetails, BackupQuery, Backups, ObjectQuery, Page } from '../
 import type { IndexEntry } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { type NamespaceScope, scopeContains, selectionReaches } from '../domain/namespace-scope.ts';
+import { kindName } from '../domain/resource.ts';
 import type { Selection } from '../domain/selection.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import { holdOf } from '../repository/holds.ts';
@@ -46,11 +47,16 @@ async function objectsOf(world: World, text: string, { from, limit, within }: Ob
   const items: IndexEntry[] = [];
   let seen = 0;
   for await (const entry of set.entries({ signal })) {
-    if (within !== undefined && !scopeContains(within, entry.namespace)) continue;
+    if (within !== undefined && !scopeContains(within, namespaceOf(entry))) continue;
     if (seen++ >= from) items.push(entry);
     if (items.length === limit) break;
   }
   return items;
+}
+
+/** A Namespace lies in itself. */
+function namespaceOf(entry: IndexEntry): string {
+  return kindName(entry) === 'namespaces' ? entry.name : entry.namespace;
 }
 
 async function detailsOf(

@@ -9,6 +9,7 @@ import { holdfast, ok, type Ran } from '../helpers/command.ts';
 import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
 
 const namespace = 'server-agents';
+const labels = { 'pod-security.kubernetes.io/enforce': 'baseline', 'istio-injection': 'enabled' };
 const configMap = (name: string) => `/api/v1/namespaces/${namespace}/configmaps/${name}`;
 
 /** The same commands twice: on the repository itself, and by a service that has it. */
@@ -50,7 +51,7 @@ describe('the command line with --server', () => {
     cluster = await startCluster({ name: 'cli-server', controllers: false, unsafeNoFsync: true });
     await apiJson(cluster, '/api/v1/namespaces', {
       method: 'POST',
-      body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+      body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels, annotations: { owner: 'agents' } } },
     });
     for (const name of ['settings', 'tools']) {
       const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { key: name } };
@@ -101,7 +102,7 @@ describe('the command line with --server', () => {
   it('serves whoever is restricted to namespaces with sets of these: taken, listed, described and restored as by anybody else', async () => {
     const own = `--server-namespaces ${namespace}`;
     const made = last(ok(await there(`backup create ${own} --include-namespaces ${namespace} -o json`)));
-    expect(made).toMatchObject({ phase: 'Completed', selection: { includeNamespaces: [namespace], clusterScoped: 'never' } });
+    expect(made).toMatchObject({ phase: 'Completed', selection: { includeNamespaces: [namespace], clusterScoped: 'auto' } });
     const set = String(made['id']);
     for (const line of [`backup describe ${set} --objects`, `backup describe ${set} -o json`]) {
       same(ok(await there(`${line} ${own}`)), ok(await here(line)), line);
@@ -109,6 +110,15 @@ describe('the command line with --server', () => {
     expect(ok(await there(`backup get ${own} -o name`)).stdout).toContain(set);
     const restored = await there(`restore create ${set} ${own} -n ${namespace} --yes -o json`);
     expect(last(ok(restored))).toMatchObject({ phase: 'Completed' });
+    const copy = `${namespace}-copy`;
+    ok(
+      await there(
+        `restore create ${set} --server-namespaces ${namespace},${copy} -n ${namespace} --map-namespace ${namespace}=${copy} --yes`,
+      ),
+    );
+    const { metadata } = await apiJson<{ metadata: { labels: object; annotations?: object } }>(cluster, `/api/v1/namespaces/${copy}`);
+    expect(metadata.labels).toEqual({ ...labels, 'kubernetes.io/metadata.name': copy });
+    expect(metadata.annotations).toEqual({ owner: 'agents' });
     // Of a set with more in it than theirs there are no figures.
     const whole = ok(await there('backup create -o name -q')).stdout.trim();
     const described = await there(`backup describe ${whole} ${own} -o json`);

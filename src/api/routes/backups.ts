@@ -5,7 +5,7 @@ import { backupEndpoints } from '../endpoints/backups.ts';
 import { type Api, mount } from '../mount.ts';
 import { pageQueryOf, pageView } from '../paging.ts';
 import { backupView, summaryView } from '../schemas/backup.ts';
-import { requireOwnNamespaces, scopeOf, selectionFor } from '../tenancy.ts';
+import { requireOwnNamespaces, scopeOf, takenFor } from '../tenancy.ts';
 import { startWork } from './work.ts';
 
 export function backupRoutes(api: Api): void {
@@ -64,7 +64,7 @@ export function backupRoutes(api: Api): void {
       kind: 'backup',
       ...(policy !== undefined && { policy }),
       ...(tier !== undefined && { tier }),
-      ...(own && { selection: selectionFor(call.caller, selection) }),
+      ...(own && { selection: takenFor(call.caller, selection) }),
       ...(volumes !== undefined && { volumes }),
     });
   });

@@ -51,6 +51,7 @@ function restoreRequest(caller: Caller, body: RestoreFields): Omit<RestoreReques
     ...(storageClasses !== undefined && { storageClasses }),
     ...(volumeSizes !== undefined && { volumeSizes }),
     ...(volumes !== undefined && { volumes }),
+    ...(caller.namespaces !== undefined && { forTenant: true as const }),
   };
   return { set, options };
 }

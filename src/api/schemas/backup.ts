@@ -132,7 +132,7 @@ export function summaryView(summary: SetSummary, caller: Caller) {
 function seesAllOf({ selection: taken }: Pick<ReadableSet, 'selection'>, { namespaces }: Caller): boolean {
   if (namespaces === undefined) return true;
   const { includeNamespaces: included, clusterScoped } = taken;
-  return clusterScoped === 'never' && included.length > 0 && included.every(one => scopeContains(namespaces, one));
+  return clusterScoped !== 'always' && included.length > 0 && included.every(one => scopeContains(namespaces, one));
 }
 
 /**
