@@ -1,6 +1,6 @@
 import { once, openCluster, openConfigured, openStore, requireWriteOnce, systemRuntime } from './app/adapters.ts';
 import { type Keys, openKeys } from './app/keys.ts';
-import type { RetentionCommands } from './app/retention.ts';
+import type { MeantSet, RetentionCommands } from './app/retention.ts';
 import type { VolumeCommands } from './app/volume-commands.ts';
 import type { Volumes } from './app/volumes.ts';
 import type { ClusterApi } from './cluster/cluster-api.ts';
@@ -56,8 +56,7 @@ export interface App {
   listSets(signal: AbortSignal): Promise<readonly ListedSet[]>;
   /** Opens the set that the text means: an id, the beginning of one, `latest`, a day or a time. */
   openSet(text: string, options: OpenOptions): Promise<OpenedSet>;
-  /** `what` as in `openSet`, or `all`. */
-  verify(what: string, run: Run): Promise<RepositoryReport>;
+  verify(asked: VerifyRequest, run: Run): Promise<RepositoryReport>;
   /** By the configured policies. */
   retention(signal: AbortSignal): Promise<RetentionCommands>;
   /** Newest first. */
@@ -89,6 +88,13 @@ export interface OpenOptions {
   readonly use?: UseKind;
   /** What is to be brought back of it, default everything: what `latest` must hold. */
   readonly wanted?: Selection;
+  /** Whose set is meant, as `chooseCluster` reads it. */
+  readonly cluster?: string;
+}
+
+/** `what` as in `openSet`, or `all`. */
+export interface VerifyRequest extends Pick<OpenOptions, 'cluster'> {
+  readonly what: string;
 }
 
 /** What the operations are made of; each is built once, when first asked for. */
@@ -129,6 +135,7 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
     const { info } = await repository();
     return factory.on({ cluster: await cluster(), store: await store(), repositoryId: info.id });
   });
+  const sets = () => import('./app/sets.ts');
   const parts: Parts = { config, settings, runtime, keys, onWarning, store, repository, cluster, volumes, keep };
   return {
     location: async () => (await store()).url,
@@ -137,13 +144,14 @@ export function createApp(config: Config, { onWarning, runtime = systemRuntime }
       return init(parts, signal);
     },
     backup: run => backup(parts, run),
-    listSets: signal => listSets(parts, signal),
-    openSet: (text, options) => openSet(parts, text, options),
-    verify: (what, run) => verify(parts, what, run),
+    listSets: async signal => (await sets()).listSets(parts, signal),
+    openSet: async (text, options) => (await sets()).openSet(parts, text, options),
+    verify: async (what, run) => (await sets()).verify(parts, what, run),
     retention: async signal => {
       const { openRetention } = await import('./app/retention.ts');
       const repository = await parts.repository(signal);
-      return openRetention({ ...parts, config, repository, resolve: text => resolveSet(parts, repository, text, signal) }, signal);
+      const resolve = async (meant: MeantSet) => (await sets()).resolveSet(parts, repository, { ...meant, signal });
+      return openRetention({ ...parts, config, repository, resolve }, signal);
     },
     readLedger: async (query, signal) => {
       const { readLedger } = await import('./repository/ledger.ts');
@@ -250,46 +258,6 @@ async function restore(parts: Parts, reader: SetReader, options: RestoreOptions,
   } finally {
     await tellLedger(told, () => [restoreEnded(id, outcome)]);
   }
-}
-
-async function listSets(parts: Parts, signal: AbortSignal): Promise<readonly SetSummary[]> {
-  const catalog = await import('./repository/catalog.ts');
-  const repository = await parts.repository(signal);
-  return Array.fromAsync(catalog.listSets(repository, { signal, trusted: await parts.keys.trusted() }));
-}
-
-async function resolveSet(parts: Parts, from: Repository, text: string, signal: AbortSignal, wanted?: Selection): Promise<string> {
-  const { runtime, onWarning, keys } = parts;
-  const sets = await import('./repository/resolve-set.ts');
-  return sets.resolveSet(from, text, { now: runtime.now(), wanted, onNotice: onWarning, signal, trusted: await keys.trusted() });
-}
-
-async function openSet(parts: Parts, text: string, { signal, need, use, wanted }: OpenOptions): Promise<SetReader> {
-  const [identities, trusted] = [await parts.keys.identities(), await parts.keys.trusted()];
-  const repository = await parts.repository(signal);
-  const id = await resolveSet(parts, repository, text, signal, wanted);
-  if (use !== undefined) await tellUse(parts, repository, id, use, signal);
-  const options = { identities, trusted, signal };
-  if (need === 'contents') return (await import('./repository/open-contents.ts')).openContents(repository, id, options);
-  return (await import('./repository/set-reader.ts')).openSet(repository, id, options);
-}
-
-/** Before it is read, until the app is closed. */
-async function tellUse(parts: Parts, repository: Repository, set: string, kind: UseKind, signal: AbortSignal): Promise<void> {
-  const [{ beginUse }, { actorHere }] = await Promise.all([import('./repository/uses.ts'), import('./app/user.ts')]);
-  const { runtime, onWarning } = parts;
-  parts.keep(await beginUse(repository, set, { kind, by: actorHere().name, runtime, onTrouble: onWarning, signal }));
-}
-
-async function verify(parts: Parts, what: string, run: Run): Promise<RepositoryReport> {
-  const { verifyRepository, verifySet } = await import('./repository/verify.ts');
-  const options = { ...run, identities: await parts.keys.identities(), trusted: await parts.keys.trusted() };
-  const repository = await parts.repository(run.signal);
-  const id = what === 'all' ? what : await resolveSet(parts, repository, what, run.signal);
-  await tellUse(parts, repository, id, 'verify', run.signal);
-  if (id === 'all') return verifyRepository(repository, options);
-  const report = await verifySet(repository, id, options);
-  return { ok: report.state === 'verified', sets: [report] };
 }
 
 function selectionOf({ selection = {} }: Settings): Selection {

@@ -52,7 +52,21 @@ export interface BackupQuery extends PageQuery {
   readonly within?: NamespaceScope;
 }
 
-export interface ObjectQuery {
+/** Which sets a text may mean that names none by its whole id. */
+export interface SetRef {
+  /** An id, the beginning of one, `latest`, a day or a time. */
+  readonly set: string;
+  /** Whose sets, where a repository has those of several clusters: `own` is that of the service, otherwise a UID, the beginning of one, or an address. */
+  readonly cluster?: string;
+}
+
+export interface BackupChoice extends Pick<SetRef, 'cluster'> {
+  readonly within?: NamespaceScope;
+  /** What `latest` must hold, default everything. */
+  readonly wanted?: Selection;
+}
+
+export interface ObjectQuery extends Pick<SetRef, 'cluster'> {
   readonly from: number;
   readonly limit: number;
   readonly within?: NamespaceScope;
@@ -71,15 +85,14 @@ export interface BackupDetails {
 export interface Backups {
   /** A damaged set is listed as `Unreadable`. STORE_ and REPO_ codes. */
   list(query: BackupQuery, signal: AbortSignal): Promise<Page<SetSummary>>;
-  /** `set`: an id, the beginning of one, `latest`, a day or a time, of the sets that reach the scope `within`; of those the newest that holds what is `wanted`, default everything. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS, BACKUP_CORRUPT, SIGNATURE_INVALID. */
-  get(set: string, query: { readonly within?: NamespaceScope; readonly wanted?: Selection }, signal: AbortSignal): Promise<BackupDetails>;
+  /** `set` as in `SetRef`, of the sets that reach the scope `within`; of those the newest that holds what is `wanted`. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS, BACKUP_CORRUPT, SIGNATURE_INVALID. */
+  get(set: string, choice: BackupChoice, signal: AbortSignal): Promise<BackupDetails>;
   /** Its index from the `from`-th object on (0 is the first), at most `limit`; `within` counts only those in these namespaces. As `get`; IDENTITY_MISSING. */
   objects(set: string, query: ObjectQuery, signal: AbortSignal): Promise<readonly IndexEntry[]>;
 }
 
-/** What a restore works on; `set` as in `Backups.get`. */
-export interface RestoreRequest {
-  readonly set: string;
+/** What a restore works on. */
+export interface RestoreRequest extends SetRef {
   readonly options: RestoreOptions;
   readonly identity?: IdentitySource;
 }
@@ -97,12 +110,11 @@ export type Work =
   /** `dryRun`: plan it, apply nothing; `validate`: compare with the set afterwards. */
   | ({ readonly kind: 'restore'; readonly dryRun: boolean; readonly validate: boolean } & RestoreRequest)
   /** One claim; an operation of kind `restore`. */
-  | { readonly kind: 'volume-restore'; readonly set: string; readonly request: ClaimRequest; readonly identity?: IdentitySource }
+  | ({ readonly kind: 'volume-restore'; readonly request: ClaimRequest; readonly identity?: IdentitySource } & SetRef)
   /** `set` may be `all`. Without an identity only what lies sealed is checked. */
-  | { readonly kind: 'verify'; readonly set: string; readonly identity?: IdentitySource }
-  | {
+  | ({ readonly kind: 'verify'; readonly identity?: IdentitySource } & SetRef)
+  | ({
       readonly kind: 'validate';
-      readonly set: string;
       readonly selection: Selection;
       readonly namespaceMapping: Readonly<Record<string, string>>;
       readonly storageClasses?: Readonly<Record<string, string>>;
@@ -110,7 +122,7 @@ export type Work =
       /** Also run something small on the platform. */
       readonly platform: boolean;
       readonly identity?: IdentitySource;
-    }
+    } & SetRef)
   /** Deletes what the plan with this digest says, or nothing: PLAN_CHANGED. `beyondLimit` lifts the share that one run may delete. */
   | { readonly kind: 'retention'; readonly plan: string; readonly beyondLimit: boolean }
   /** One set, by its full id. BACKUP_HELD, BACKUP_IN_USE, BACKUP_NEEDED. */
@@ -146,8 +158,7 @@ export interface Operations {
 }
 
 /** A folder of a backed-up volume, of which at most so many entries are asked for. */
-export interface FilesRequest {
-  readonly set: string;
+export interface FilesRequest extends SetRef {
   readonly claim: ClaimPlace;
   readonly path: string;
   readonly recursive: boolean;
@@ -177,9 +188,9 @@ export interface Retention {
   planDeletion(set: string, without: readonly string[], signal: AbortSignal): Promise<DeletionPlan>;
   holds(signal: AbortSignal): Promise<readonly Hold[]>;
   /** Holding twice keeps the first reason. BACKUP_NOT_FOUND. */
-  hold(set: string, reason: string, caller: Caller, signal: AbortSignal): Promise<Hold>;
+  hold(set: SetRef, reason: string, caller: Caller, signal: AbortSignal): Promise<Hold>;
   /** HOLD_NOT_FOUND. */
-  release(set: string, reason: string, caller: Caller, signal: AbortSignal): Promise<void>;
+  release(set: SetRef, reason: string, caller: Caller, signal: AbortSignal): Promise<void>;
 }
 
 /** What happened, as event streams tell it. `data` is JSON, as the resource’s own route would show it, and never a secret. */

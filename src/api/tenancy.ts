@@ -1,3 +1,4 @@
+import { ownCluster } from '../domain/cluster-choice.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { labelMatcher } from '../domain/label-selector.ts';
 import { type NamespaceScope, scopeContains } from '../domain/namespace-scope.ts';
@@ -48,6 +49,13 @@ export function requireOwnIdentity(caller: Caller, identity: IdentitySource | un
   if (caller.namespaces === undefined || identity === undefined) return;
   if (identity.from === 'file') throw forbidden('identity.file is not for callers restricted to namespaces; name a Secret of yours');
   if (identity.from === 'secret') requireOwn(caller, [identity.namespace], 'identity.secret.namespace');
+}
+
+/** Whose sets are meant. Which clusters there are is not for callers who are restricted to namespaces: REQUEST_FORBIDDEN for others than the own one. */
+export function clusterFor({ namespaces }: Caller, given: string | undefined): { readonly cluster?: string } {
+  if (given === undefined) return {};
+  if (namespaces !== undefined && given !== ownCluster) throw forbidden(`cluster: callers restricted to namespaces may say ${ownCluster}`);
+  return { cluster: given };
 }
 
 /** What is looked for is looked for within the caller’s namespaces. */

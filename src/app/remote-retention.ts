@@ -5,7 +5,7 @@ import type { DeletionPlan } from '../schedule/deletion-plan.ts';
 import type { RetentionPlan } from '../schedule/retention.ts';
 import type { RetentionItem } from '../schedule/retention-run.ts';
 import { errorOf, follow } from './remote-work.ts';
-import type { RetentionCommands } from './retention.ts';
+import type { MeantSet, RetentionCommands } from './retention.ts';
 
 interface Remote {
   readonly client: Client;
@@ -16,7 +16,10 @@ interface Remote {
 /** As `openRetention`, by a running service and in the name of whoever its token belongs to. */
 export function remoteRetention({ client, runtime, signal }: Remote): RetentionCommands {
   const plan = async () => (await client.retention.plan({ signal })) as RetentionPlan;
-  const idOf = async (text: string) => (await client.backups.get({ params: { set: text }, signal })).id;
+  const idOf = async ({ text, cluster }: MeantSet) => {
+    const query = cluster === undefined ? {} : { cluster };
+    return (await client.backups.get({ params: { set: text }, query, signal })).id;
+  };
   return {
     plan,
     run: async ({ confirm, yes }, run) => {
@@ -45,9 +48,9 @@ export function remoteRetention({ client, runtime, signal }: Remote): RetentionC
       if (ended.error !== undefined) throw errorOf(ended);
       return ended.summary as unknown as Deletion;
     },
-    hold: async (text, reason) => client.holds.put({ params: { set: await idOf(text) }, body: { reason }, signal }),
-    release: async (text, reason) => {
-      const set = await idOf(text);
+    hold: async (meant, reason) => client.holds.put({ params: { set: await idOf(meant) }, body: { reason }, signal }),
+    release: async (meant, reason) => {
+      const set = await idOf(meant);
       const { items } = await client.holds.list({ signal });
       await client.holds.delete({ params: { set }, query: { reason }, signal });
       return items.find(held => held.set === set) ?? { set, reason: '', by: '', at: '' };

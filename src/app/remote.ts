@@ -50,12 +50,13 @@ export function createRemoteApp(config: Config, { onWarning, runtime = systemRun
       const sets = client.all(from => client.backups.list({ query: { limit: pageSize, ...from }, signal }));
       return ((await Array.fromAsync(sets)) as ListedSet[]).reverse();
     },
-    openSet: async (text, { signal, need, wanted = everything }) => {
+    openSet: async (text, { signal, need, wanted = everything, cluster }) => {
       const there = await connection();
       const { includeNamespaces, clusterScoped } = wanted;
       const query = {
         ...(includeNamespaces.length > 0 && { namespaces: includeNamespaces.join(',') }),
         ...(clusterScoped !== everything.clusterScoped && { clusterScoped }),
+        ...(cluster !== undefined && { cluster }),
       };
       const set = await there.client.backups.get({ params: { set: text }, query, signal });
       if (need === 'contents' && set.sealed && (await there.identity()) === undefined) {
@@ -63,9 +64,9 @@ export function createRemoteApp(config: Config, { onWarning, runtime = systemRun
       }
       return openedSet(there, set.id, set.signature, set.manifest as Manifest | undefined);
     },
-    verify: async (what, run) => {
+    verify: async ({ what: set, ...whose }, run) => {
       const ended = await carryOut(
-        async there => there.client.verifications.create({ body: { set: what, ...(await withIdentity(there)) }, signal: run.signal }),
+        async there => there.client.verifications.create({ body: { set, ...whose, ...(await withIdentity(there)) }, signal: run.signal }),
         run,
       );
       const { sets = 0, reports } = (ended.summary ?? {}) as { sets?: number; reports?: readonly VerifyReport[] };

@@ -38,7 +38,7 @@ describe('several backups that one command deletes', () => {
         runtime: { ...testRuntime, now: () => now },
         repository: { ...at.repository, store },
         cluster: () => Promise.reject(new Error('all sets are of one cluster')),
-        resolve: async text => text,
+        resolve: async ({ text }) => text,
       },
       signal,
     );

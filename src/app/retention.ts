@@ -27,8 +27,14 @@ export interface RetentionParts {
   readonly repository: Repository;
   /** Opened when first asked for. */
   cluster(): Promise<ClusterApi>;
-  /** The id of the set that a text means. */
-  resolve(text: string): Promise<string>;
+  /** The id of the set that is meant. */
+  resolve(meant: MeantSet): Promise<string>;
+}
+
+/** A set by its id, the beginning of one, `latest`, a day or a time, and whose that is where several clusters have some. */
+export interface MeantSet {
+  readonly text: string;
+  readonly cluster?: string;
 }
 
 export interface RetentionChoice {
@@ -47,9 +53,9 @@ export interface RetentionCommands {
   /** Deletes one set, by its full id. BACKUP_NOT_FOUND, BACKUP_HELD, BACKUP_IN_USE, BACKUP_NEEDED. */
   deleteSet(set: string, reason: string | undefined, run: Run): Promise<Deletion>;
   /** Holding twice keeps the first reason. BACKUP_NOT_FOUND. */
-  hold(text: string, reason: string): Promise<Hold>;
+  hold(meant: MeantSet, reason: string): Promise<Hold>;
   /** Resolves with the hold that was. BACKUP_NOT_FOUND, HOLD_NOT_FOUND. */
-  release(text: string, reason: string): Promise<Hold>;
+  release(meant: MeantSet, reason: string): Promise<Hold>;
 }
 
 /** Of one repository, for as long as the signal is not aborted. */
@@ -87,16 +93,16 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
       known = known?.filter(({ id }) => id !== set);
       return deletion;
     },
-    hold: async (text, reason) => {
+    hold: async (meant, reason) => {
       const { signingKey, record } = await writing();
-      const set = await parts.resolve(text);
+      const set = await parts.resolve(meant);
       const held = await hold(repository, set, { signingKey, trusted, signal, reason, by: actor.name, now: runtime.now() });
       await record({ action: 'set.held', actor, subject: set, details: { reason } });
       return held;
     },
-    release: async (text, reason) => {
+    release: async (meant, reason) => {
       const { signingKey, record } = await writing();
-      const set = await parts.resolve(text);
+      const set = await parts.resolve(meant);
       const options = { signingKey, trusted, signal, reason, by: actor.name, now: runtime.now() };
       const held = await holdOf(repository, set, options);
       // Told first: a set that can be deleted again without a trace of who allowed it must not be.

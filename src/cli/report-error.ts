@@ -10,16 +10,22 @@ export interface ErrorReport {
   /** With the stack and the causes. */
   readonly verbose: boolean;
   readonly color: boolean;
+  /** Commands of which one may be what was meant. */
+  readonly commands?: readonly string[];
 }
 
 /** Says what went wrong and what to do next; returns the exit code. */
-export function reportError(error: HoldfastError, { terminal, json, verbose, color }: ErrorReport): number {
+export function reportError(error: HoldfastError, { terminal, json, verbose, color, commands = [] }: ErrorReport): number {
   const style = styleFor(terminal.stderr, color);
   const { code, message, hint, exit } = error;
-  if (json) terminal.stdout.write(`${JSON.stringify({ message_type: 'exit_error', code, message, hint, exit })}\n`);
+  if (json)
+    terminal.stdout.write(
+      `${JSON.stringify({ message_type: 'exit_error', code, message, hint, exit, ...(commands.length > 0 && { commands }) })}\n`,
+    );
   const isInterruption = exit === exitCodes.interrupted;
   terminal.stderr.write(`${isInterruption ? style.warning('stopped:') : style.bad('error:')} ${printable(message)}\n`);
   terminal.stderr.write(`${style.accent('hint:')} ${printable(hint)}\n`);
+  for (const command of commands) terminal.stderr.write(`      ${printable(command)}\n`);
   if (verbose) for (const line of chain(error)) terminal.stderr.write(`${style.dim(line)}\n`);
   return exit;
 }

@@ -39,8 +39,10 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
     return exit;
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return exitCodes.ok;
-    const { reportError } = await import('./report-error.ts');
-    return reportError(usageError(thrown, program, argv) ?? withOwnHelp(asHoldfastError(thrown), program, argv), {
+    const [{ reportError }, { meantCommands }] = await Promise.all([import('./report-error.ts'), import('./meant-commands.ts')]);
+    const error = usageError(thrown, program, argv) ?? withOwnHelp(asHoldfastError(thrown), program, argv);
+    return reportError(error, {
+      commands: meantCommands(error, argv),
       terminal: host.terminal,
       json: wantsJson(argv),
       verbose: argv.includes('-v') || argv.includes('--verbose'),

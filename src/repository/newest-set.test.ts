@@ -78,6 +78,12 @@ describe('the newest set', () => {
     });
   });
 
+  it('is not guessed among parts, of which one with its Namespace objects and one without are the same', async () => {
+    const sets = [whole(19, { selection: teamA }), whole(20, { selection: { includeNamespaces: ['team-a'] } })];
+    expect((await choose(sets)).id).toBe(whole(20).id);
+    expect((await choose(sets, { within: ['team-a', 'team-a-*'] })).id).toBe(whole(20).id);
+  });
+
   it('is not guessed among sets of different parts of a cluster', async () => {
     const sets = [whole(18, { selection: teamA }), whole(19, { selection: teamA }), whole(20, { selection: teamB })];
     await expect(choose(sets)).rejects.toMatchObject(ambiguous(`${whole(20).id} \\(namespaces team-b, team-b-\\*`, whole(19).id));
@@ -86,6 +92,31 @@ describe('the newest set', () => {
   it('is not guessed among clusters of which the last days have sets: the new cluster’s first one is not what was lost', async () => {
     const sets = [whole(19, { cluster: old }), whole(20, { cluster: old }), whole(21)];
     await expect(choose(sets)).rejects.toMatchObject(ambiguous(`${whole(21).id}.*cluster.example`, `${whole(20).id}.*old.example`));
+    const facts = 'a whole cluster, 2 objects, begun 2026-11-20T02:00:00Z, of the cluster old at https://old.example';
+    const hint = expect.stringMatching(
+      /--cluster b6c1 or --cluster old or --cluster own \(.* not one that was lost\), or name one by its id/,
+    );
+    await expect(choose(sets)).rejects.toMatchObject({ message: expect.stringContaining(facts), hint });
+  });
+
+  it('is told once for each cluster where several may be meant', async () => {
+    const without = { selection: { excludeNamespaces: ['scratch'] } };
+    const sets = [whole(18, { cluster: old }), whole(19, { cluster: old, ...without }), whole(20), whole(21, without)];
+    const message = expect.not.stringMatching(new RegExp(`${whole(18).id}|${whole(20).id}`));
+    await expect(choose(sets)).rejects.toMatchObject({ ...ambiguous(whole(21).id, whole(19).id) });
+    await expect(choose(sets)).rejects.toMatchObject({ message });
+  });
+
+  it('is that of the cluster that is named, however young those of others are', async () => {
+    const cluster = (...uids: string[]) => ({ words: uids.join(' or '), includes: ({ uid }: { uid: string }) => uids.includes(uid) });
+    const sets = [whole(19, { cluster: old }), whole(20, { cluster: old, selection: teamA }), whole(21)];
+    expect(await choose(sets, { cluster: cluster('old') })).toMatchObject({ id: whole(19).id });
+    expect(await choose(sets, { cluster: cluster('b6c1') })).toEqual({ id: whole(21).id, notices: [] });
+    await expect(choose(sets, { cluster: cluster('old', 'b6c1') })).rejects.toMatchObject({ code: 'BACKUP_AMBIGUOUS' });
+    const none = { code: 'BACKUP_NOT_FOUND', message: expect.stringMatching(/no backup of third at all; .*cluster b6c1 .*cluster old at/) };
+    await expect(choose(sets, { cluster: cluster('third') })).rejects.toMatchObject(none);
+    const unseen = { message: 'file:///r holds no backup of third at all' };
+    await expect(choose(sets, { cluster: cluster('third'), within: ['team-a'] })).rejects.toMatchObject(unseen);
   });
 
   it('is not that of a lost cluster where the own one has PartiallyFailed ones since', async () => {
@@ -109,7 +140,8 @@ describe('the newest set', () => {
     expect((await choose(sets.slice(1), { within: ['team-a'] })).id).toBe(whole(20).id);
     await expect(choose(sets.slice(2), { within: ['team-a'] })).rejects.toMatchObject({ code: 'BACKUP_NOT_FOUND' });
     const both = [whole(20, { cluster: old }), whole(21)];
-    const message = `latest may mean more than one backup: ${whole(21).id}; ${whole(20).id}`;
-    await expect(choose(both, { within: ['team-a'] })).rejects.toMatchObject({ code: 'BACKUP_AMBIGUOUS', message });
+    const message = `latest may mean the backup of more than one cluster: ${whole(21).id}; ${whole(20).id}`;
+    const hint = expect.not.stringMatching(/b6c1|--cluster old/);
+    await expect(choose(both, { within: ['team-a'] })).rejects.toMatchObject({ code: 'BACKUP_AMBIGUOUS', message, hint });
   });
 });

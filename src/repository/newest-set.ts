@@ -1,5 +1,6 @@
 import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
-import { isSameCluster } from '../domain/cluster-identity.ts';
+import { type ClusterChoice, ownCluster } from '../domain/cluster-choice.ts';
+import { type ClusterIdentity, clusterName, isSameCluster } from '../domain/cluster-identity.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { type NamespaceScope, selectionCovers, selectionReaches } from '../domain/namespace-scope.ts';
 import { everything, isClusterWide, type Selection, samePart } from '../domain/selection.ts';
@@ -13,7 +14,7 @@ const clockSlackMs = 10 * 60_000;
 const mostNamed = 5;
 
 /** What the choice goes by. */
-export type SetFacts = Pick<Manifest, 'id' | 'phase' | 'startedAt' | 'selection' | 'cluster'>;
+export type SetFacts = Pick<Manifest, 'id' | 'phase' | 'startedAt' | 'selection' | 'cluster' | 'objects'>;
 
 /** A set’s folder with what is in it; undefined where no manifest is there (yet). */
 export interface Found {
@@ -30,6 +31,8 @@ export interface NewestOptions {
   readonly wanted?: Selection | undefined;
   /** What the asker is restricted to: sets that hold nothing of it are not there, and of others nothing is told. */
   readonly within?: NamespaceScope | undefined;
+  /** Whose sets are meant; those of others are not there. */
+  readonly cluster?: ClusterChoice | undefined;
   readonly now: Date;
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
@@ -42,7 +45,8 @@ interface PassedOver {
 /**
  * The set that “the newest” means, of sets that come newest first: the newest Completed one that holds what is wanted, and the newest
  * PartiallyFailed one only where none is Completed. A set of some namespaces never stands for a whole cluster, unless there are no others than
- * sets of these; nor does one cluster’s set for another’s, where both may be meant. BACKUP_AMBIGUOUS names what may be; BACKUP_NOT_FOUND.
+ * sets of these; nor does one cluster’s set for another’s, where both may be meant: not the own one’s either (ADR 11). BACKUP_AMBIGUOUS names what
+ * may be; BACKUP_NOT_FOUND.
  */
 export async function newestSet(newestFirst: AsyncIterable<Found>, options: NewestOptions): Promise<string> {
   const wanted = wantedBy(options);
@@ -50,6 +54,7 @@ export async function newestSet(newestFirst: AsyncIterable<Found>, options: Newe
   const passedOver: PassedOver[] = [];
   const narrow = new Newest();
   const whole = new Newest();
+  const others: ClusterIdentity[] = [];
   for await (const { id, found } of bySecond(newestFirst)) {
     if (whole.completed !== undefined && isOlderThanRivals(id, whole.completed.id)) break;
     if (found === undefined) continue;
@@ -58,6 +63,10 @@ export async function newestSet(newestFirst: AsyncIterable<Found>, options: Newe
       continue;
     }
     if (options.within !== undefined && !selectionReaches(found.selection, options.within)) continue;
+    if (options.cluster?.includes(found.cluster) === false) {
+      if (!others.some(other => isSameCluster(other, found.cluster))) others.push(found.cluster);
+      continue;
+    }
     const fits = selectionCovers(found.selection, wanted);
     if (!fits) passedOver.push({ id, why: `it holds ${heldBy(found.selection)} only` });
     else if (found.phase !== 'Completed') passedOver.push({ id, why: 'it is PartiallyFailed' });
@@ -65,7 +74,7 @@ export async function newestSet(newestFirst: AsyncIterable<Found>, options: Newe
   }
   const from = whole.isEmpty ? narrow : whole;
   const chosen = from.choose();
-  if (chosen === undefined) throw notFound(options, unreadable);
+  if (chosen === undefined) throw notFound(options, unreadable, others);
   const rivals = from.rivalsOf(chosen, whole.isEmpty);
   if (rivals.length > 0) throw ambiguous(options, [chosen, ...rivals]);
   if (whole.isEmpty) options.onNotice?.(`no backup holds ${heldBy(wanted)}; ${chosen.id} holds ${heldBy(chosen.selection)} only`);
@@ -121,20 +130,47 @@ function heldBy(selection: Selection): string {
   return `namespaces ${named}${includeNamespaces.length > mostNamed ? ', …' : ''}`;
 }
 
-function notFound({ url, text, within }: NewestOptions, unreadable: readonly PassedOver[]): HoldfastError {
+function notFound(
+  { url, text, within, cluster }: NewestOptions,
+  unreadable: readonly PassedOver[],
+  others: readonly ClusterIdentity[],
+): HoldfastError {
   const when = text === 'latest' ? 'at all' : `started by ${text}`;
   const what =
     unreadable.length === 0 || within !== undefined
       ? when
       : `that can be read (${unreadable.map(set => `${set.id}: ${set.why}`).join('; ')})`;
-  return new HoldfastError('BACKUP_NOT_FOUND', `${url} holds no backup ${what}`);
+  const whose = cluster === undefined ? '' : ` of ${cluster.words}`;
+  const known =
+    within === undefined && others.length > 0 ? `; it has some of ${others.slice(0, mostNamed).map(describeCluster).join('; ')}` : '';
+  return new HoldfastError('BACKUP_NOT_FOUND', `${url} holds no backup${whose} ${what}${known}`);
 }
 
+/** What may be meant, each with what a person tells it by; to whom is restricted to namespaces no more than the ids that they may see. */
 function ambiguous({ text, within }: NewestOptions, candidates: readonly SetFacts[]): HoldfastError {
-  const what = ({ cluster, selection }: SetFacts) => (within === undefined ? ` (${heldBy(selection)}, ${cluster.server})` : '');
-  const each = candidates.map(one => `${one.id}${what(one)}`);
-  const named = each.slice(0, mostNamed).join('; ') + (each.length > mostNamed ? `; and ${each.length - mostNamed} more` : '');
-  return new HoldfastError('BACKUP_AMBIGUOUS', `${text} may mean more than one backup: ${named}`, { hint: 'name one by its id' });
+  const clusters = candidates.filter((one, i) => candidates.findIndex(other => isSameCluster(other.cluster, one.cluster)) === i);
+  // The newest of each cluster, where it is the cluster that is not known.
+  const named = clusters.length > 1 ? clusters : candidates;
+  const each = named.map(one => (within === undefined ? describeSet(one) : one.id));
+  const list = each.slice(0, mostNamed).join('; ') + (each.length > mostNamed ? `; and ${each.length - mostNamed} more` : '');
+  if (clusters.length === 1) {
+    return new HoldfastError('BACKUP_AMBIGUOUS', `${text} may mean more than one backup: ${list}`, { hint: 'name one by its id' });
+  }
+  const choices =
+    within === undefined ? clusters.slice(0, mostNamed).map(({ cluster }) => `--cluster ${cluster.uid || cluster.server}`) : [];
+  const own = `--cluster ${ownCluster} (the one that is worked on, not one that was lost)`;
+  return new HoldfastError('BACKUP_AMBIGUOUS', `${text} may mean the backup of more than one cluster: ${list}`, {
+    hint: `say whose is meant, ${[...choices, own].join(' or ')}, or name one by its id`,
+  });
+}
+
+function describeSet({ id, phase, startedAt, selection, objects, cluster }: SetFacts): string {
+  const how = phase === 'Completed' ? '' : `, ${phase}`;
+  return `${id} (${heldBy(selection)}, ${objects} objects, begun ${startedAt}${how}, of ${describeCluster(cluster)})`;
+}
+
+function describeCluster(cluster: ClusterIdentity): string {
+  return cluster.uid === '' ? `the cluster ${clusterName(cluster)}` : `the cluster ${cluster.uid} at ${cluster.server}`;
 }
 
 function notify({ onNotice, now }: NewestOptions, { id, phase }: SetFacts, passedOver: readonly PassedOver[]): void {

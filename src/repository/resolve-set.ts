@@ -1,4 +1,5 @@
 import type { ItemFailure } from '../domain/backup-set.ts';
+import type { ClusterChoice } from '../domain/cluster-choice.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { NamespaceScope } from '../domain/namespace-scope.ts';
 import type { Selection } from '../domain/selection.ts';
@@ -20,6 +21,8 @@ export interface ResolveOptions extends CatalogOptions {
   readonly wanted?: Selection | undefined;
   /** What the asker is restricted to. */
   readonly within?: NamespaceScope | undefined;
+  /** Whose sets are meant, default anybody’s. */
+  readonly cluster?: ClusterChoice | undefined;
   /** What is known of a set already, whose manifest then need not be read. */
   readonly known?: (id: string) => SetFacts | undefined;
   /** Told in words what a person should know: that a newer set exists but was not chosen, and why. */
@@ -32,15 +35,23 @@ export interface ResolveOptions extends CatalogOptions {
  */
 export async function resolveSet(repository: Repository, text: string, options: ResolveOptions): Promise<string> {
   if (isSetId(text)) {
-    if ((await readOrFailure(repository, text, options)) === undefined) throw noSuchSet(repository, text);
+    if (!(await isMeant(repository, text, options))) throw noSuchSet(repository, text, options);
     return text;
   }
   const before = momentBefore(text);
   return before === undefined ? byPrefix(repository, text, options) : newestBefore(repository, text, before, options);
 }
 
-function noSuchSet(repository: Repository, what: string): HoldfastError {
-  return new HoldfastError('BACKUP_NOT_FOUND', `${repository.store.url} holds no backup ${what}`);
+/** Is it there, and of the cluster that is meant? Of one that cannot be read nobody knows whose it is. */
+async function isMeant(repository: Repository, id: string, options: ResolveOptions): Promise<boolean> {
+  const found = await readOrFailure(repository, id, options);
+  if (found === undefined) return false;
+  return options.cluster === undefined || !('manifest' in found) || options.cluster.includes(found.manifest.cluster);
+}
+
+function noSuchSet(repository: Repository, what: string, { cluster }: ResolveOptions): HoldfastError {
+  const whose = cluster === undefined ? '' : ` of ${cluster.words}`;
+  return new HoldfastError('BACKUP_NOT_FOUND', `${repository.store.url} holds no backup ${what}${whose}`);
 }
 
 async function newestBefore(repository: Repository, text: string, before: number, options: ResolveOptions): Promise<string> {
@@ -53,8 +64,8 @@ async function newestBefore(repository: Repository, text: string, before: number
     return found !== undefined && 'manifest' in found ? found.manifest : found;
   };
   const newestFirst = mapAhead(ids.reverse(), manifestsAhead, async id => ({ id, found: await read(id) }));
-  const { now, wanted, within, onNotice } = options;
-  return newestSet(newestFirst, { url: repository.store.url, text, now, wanted, within, onNotice });
+  const { now, wanted, within, cluster, onNotice } = options;
+  return newestSet(newestFirst, { url: repository.store.url, text, now, wanted, within, cluster, onNotice });
 }
 
 async function byPrefix(repository: Repository, text: string, options: ResolveOptions): Promise<string> {
@@ -62,12 +73,12 @@ async function byPrefix(repository: Repository, text: string, options: ResolveOp
   // Every id begins with the digits of a year.
   if (/^\d{4}[0-9A-Za-z-]*$/.test(text)) {
     for await (const id of setFolders(repository, options)) {
-      if (id.startsWith(text) && (await readOrFailure(repository, id, options)) !== undefined) matches.push(id);
+      if (id.startsWith(text) && (await isMeant(repository, id, options))) matches.push(id);
       if (matches.length > mostNamed) break;
     }
   }
   if (matches.length === 1) return matches[0]!;
-  if (matches.length === 0) throw noSuchSet(repository, JSON.stringify(text));
+  if (matches.length === 0) throw noSuchSet(repository, JSON.stringify(text), options);
   const named = matches.slice(0, mostNamed).join(', ');
   throw new HoldfastError('BACKUP_AMBIGUOUS', `${text} may be ${named}${matches.length > mostNamed ? ' or others' : ''}`);
 }

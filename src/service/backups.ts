@@ -1,9 +1,8 @@
-import type { BackupDetails, BackupQuery, Backups, ObjectQuery, Page } from '../api/service.ts';
+import type { BackupChoice, BackupDetails, BackupQuery, Backups, ObjectQuery, Page } from '../api/service.ts';
 import type { IndexEntry } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
-import { type NamespaceScope, scopeContains, selectionReaches } from '../domain/namespace-scope.ts';
+import { scopeContains, selectionReaches } from '../domain/namespace-scope.ts';
 import { kindName } from '../domain/resource.ts';
-import type { Selection } from '../domain/selection.ts';
 import type { SetSummary } from '../repository/catalog.ts';
 import { holdOf } from '../repository/holds.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
@@ -41,8 +40,9 @@ function matches(set: SetSummary, { tier, phase, policy, within }: BackupQuery):
 }
 
 /** Read up to the end of the page: an index is a stream. */
-async function objectsOf(world: World, text: string, { from, limit, within }: ObjectQuery, signal: AbortSignal): Promise<IndexEntry[]> {
-  const id = world.catalog.get(text) === undefined ? await findSet(world, text, { within, signal }) : text;
+async function objectsOf(world: World, text: string, query: ObjectQuery, signal: AbortSignal): Promise<IndexEntry[]> {
+  const { from, limit, within, cluster } = query;
+  const id = isKnown(world, text, cluster) ? text : await findSet(world, text, { cluster, within, signal });
   const set = await openSet(world.repository, id, { trusted: world.keys.trusted, signal });
   const items: IndexEntry[] = [];
   let seen = 0;
@@ -54,6 +54,11 @@ async function objectsOf(world: World, text: string, { from, limit, within }: Ob
   return items;
 }
 
+/** Then nothing has to be looked for. */
+function isKnown(world: World, text: string, cluster: string | undefined): boolean {
+  return cluster === undefined && world.catalog.get(text) !== undefined;
+}
+
 /** A Namespace lies in itself. */
 function namespaceOf(entry: IndexEntry): string {
   return kindName(entry) === 'namespaces' ? entry.name : entry.namespace;
@@ -62,10 +67,10 @@ function namespaceOf(entry: IndexEntry): string {
 async function detailsOf(
   world: World,
   planner: Planner,
-  { text, ...asked }: { readonly text: string; readonly within?: NamespaceScope; readonly wanted?: Selection },
+  { text, ...asked }: { readonly text: string } & BackupChoice,
   signal: AbortSignal,
 ): Promise<BackupDetails> {
-  const id = world.catalog.get(text) === undefined ? await findSet(world, text, { ...asked, signal }) : text;
+  const id = isKnown(world, text, asked.cluster) ? text : await findSet(world, text, { ...asked, signal });
   const { trusted } = world.keys;
   const [{ manifest, signature }, held, { decisions }] = await Promise.all([
     requireManifest(world.repository, id, { trusted, signal }),

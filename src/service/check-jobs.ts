@@ -22,7 +22,8 @@ export async function verifyJob(
   signal: AbortSignal,
 ): Promise<Prepared> {
   const from = describeIdentity(asked.identity);
-  const set = asked.set === 'all' ? undefined : await findSet(world, asked.set, { within: caller.namespaces, signal });
+  const { cluster } = asked;
+  const set = asked.set === 'all' ? undefined : await findSet(world, asked.set, { cluster, within: caller.namespaces, signal });
   return jobWith(world, asked.identity, signal, async identities => ({
     submission: {
       ...{ kind: 'verify', subject: set ?? 'all', actor: caller.actor, lane: 'verify' },
@@ -74,7 +75,8 @@ export async function validateJob(
   signal: AbortSignal,
 ): Promise<Prepared> {
   const from = describeIdentity(asked.identity);
-  const set = await findSet(world, asked.set, { wanted: asked.selection, within: caller.namespaces, signal });
+  const { cluster, selection: wanted } = asked;
+  const set = await findSet(world, asked.set, { cluster, wanted, within: caller.namespaces, signal });
   const { selection, namespaceMapping, storageClasses = {}, volumeSizes = {}, platform } = asked;
   const parameters = {
     set,

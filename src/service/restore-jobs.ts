@@ -1,4 +1,5 @@
 import type { Work as AskedWork, Caller, RestoreRequest } from '../api/service.ts';
+import { chooseCluster } from '../domain/cluster-choice.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { HeldIdentity } from '../domain/identity.ts';
 import type { OperationRequest } from '../domain/operation.ts';
@@ -12,6 +13,7 @@ import type { SetReader } from '../repository/set-reader.ts';
 import { planRestore } from '../restore/plan.ts';
 import { runRestore } from '../restore/run.ts';
 import { validateSet } from './check-jobs.ts';
+import { readHome } from './home.ts';
 import { describeIdentity, identityFromRecord, jobWith, withIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
 import { recordEnd } from './told-ends.ts';
@@ -21,26 +23,33 @@ import { currentTerm, recordFirst, type TermVolumes, type World } from './world.
 const mostProblems = 200;
 
 /** The set that the text means to this caller, for bringing `wanted` back, default everything. BACKUP_NOT_FOUND, BACKUP_AMBIGUOUS. */
-export function findSet(world: World, text: string, { signal, ...asked }: FindOptions): Promise<string> {
+export async function findSet(world: World, text: string, { signal, cluster, ...asked }: FindOptions): Promise<string> {
+  const own = async () => (await readHome(world.cluster, signal)).identity;
+  const choice = cluster === undefined ? {} : { cluster: await chooseCluster(cluster, own) };
   const known = (id: string) => {
     const set = world.catalog.get(id);
     return set?.phase === 'Unreadable' ? undefined : set;
   };
-  return resolveSet(world.repository, text, { ...asked, known, now: world.runtime.now(), signal, trusted: world.keys.trusted });
+  return resolveSet(world.repository, text, { ...asked, ...choice, known, now: world.runtime.now(), signal, trusted: world.keys.trusted });
 }
 
-export type FindOptions = Pick<ResolveOptions, 'wanted' | 'within' | 'onNotice'> & { readonly signal: AbortSignal };
+export type FindOptions = Pick<ResolveOptions, 'wanted' | 'within' | 'onNotice'> & {
+  /** Whose set is meant, as `chooseCluster` reads it; `own` is the cluster of the service. */
+  readonly cluster?: string | undefined;
+  readonly signal: AbortSignal;
+};
 
 /** `findSet` for a job: what was passed over is for its log. */
 export async function findSetFor(
   world: World,
-  asked: { readonly set: string; readonly selection?: Selection },
+  asked: { readonly set: string; readonly cluster?: string | undefined; readonly selection?: Selection },
   caller: Caller,
   signal: AbortSignal,
 ): Promise<{ readonly set: string; readonly notices: readonly string[] }> {
   const notices: string[] = [];
   const onNotice = (notice: string) => void notices.push(notice);
-  const set = await findSet(world, asked.set, { wanted: asked.selection, within: caller.namespaces, onNotice, signal });
+  const { cluster, selection: wanted } = asked;
+  const set = await findSet(world, asked.set, { cluster, wanted, within: caller.namespaces, onNotice, signal });
   return { set, notices: caller.namespaces === undefined ? notices : [] };
 }
 
@@ -58,7 +67,8 @@ export async function openContents(world: World, id: string, identities: readonl
 
 /** Nothing is written; the identity stays the caller's. */
 export async function planFor(world: World, request: RestoreRequest, caller: Caller, signal: AbortSignal): Promise<RestorePlan> {
-  const id = await findSet(world, request.set, { wanted: request.options.selection, within: caller.namespaces, signal });
+  const { set: text, cluster } = request;
+  const id = await findSet(world, text, { cluster, wanted: request.options.selection, within: caller.namespaces, signal });
   return withIdentities(world, request.identity, signal, async identities => {
     const reader = await openContents(world, id, identities, signal);
     const { cluster, runtime } = world;
@@ -95,7 +105,8 @@ export async function restoreJob(
   signal: AbortSignal,
 ): Promise<Prepared> {
   const from = describeIdentity(asked.identity);
-  const { set, notices } = await findSetFor(world, { set: asked.set, selection: asked.options.selection }, caller, signal);
+  const { set: text, cluster } = asked;
+  const { set, notices } = await findSetFor(world, { set: text, cluster, selection: asked.options.selection }, caller, signal);
   const what: Restoration = { set, options: asked.options, dryRun: asked.dryRun, validate: asked.validate };
   return jobWith(world, asked.identity, signal, async identities => {
     await openContents(world, set, identities, signal);

@@ -16,17 +16,17 @@ export function retentionOf(world: World, planner: Planner): Retention {
     plan: async signal => (await planner.now(signal)).plan,
     planDeletion: (set, without, signal) => planDeletion(world, set, without, signal),
     holds: signal => listHolds(world.repository, read(signal)),
-    hold: async (text, reason, caller, signal): Promise<Hold> => {
+    hold: async ({ set: text, cluster }, reason, caller, signal): Promise<Hold> => {
       const { repository } = currentTerm(world);
-      const set = await findSet(world, text, { within: caller.namespaces, signal });
+      const set = await findSet(world, text, { cluster, within: caller.namespaces, signal });
       const held = await hold(repository, set, write(reason, caller, signal));
       await record(world, { action: 'set.held', actor: caller.actor, subject: set, details: { reason } });
       return held;
     },
-    release: async (text, reason, caller, signal) => {
+    release: async ({ set: text, cluster }, reason, caller, signal) => {
       const { repository } = currentTerm(world);
-      const known = world.catalog.get(text) !== undefined;
-      const set = known ? text : await findSet(world, text, { within: caller.namespaces, signal }).catch(notHeld(text));
+      const known = cluster === undefined && world.catalog.get(text) !== undefined;
+      const set = known ? text : await findSet(world, text, { cluster, within: caller.namespaces, signal }).catch(notHeld(text));
       // Recorded first: what protects a set must not go without a trace.
       currentTerm(world);
       const details = reason === '' ? {} : { reason };

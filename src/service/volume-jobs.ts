@@ -24,9 +24,9 @@ export async function volumeRestoreJob(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<Prepared> {
-  const { request } = asked;
+  const { request, cluster } = asked;
   const from = describeIdentity(asked.identity);
-  const { set, notices } = await findSetFor(world, { set: asked.set, selection: aroundClaim(request.from) }, caller, signal);
+  const { set, notices } = await findSetFor(world, { set: asked.set, cluster, selection: aroundClaim(request.from) }, caller, signal);
   return jobWith(world, asked.identity, signal, async identities => {
     recordOf(await openContents(world, set, identities, signal), request.from);
     return {

@@ -49,7 +49,8 @@ async function filesOf(
   signal: AbortSignal,
 ): Promise<readonly VolumeFile[]> {
   const { repository, keys } = world;
-  const id = await findSet(world, request.set, { wanted: aroundClaim(request.claim), within: request.within, signal });
+  const { cluster, within } = request;
+  const id = await findSet(world, request.set, { cluster, wanted: aroundClaim(request.claim), within, signal });
   const { manifest } = await requireManifest(repository, id, { trusted: keys.trusted, signal });
   const { repository: key, snapshot } = filesInSet(manifest, request.claim);
   const { repositories, readFrom, program } = volumesIn(world);

@@ -63,13 +63,17 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
   };
   const now = () => runtime.now().toISOString();
 
-  const resolve = (text: string, wanted: Selection = everything): Manifest => {
+  /** `own` is the cluster of every set here. */
+  const resolve = (text: string, wanted: Selection = everything, cluster = 'own'): Manifest => {
     if (service.failure !== undefined) throw service.failure;
     const stamp = text.replaceAll('-', '').slice(0, 8);
     const found = sets.filter(
       ({ id }) => text === 'latest' || id.startsWith(text) || (/^\d{4}-\d\d-\d\d$/.test(text) && id.slice(0, 8) <= stamp),
     );
-    const last = found.findLast(({ selection }) => wanted.includeNamespaces.length === 0 || selectionCovers(selection, wanted));
+    const last = found.findLast(
+      ({ selection, cluster: { uid } }) =>
+        (wanted.includeNamespaces.length === 0 || selectionCovers(selection, wanted)) && (cluster === 'own' || uid.startsWith(cluster)),
+    );
     if (last === undefined) throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${text}`);
     return last;
   };
@@ -79,7 +83,7 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
     if (work.kind === 'backup' && (work.policy ?? 'platform') !== 'platform') {
       throw new HoldfastError('POLICY_NOT_FOUND', `there is no policy ${work.policy}`);
     }
-    if ('set' in work && work.set !== 'all') resolve(work.set);
+    if ('set' in work && work.set !== 'all') resolve(work.set, everything, 'cluster' in work ? work.cluster : undefined);
     if (work.kind === 'delete' && holds.has(work.set)) throw new HoldfastError('BACKUP_HELD', `${work.set} is held`);
   };
   const plan = (): RetentionPlan => ({
@@ -112,8 +116,8 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
         );
         return pageOf(wanted.map(summaryOf), ({ id }) => id, query);
       },
-      get: async (text, { wanted }) => {
-        const manifest = resolve(text, wanted);
+      get: async (text, { wanted, cluster }) => {
+        const manifest = resolve(text, wanted, cluster);
         const hold = holds.get(manifest.id);
         return {
           ...{ summary: summaryOf(manifest), manifest, signature: { keyId: 'SHA256:beef', verified: true } },
@@ -121,8 +125,8 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
           retention: { reasons: ['daily: younger than 30 days'] },
         };
       },
-      objects: async (text, { from, limit, within }) => {
-        const { id } = resolve(text);
+      objects: async (text, { from, limit, within, cluster }) => {
+        const { id } = resolve(text, everything, cluster);
         const all = Array.from({ length: objectsOfASet }, (_, n) => entryOf(id, n));
         return all.filter(({ namespace }) => within === undefined || scopeContains(within, namespace)).slice(from, from + limit);
       },
@@ -137,28 +141,28 @@ export function createMemoryService(options: { readonly sets?: readonly Manifest
         return { set: id, ...facts, keptBy: ['daily: younger than 30 days'], ...(isLast && { refusal }) };
       },
       holds: async () => [...holds.values()],
-      hold: async (set, reason, { actor }) => {
-        resolve(set);
+      hold: async ({ set, cluster }, reason, { actor }) => {
+        resolve(set, everything, cluster);
         const hold = holds.get(set) ?? { set, reason, by: actor.name, at: now() };
         holds.set(set, hold);
         return hold;
       },
-      release: async (set, reason) => {
+      release: async ({ set }, reason) => {
         released.push({ set, reason });
         if (!holds.delete(set)) throw new HoldfastError('HOLD_NOT_FOUND', `${set} is not held`);
       },
     },
     volumes: {
-      files: async ({ set, path, from, most }) => {
-        resolve(set);
+      files: async ({ set, cluster, path, from, most }) => {
+        resolve(set, everything, cluster);
         const file = { type: 'file', size: 2, mode: '-rw-r--r--', uid: 0, gid: 0, modified: '2026-11-20T10:00:00Z' } as const;
         return Array.from({ length: 3 }, (_, i) => ({ ...file, path: `${path === '/' ? '' : path}/file-${i}` })).slice(from, from + most);
       },
       orphans: async () => ({ orphans, notices: [] }),
       removeOrphans: async () => ({ removed: orphans.map(orphan => ({ orphan, removed: true, reason: '' })), notices: [] }),
     },
-    planRestore: async ({ set, options: { existing, namespaceMapping }, identity }) => {
-      const { id, cluster } = resolve(set);
+    planRestore: async ({ set, cluster: whose, options: { existing, namespaceMapping }, identity }) => {
+      const { id, cluster } = resolve(set, everything, whose);
       if (identity === undefined) throw new HoldfastError('IDENTITY_MISSING', `${id} is sealed, and no identity was given`);
       const totals = { ...noActions(), create: 2 };
       return { backup: id, server: cluster.server, existing, namespaceMapping, steps: [], totals, volumes: [], problems: [], digest };

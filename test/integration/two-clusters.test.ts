@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
@@ -6,7 +7,7 @@ import { waitFor } from '../cluster/wait.ts';
 import { type ClusterGate, startClusterGate } from '../helpers/cluster-gate.ts';
 import { holdfast, ok } from '../helpers/command.ts';
 import { everyHourSoonAgo } from '../helpers/schedules.ts';
-import { type Served, serveFrom, startServe } from '../helpers/serve-process.ts';
+import { type Served, serveFrom, startServe, tokens } from '../helpers/serve-process.ts';
 
 interface Operation {
   readonly id: string;
@@ -19,6 +20,8 @@ interface BackupSet {
   readonly phase: string;
   readonly fires: readonly { readonly policy: string; readonly tier: string; readonly at: string }[];
   readonly cluster: { readonly uid: string };
+  readonly objects: number;
+  readonly startedAt: string;
 }
 interface Plan {
   readonly digest: string;
@@ -128,6 +131,56 @@ describe('two clusters with services of their own in one repository', () => {
     const refused = await plan(join(dir, 'nothing'));
     expect(refused.exit).not.toBe(0);
     expect(refused.stderr).toContain('sets of several clusters');
+  });
+
+  it.each(['backup describe', 'restore plan', 'verify'])(
+    'refuse latest for %s, say what it may mean, and take whose is named',
+    async command => {
+      const [own, other] = [taken.find(set => !isOf(ofFirst.cluster)(set))!, taken.find(isOf(ofFirst.cluster))!];
+      const identity = ['--identity', join(dir, 'keys', 'operator.identity')];
+      const here = ['--location', location(), '--keys-dir', join(dir, 'keys'), '--kubeconfig', clusters[1]!.kubeconfig, ...identity];
+      await writeFile(join(dir, 'alice'), tokens.alice);
+      const there = ['--server', second.url, '--token-file', join(dir, 'alice'), ...identity];
+      for (const where of [here, there]) {
+        const run = (...more: string[]) => holdfast([...command.split(' '), ...more, '-o', 'json', ...where]);
+        const refused = await run('latest');
+        expect(refused.exit).toBe(2);
+        const error = JSON.parse(refused.stdout.trim().split('\n').at(-1)!) as {
+          code: string;
+          message: string;
+          hint: string;
+          commands: string[];
+        };
+        expect(error.code).toBe('BACKUP_AMBIGUOUS');
+        for (const { id, objects, startedAt, cluster } of [own, other]) {
+          expect(error.message).toMatch(
+            new RegExp(`${id} \\(a whole cluster, ${objects} objects, begun ${startedAt}, of the cluster ${cluster.uid}`),
+          );
+          expect(error.hint).toContain(`--cluster ${cluster.uid}`);
+          expect(error.commands.join('\n')).toContain(`holdfast ${command} ${id} -o json`);
+        }
+        const shown = async (cluster: string) => {
+          const { stdout, stderr } = await run('latest', '--cluster', cluster);
+          expect(stderr).not.toContain('error:');
+          return [own, other].filter(({ id }) => stdout.includes(id)).map(({ id }) => id);
+        };
+        expect(await shown('own')).toEqual([own.id]);
+        expect(await shown(own.cluster.uid.slice(0, 8))).toEqual([own.id]);
+        expect(await shown(other.cluster.uid)).toEqual([other.id]);
+        const unknown = await run('latest', '--cluster', '00000000-0000-0000-0000-000000000000');
+        expect([unknown.exit, unknown.stdout]).toEqual([10, expect.stringContaining('BACKUP_NOT_FOUND')]);
+      }
+    },
+  );
+
+  it('hold and release the backup of the cluster that is named, by its id too only if it is of that one', async () => {
+    const own = taken.find(set => !isOf(ofFirst.cluster)(set))!;
+    const other = taken.find(isOf(ofFirst.cluster))!;
+    const run = (line: string) =>
+      holdfast([...line.split(' '), '--location', location(), '--keys-dir', join(dir, 'keys'), '--kubeconfig', clusters[1]!.kubeconfig]);
+    expect(ok(await run('hold latest --cluster own --reason audit -o name')).stdout.trim()).toBe(own.id);
+    expect(ok(await run('release latest --cluster own --reason over -o name')).stdout.trim()).toBe(own.id);
+    expect((await run(`hold ${other.id} --cluster own --reason audit`)).exit).toBe(10);
   });
 
   it('delete what is their own, and nothing of the other', async () => {

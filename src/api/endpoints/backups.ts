@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
 import { backup, backupSummary, indexEntry, volumeCapture } from '../schemas/backup.ts';
-import { label, namespaceGlobs, pageOf, pageQuery, selectionRequest, setId, setRef } from '../schemas/common.ts';
+import { clusterRef, label, namespaceGlobs, pageOf, pageQuery, selectionRequest, setId, setRef } from '../schemas/common.ts';
 import { deletionPlan } from '../schemas/deletion.ts';
 import { operation } from '../schemas/operation.ts';
 
@@ -38,6 +38,7 @@ export const backupEndpoints = {
         .enum(['auto', 'always', 'never'])
         .exactOptional()
         .describe('with `always` they must hold what belongs to no namespace, too'),
+      cluster: clusterRef.exactOptional(),
     }),
     success: { status: 200, schema: backup, description: 'The set' },
     problems: [404, 409, 422, 502, 503],
@@ -55,6 +56,7 @@ export const backupEndpoints = {
     query: z.strictObject({
       from: z.coerce.number<number | string>().int().min(0).max(100_000_000).default(0).describe('objects to pass over'),
       limit: z.coerce.number<number | string>().int().min(1).max(5_000).default(1_000),
+      cluster: clusterRef.exactOptional(),
     }),
     success: {
       status: 200,

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
 import { hold } from '../schemas/backup.ts';
-import { setRef } from '../schemas/common.ts';
+import { clusterRef, setRef } from '../schemas/common.ts';
 
 const params = z.strictObject({ set: setRef });
 
@@ -24,7 +24,7 @@ export const holdEndpoints = {
     access: { resource: 'holds', verb: 'update' },
     tenants: false,
     params,
-    body: z.strictObject({ reason: z.string().min(1).max(1_000) }),
+    body: z.strictObject({ reason: z.string().min(1).max(1_000), cluster: clusterRef.exactOptional() }),
     success: { status: 200, schema: hold, description: 'Held' },
     problems: [404, 502, 503],
   }),
@@ -38,6 +38,7 @@ export const holdEndpoints = {
     params,
     query: z.strictObject({
       reason: z.string().min(1).max(1_000).exactOptional().describe('why it need not be held any more; the ledger keeps it'),
+      cluster: clusterRef.exactOptional(),
     }),
     success: { status: 204, schema: z.undefined(), description: 'Released' },
     problems: [404, 502, 503],

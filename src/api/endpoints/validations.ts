@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
-import { identity, namespaceMapping, selectionRequest, setRef, storageClasses, volumeSizes } from '../schemas/common.ts';
+import { clusterRef, identity, namespaceMapping, selectionRequest, setRef, storageClasses, volumeSizes } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 
 export const validationEndpoints = {
@@ -13,6 +13,7 @@ export const validationEndpoints = {
     tenants: true,
     body: z.strictObject({
       set: setRef,
+      cluster: clusterRef.exactOptional(),
       selection: selectionRequest.exactOptional(),
       namespaceMapping: namespaceMapping.exactOptional(),
       storageClasses: storageClasses.exactOptional(),

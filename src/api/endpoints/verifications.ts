@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
-import { identity, setRef } from '../schemas/common.ts';
+import { clusterRef, identity, setRef } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 
 export const verificationEndpoints = {
@@ -14,6 +14,7 @@ export const verificationEndpoints = {
     tenants: false,
     body: z.strictObject({
       set: z.union([z.literal('all'), setRef]).default('latest'),
+      cluster: clusterRef.exactOptional(),
       identity: identity.exactOptional(),
     }),
     success: { status: 202, schema: operation, description: 'Started' },

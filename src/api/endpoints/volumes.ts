@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { endpoint } from '../endpoint.ts';
-import { setRef } from '../schemas/common.ts';
+import { clusterRef, setRef } from '../schemas/common.ts';
 import { operation } from '../schemas/operation.ts';
 import { claimRestore, fileList, filesRequest, olderThanMs, orphanList, removedOrphans, volumeList } from '../schemas/volume-work.ts';
 
@@ -15,6 +15,7 @@ export const volumeEndpoints = {
     access: { resource: 'backups', verb: 'get' },
     tenants: true,
     params,
+    query: z.strictObject({ cluster: clusterRef.exactOptional() }),
     success: { status: 200, schema: volumeList, description: 'All' },
     problems: [404, 409, 422, 502, 503],
   }),

@@ -5,7 +5,7 @@ import { backupEndpoints } from '../endpoints/backups.ts';
 import { type Api, mount } from '../mount.ts';
 import { pageQueryOf, pageView } from '../paging.ts';
 import { backupView, summaryView } from '../schemas/backup.ts';
-import { requireOwnNamespaces, scopeOf, takenFor } from '../tenancy.ts';
+import { clusterFor, requireOwnNamespaces, scopeOf, takenFor } from '../tenancy.ts';
 import { startWork } from './work.ts';
 
 export function backupRoutes(api: Api): void {
@@ -30,21 +30,23 @@ export function backupRoutes(api: Api): void {
     requireOwnNamespaces(caller, includeNamespaces, 'namespaces');
     const { clusterScoped = everything.clusterScoped } = query;
     const wanted = { ...everything, includeNamespaces, clusterScoped };
-    const details = await service.backups.get(params.set, { wanted, ...scopeOf(caller) }, signal);
+    const details = await service.backups.get(params.set, { wanted, ...clusterFor(caller, query.cluster), ...scopeOf(caller) }, signal);
     // To whom nothing of it can belong it is not there.
     if (caller.namespaces !== undefined && !selectionReaches(details.manifest.selection, caller.namespaces)) throw noSuchBackup(params.set);
     return backupView(details, caller);
   });
 
   mount(api, backupEndpoints.objects, async ({ params, query, caller, signal }) => {
+    const { cluster: given, from, limit } = query;
     let { set } = params;
+    const cluster = clusterFor(caller, given);
     if (caller.namespaces !== undefined) {
-      const { manifest } = await service.backups.get(set, scopeOf(caller), signal);
+      const { manifest } = await service.backups.get(set, { ...cluster, ...scopeOf(caller) }, signal);
       if (!selectionReaches(manifest.selection, caller.namespaces)) throw noSuchBackup(set);
       set = manifest.id;
     }
-    const items = await service.backups.objects(set, { ...query, ...scopeOf(caller) }, signal);
-    return { items: items.map(({ gone: _, ...entry }) => entry), next: query.from + items.length };
+    const items = await service.backups.objects(set, { from, limit, ...cluster, ...scopeOf(caller) }, signal);
+    return { items: items.map(({ gone: _, ...entry }) => entry), next: from + items.length };
   });
 
   mount(api, backupEndpoints.deletion, ({ params, query, signal }) =>

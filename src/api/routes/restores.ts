@@ -3,7 +3,7 @@ import { wipe } from '../identity.ts';
 import { type Api, mount } from '../mount.ts';
 import type { RestoreFields } from '../schemas/restore.ts';
 import type { Caller, RestoreRequest } from '../service.ts';
-import { mappingFor, requireOwnNamespaces, selectionFor } from '../tenancy.ts';
+import { clusterFor, mappingFor, requireOwnNamespaces, selectionFor } from '../tenancy.ts';
 import { cancelOperation, listOperations, showOperation } from './operations.ts';
 import { startWork } from './work.ts';
 
@@ -53,5 +53,5 @@ function restoreRequest(caller: Caller, body: RestoreFields): Omit<RestoreReques
     ...(volumes !== undefined && { volumes }),
     ...(caller.namespaces !== undefined && { forTenant: true as const }),
   };
-  return { set, options };
+  return { set, ...clusterFor(caller, body.cluster), options };
 }

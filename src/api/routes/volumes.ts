@@ -5,14 +5,15 @@ import { volumeEndpoints } from '../endpoints/volumes.ts';
 import { wipe } from '../identity.ts';
 import { type Api, mount } from '../mount.ts';
 import { claimRequestOf, mostFiles } from '../schemas/volume-work.ts';
-import { requireOwnNamespaces, scopeOf } from '../tenancy.ts';
+import { clusterFor, requireOwnNamespaces, scopeOf } from '../tenancy.ts';
 import { startWork } from './work.ts';
 
 export function volumeRoutes(api: Api): void {
   const { service } = api;
 
-  mount(api, volumeEndpoints.list, async ({ params, caller, signal }) => {
-    const { manifest } = await service.backups.get(params.set, scopeOf(caller), signal);
+  mount(api, volumeEndpoints.list, async ({ params, query, caller, signal }) => {
+    const choice = { ...clusterFor(caller, query.cluster), ...scopeOf(caller) };
+    const { manifest } = await service.backups.get(params.set, choice, signal);
     const { namespaces: own } = caller;
     if (own === undefined) return { items: [...manifest.volumes] };
     if (!selectionReaches(manifest.selection, own)) throw new HoldfastError('BACKUP_NOT_FOUND', `there is no backup ${params.set}`);
@@ -26,6 +27,7 @@ export function volumeRoutes(api: Api): void {
     try {
       const request = {
         set: call.params.set,
+        ...clusterFor(call.caller, call.body.cluster),
         claim: { namespace, claim },
         path,
         recursive,
@@ -45,8 +47,15 @@ export function volumeRoutes(api: Api): void {
     const { from, to = from } = request;
     requireOwnNamespaces(call.caller, [from.namespace, to.namespace], 'from and to');
     checked(() => checkRequest(request));
+    const cluster = clusterFor(call.caller, call.body.cluster);
     const identity = await call.identity(call.body.identity);
-    return startWork(service, call, { kind: 'volume-restore', set: call.body.set, request, ...(identity !== undefined && { identity }) });
+    return startWork(service, call, {
+      kind: 'volume-restore',
+      set: call.body.set,
+      ...cluster,
+      request,
+      ...(identity !== undefined && { identity }),
+    });
   });
 
   mount(api, volumeEndpoints.orphans, async ({ query, signal }) => {

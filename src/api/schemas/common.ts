@@ -19,6 +19,14 @@ export const setId = shortText(96)
   .regex(/^\d{8}T\d{6}Z-[a-z0-9]+(?:-[a-z0-9]+)*-[a-z0-9]{4}$/)
   .describe('the id of a set: `20261123T020000Z-daily-k3f9`');
 
+/** Addresses of API servers have ports, and paths behind some proxies. */
+export const clusterRef = shortText(253)
+  .regex(/^[A-Za-z0-9][A-Za-z0-9.:/[\]_-]*$/)
+  .describe(
+    'whose sets a text may mean that is no id, where several clusters have some: `own` (the cluster of the service), the UID of a kube-system namespace or its beginning, or the address of an API server; to callers restricted to namespaces `own` alone',
+  )
+  .meta({ examples: ['own'] });
+
 export const operationId = shortText(64)
   .regex(new RegExp(`^\\d{8}T\\d{6}Z-(?:${operationKinds.join('|')})-[a-z0-9]{4}$`))
   .describe('the id of an operation: `20261123T020000Z-backup-k3f9`');

@@ -1,10 +1,11 @@
 import * as z from 'zod';
 import { restoreActions, restoreSteps } from '../../domain/restore-plan.ts';
-import { count, identity, namespaceMapping, selectionRequest, setRef, storageClasses, volumeSizes } from './common.ts';
+import { clusterRef, count, identity, namespaceMapping, selectionRequest, setRef, storageClasses, volumeSizes } from './common.ts';
 
 /** What a plan and a restore have in common. */
 export const restoreFields = {
   set: setRef,
+  cluster: clusterRef.exactOptional(),
   selection: selectionRequest.exactOptional(),
   namespaceMapping: namespaceMapping.exactOptional(),
   existing: z

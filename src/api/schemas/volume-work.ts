@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ClaimRequest } from '../../domain/claim-request.ts';
-import { claimName, count, identity, namespaceName, setRef, shortText, storageClasses, volumeSize } from './common.ts';
+import { claimName, clusterRef, count, identity, namespaceName, setRef, shortText, storageClasses, volumeSize } from './common.ts';
 import { volume } from './volume.ts';
 
 export const claimPlace = z.strictObject({ namespace: namespaceName, claim: claimName }).meta({ id: 'ClaimPlace' });
@@ -15,6 +15,7 @@ export const filesRequest = z.strictObject({
   path: volumePath.default('/').describe('a folder of the volume'),
   recursive: z.boolean().default(false).describe('everything below it too'),
   from: z.int().min(0).max(1_000_000_000).default(0).describe('files to pass over; their order is always the same'),
+  cluster: clusterRef.exactOptional(),
   identity: identity.exactOptional(),
 });
 
@@ -39,6 +40,7 @@ export const fileList = z
 
 export const claimRestore = z.strictObject({
   set: setRef,
+  cluster: clusterRef.exactOptional(),
   from: claimPlace.describe('in the set'),
   to: claimPlace.exactOptional().describe('on the cluster; the same unless told'),
   inPlace: z.boolean().default(false).describe('write into the claim that is there'),
@@ -50,7 +52,12 @@ export const claimRestore = z.strictObject({
   identity: identity.exactOptional(),
 });
 
-export function claimRequestOf({ set: _set, identity: _identity, ...request }: z.output<typeof claimRestore>): ClaimRequest {
+export function claimRequestOf({
+  set: _set,
+  cluster: _cluster,
+  identity: _identity,
+  ...request
+}: z.output<typeof claimRestore>): ClaimRequest {
   return request;
 }
 

@@ -2,9 +2,9 @@ import type { IndexEntry } from '../../domain/backup-set.ts';
 import { exitCodes } from '../../domain/errors.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { present } from '../output.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-interface Options {
+interface Options extends ClusterFlagValue {
   readonly objects?: boolean;
 }
 
@@ -26,11 +26,11 @@ export const backupDescribe: CommandSpec<Options> = {
     [exitCodes.wrongKey]: 'with --objects: the index is sealed, and the identity is missing or wrong',
   },
   uses: ['identity', 'keys', 'repository', 'server', 'output', 'general'],
-  flags: [{ flags: '--objects', text: 'list its objects instead; -o json gives one line an object' }],
+  flags: [{ flags: '--objects', text: 'list its objects instead; -o json gives one line an object' }, clusterFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {
     const app = await call.app();
-    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest' });
+    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest', ...clusterOf(call.options) });
     if (call.options.objects === true) {
       await listObjects(call, set.entries({ signal: call.signal }));
       return exitCodes.ok;

@@ -3,9 +3,9 @@ import { signingKeyFlag } from '../backup-flags.ts';
 import type { CommandSpec } from '../command.ts';
 import { present } from '../output.ts';
 import { type ReasonValue, reasonFlag, reasonOf } from '../reason-flag.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-export const hold: CommandSpec<ReasonValue> = {
+export const hold: CommandSpec<ReasonValue & ClusterFlagValue> = {
   name: 'hold',
   arguments: [setArgument],
   summary: 'Keep a backup until it is released, whatever the policies say',
@@ -21,12 +21,12 @@ export const hold: CommandSpec<ReasonValue> = {
     [exitCodes.notFound]: 'no such backup, repository or bucket, or retention is deleting it just now',
   },
   uses: ['keys', 'repository', 'server', 'output', 'general'],
-  flags: [reasonFlag('why it is held; needed'), signingKeyFlag],
+  flags: [reasonFlag('why it is held; needed'), clusterFlag, signingKeyFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {
     const reason = reasonOf(call.options);
     const [app, { holdLines }] = await Promise.all([call.app(), import('../render/hold.ts')]);
-    const held = await (await app.retention(call.signal)).hold(call.args[0] ?? '', reason);
+    const held = await (await app.retention(call.signal)).hold({ text: call.args[0] ?? '', ...clusterOf(call.options) }, reason);
     await present(call, {
       document: held,
       lines: () => holdLines(held, held.reason === reason ? 'held' : 'held before', call.style),

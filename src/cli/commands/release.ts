@@ -3,9 +3,9 @@ import { signingKeyFlag } from '../backup-flags.ts';
 import type { CommandSpec } from '../command.ts';
 import { present } from '../output.ts';
 import { type ReasonValue, reasonFlag, reasonOf } from '../reason-flag.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-export const release: CommandSpec<ReasonValue> = {
+export const release: CommandSpec<ReasonValue & ClusterFlagValue> = {
   name: 'release',
   arguments: [setArgument],
   summary: 'Let retention have a backup again that was held',
@@ -20,12 +20,12 @@ export const release: CommandSpec<ReasonValue> = {
     [exitCodes.notFound]: 'it was not held, or there is no such backup, repository or bucket',
   },
   uses: ['keys', 'repository', 'server', 'output', 'general'],
-  flags: [reasonFlag('why it need not be held any more; needed'), signingKeyFlag],
+  flags: [reasonFlag('why it need not be held any more; needed'), clusterFlag, signingKeyFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {
     const reason = reasonOf(call.options);
     const [app, { holdLines }] = await Promise.all([call.app(), import('../render/hold.ts')]);
-    const held = await (await app.retention(call.signal)).release(call.args[0] ?? '', reason);
+    const held = await (await app.retention(call.signal)).release({ text: call.args[0] ?? '', ...clusterOf(call.options) }, reason);
     await present(call, {
       document: { set: held.set, reason, held },
       lines: () => holdLines(held, 'released', call.style),

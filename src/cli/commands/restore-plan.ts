@@ -4,14 +4,15 @@ import type { RestorePlan } from '../../domain/restore-plan.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, present } from '../output.ts';
 import { type RestoreFlagValues, restoreFlags, restoreOptions } from '../restore-flags.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-export interface PlanFlagValues extends RestoreFlagValues {
+export interface PlanFlagValues extends RestoreFlagValues, ClusterFlagValue {
   readonly diff?: boolean;
   readonly objects?: boolean;
 }
 
 export const planFlags = [
+  clusterFlag,
   { flags: '--diff', text: 'show the fields that differ, of objects that are there already' },
   { flags: '--objects', text: 'show every object' },
 ] as const;
@@ -54,7 +55,8 @@ export async function openForRestore(call: Call<PlanFlagValues>, { planOnly }: {
   // A line that makes no sense is refused before anything is asked for.
   const { selection: wanted } = restoreOptions(call.options, undefined);
   const app = await call.app();
-  return app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', wanted, ...(!planOnly && { use: 'restore' }) });
+  const how = { signal: call.signal, need: 'contents', wanted, ...clusterOf(call.options) } as const;
+  return app.openSet(call.args[0] ?? 'latest', { ...how, ...(!planOnly && { use: 'restore' }) });
 }
 
 export async function makePlan(call: Call<PlanFlagValues>, set: OpenedSet): Promise<RestorePlan> {

@@ -12,9 +12,9 @@ import {
   volumeSizeFlag,
   volumeSizeMapping,
 } from '../restore-flags.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-interface Options extends RestoreFlagValues {
+interface Options extends RestoreFlagValues, ClusterFlagValue {
   readonly junit?: string;
 }
 
@@ -41,6 +41,7 @@ export const validate: CommandSpec<Options> = {
   uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
   flags: [
     ...restoreSelectionFlags,
+    clusterFlag,
     { ...mappingFlag, text: 'namespaces that were restored under another name (repeatable)' },
     { ...volumeSizeFlag, text: 'sizes that claims were given, as in agents/workspace=20Gi (repeatable)' },
     { ...storageClassFlag, text: 'storage classes that claims were given others of (repeatable)' },
@@ -75,7 +76,8 @@ export const validate: CommandSpec<Options> = {
       import('../render/validation.ts'),
     ]);
     const platform = settings.validation?.platform !== false;
-    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'contents', use: 'validate', wanted });
+    const how = { signal: call.signal, need: 'contents', use: 'validate', wanted, ...clusterOf(call.options) } as const;
+    const set = await app.openSet(call.args[0] ?? 'latest', how);
     const options = { selection: wanted, ...mappings, platform };
     const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
     if (junit !== undefined) await (await import('../write-report.ts')).writeJUnit(junit, environment.directory, report);

@@ -1,9 +1,9 @@
-import { exitCodes } from '../../domain/errors.ts';
+import { exitCodes, HoldfastError } from '../../domain/errors.ts';
 import type { CommandSpec } from '../command.ts';
 import { advise, presentSummary } from '../output.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-export const verify: CommandSpec = {
+export const verify: CommandSpec<ClusterFlagValue> = {
   name: 'verify',
   arguments: [{ term: '[backup]', text: `all (the default), or ${setArgument.text}` }],
   summary: 'Check every signature and every digest of one backup or of all',
@@ -23,12 +23,16 @@ export const verify: CommandSpec = {
     [exitCodes.wrongKey]: 'the identity opens none of it',
   },
   uses: ['identity', 'keys', 'repository', 'server', 'output', 'general'],
+  flags: [clusterFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   reports: () => 'lines',
   whenStopped: 'Nothing is written by a verification.',
   run: async call => {
     const [app, { verifyLines }] = await Promise.all([call.app(), import('../render/verify.ts')]);
-    const report = await app.verify(call.args[0] ?? 'all', { signal: call.signal, progress: call.reporter.progress });
+    const [what = 'all'] = call.args;
+    if (what === 'all' && call.options.cluster !== undefined)
+      throw new HoldfastError('USAGE', '--cluster says whose backup is meant by latest, a day or a time, and all are meant');
+    const report = await app.verify({ what, ...clusterOf(call.options) }, { signal: call.signal, progress: call.reporter.progress });
     for (const set of report.sets) {
       for (const finding of set.findings) call.reporter.message({ message_type: finding.severity, id: set.id, ...finding });
     }

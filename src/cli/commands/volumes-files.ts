@@ -2,9 +2,9 @@ import { aroundClaim } from '../../domain/claim-request.ts';
 import { exitCodes, HoldfastError } from '../../domain/errors.ts';
 import { claimArgument, parseClaim } from '../claim-argument.ts';
 import type { CommandSpec } from '../command.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-interface Options {
+interface Options extends ClusterFlagValue {
   readonly recursive?: boolean;
 }
 
@@ -30,14 +30,15 @@ export const volumesFiles: CommandSpec<Options> = {
     [exitCodes.wrongKey]: 'the identity is missing or wrong',
   },
   uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
-  flags: [{ flags: '-r, --recursive', text: 'everything below the folder' }],
+  flags: [{ flags: '-r, --recursive', text: 'everything below the folder' }, clusterFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {
     const claim = parseClaim(call.args[1]);
     const path = call.args[2] ?? '/';
     if (!path.startsWith('/')) throw new HoldfastError('USAGE', `${JSON.stringify(path)} is no path from the volume’s root, such as /src`);
     const app = await call.app();
-    const set = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest', wanted: aroundClaim(claim) });
+    const how = { signal: call.signal, need: 'manifest', wanted: aroundClaim(claim), ...clusterOf(call.options) } as const;
+    const set = await app.openSet(call.args[0] ?? 'latest', how);
     const volumes = await app.volumes(call.signal);
     const { fileLine } = await import('../render/volume-lists.ts');
     const { stdout } = call.terminal;

@@ -1,9 +1,9 @@
 import { exitCodes } from '../../domain/errors.ts';
 import type { CommandSpec } from '../command.ts';
 import { advise, present } from '../output.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-export const volumesLs: CommandSpec = {
+export const volumesLs: CommandSpec<ClusterFlagValue> = {
   name: 'ls',
   arguments: [setArgument],
   summary: 'List the volume claims of a backup: what it has of each, how much, and why not more',
@@ -21,10 +21,11 @@ export const volumesLs: CommandSpec = {
     [exitCodes.notFound]: 'no such backup, repository or bucket',
   },
   uses: ['keys', 'repository', 'server', 'output', 'general'],
+  flags: [clusterFlag],
   outputs: ['table', 'json', 'yaml', 'name'],
   run: async call => {
     const app = await call.app();
-    const { manifest } = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest' });
+    const { manifest } = await app.openSet(call.args[0] ?? 'latest', { signal: call.signal, need: 'manifest', ...clusterOf(call.options) });
     const { snapshotsAlone, volumeTable } = await import('../render/volumes.ts');
     const { volumes } = manifest;
     await present(call, {

@@ -4,9 +4,9 @@ import { claimArgument, parseClaim } from '../claim-argument.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, confirmed, presentSummary } from '../output.ts';
 import { storageClassFlag, storageClassMapping } from '../restore-flags.ts';
-import { setArgument } from '../set-argument.ts';
+import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
-interface Options {
+interface Options extends ClusterFlagValue {
   readonly inPlace?: boolean;
   readonly to?: string;
   readonly include?: readonly string[];
@@ -49,6 +49,7 @@ export const volumesRestore: CommandSpec<Options> = {
   },
   uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
   flags: [
+    clusterFlag,
     { flags: '--in-place', text: 'write into the claim that is there' },
     { flags: '--to <claim>', text: 'namespace/name of the claim on the cluster, where it is another one' },
     { flags: '--include <path>', text: 'only this file or folder, as in /src/main.ts (repeatable)', many: true },
@@ -75,6 +76,7 @@ export const volumesRestore: CommandSpec<Options> = {
       need: request.inPlace ? 'manifest' : 'contents',
       use: 'restore',
       wanted: aroundClaim(request.from),
+      ...clusterOf(call.options),
     });
     const volumes = await app.volumes(call.signal);
     const outcome = await volumes.restore(set, request, { signal: call.signal, progress: call.reporter.progress });
