@@ -1,12 +1,19 @@
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { HoldfastError } from '../domain/errors.ts';
 import type { ValidationReport } from '../domain/validation.ts';
 import { toJUnit } from '../validate/report.ts';
 
-/** Writes the report for a CI system, over an earlier one. USAGE when the file cannot be written. */
-export async function writeJUnit(file: string, directory: string, report: ValidationReport): Promise<void> {
-  await writeFile(resolve(directory, file), toJUnit(report)).catch((thrown: Error) => {
-    throw new HoldfastError('USAGE', `cannot write the report to ${file}: ${thrown.message}`);
-  });
+/** Writes a report for a CI system, over an earlier one. USAGE at once where the file can be nowhere, later where it cannot be written. */
+export async function junitWriter(file: string, directory: string): Promise<(report: ValidationReport) => Promise<void>> {
+  const path = resolve(directory, file);
+  const refuse = (why: string) =>
+    new HoldfastError('USAGE', `cannot write the report to ${file}: ${why}`, { hint: 'name a file in a folder that can be written' });
+  const folder = await stat(dirname(path)).catch(() => undefined);
+  if (folder?.isDirectory() !== true) throw refuse(`there is no folder ${dirname(path)}`);
+  return async report => {
+    await writeFile(path, toJUnit(report)).catch((thrown: Error) => {
+      throw refuse(thrown.message);
+    });
+  };
 }

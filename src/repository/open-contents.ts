@@ -1,4 +1,4 @@
-import { openStream } from '../crypto/age.ts';
+import { openStream, recipientFingerprint, recipientOf } from '../crypto/age.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Identity } from '../domain/identity.ts';
 import { isDamage } from './damage.ts';
@@ -39,9 +39,20 @@ async function tryIdentities(
       if (!isCode(thrown, 'IDENTITY_WRONG')) throw thrown;
       // One flipped bit in what is sealed for a recipient looks the same.
       if (!(await isWhole(() => readSetFile(store, manifest.id, record, options)))) continue;
-      throw new HoldfastError('IDENTITY_WRONG', `${manifest.id}: no given identity opens ${record.name}`, { cause: thrown });
+      const sealedTo = `it is sealed to ${manifest.encryption.recipients.join(', ')}`;
+      const given = await fingerprints(identities);
+      const givenTo = given.length === 0 ? '' : `, and given was the identity of ${given.join(', ')}`;
+      throw new HoldfastError('IDENTITY_WRONG', `${manifest.id}: no given identity opens ${record.name}: ${sealedTo}${givenTo}`, {
+        cause: thrown,
+      });
     }
   }
+}
+
+/** Of those that are text; one that is only held cannot be asked. */
+async function fingerprints(identities: readonly Identity[]): Promise<string[]> {
+  const texts = identities.filter(identity => typeof identity === 'string');
+  return Promise.all(texts.map(async text => recipientFingerprint(await recipientOf(text))));
 }
 
 async function isWhole(read: () => Promise<unknown>): Promise<boolean> {

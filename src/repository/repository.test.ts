@@ -1,7 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { initOn, makeRepository, newKeys, runtime, type TestRepository } from '../../test/contract/repository-fixture.ts';
+import {
+  configMap,
+  initOn,
+  makeRepository,
+  newKeys,
+  runtime,
+  type TestRepository,
+  writeSet,
+} from '../../test/contract/repository-fixture.ts';
 import { recipientFingerprint } from '../crypto/age.ts';
 import { sha256Hex } from '../crypto/digest.ts';
 import { signingKeyId } from '../crypto/signing.ts';
@@ -41,6 +49,16 @@ describe('a repository', () => {
     const before = await readFile(join(dir, 'holdfast.json'));
     await expect(initOn(repository.store, await newKeys(), false)).rejects.toMatchObject({ code: 'REPO_EXISTS' });
     expect(await readFile(join(dir, 'holdfast.json'))).toEqual(before);
+  });
+
+  it('is not made, and not missed, where only holdfast.json of one is gone: another one would make its sets unreadable', async () => {
+    const { repository, dir, keys } = await location();
+    await writeSet(repository, keys, { id: '20261120T020000Z-daily-aaaa', objects: [configMap('settings')] });
+    await rm(join(dir, 'holdfast.json'));
+    const hint = expect.stringContaining('bring holdfast.json back');
+    await expect(openRepository(repository.store)).rejects.toMatchObject({ code: 'BACKUP_CORRUPT', hint });
+    await expect(initOn(repository.store, keys, false)).rejects.toMatchObject({ code: 'REPO_EXISTS', hint });
+    expect(await readdir(dir)).not.toContain('holdfast.json');
   });
 
   it('needs a recipient, unless plaintext is asked for', async () => {

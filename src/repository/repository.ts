@@ -4,7 +4,7 @@ import { signingKeyId } from '../crypto/signing.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { infoKey } from './layout.ts';
+import { infoKey, isSetId, setsPrefix } from './layout.ts';
 import { firstIssue } from './manifest.ts';
 import { type CallOptions, readBytes, withSignal } from './read-bytes.ts';
 import { refuseOtherVersion } from './signed-file.ts';
@@ -51,7 +51,11 @@ export interface InitOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Makes an empty location a repository. REPO_EXISTS when it is one; RECIPIENT_MISSING, KEY_INVALID. */
+const lostInfo = {
+  hint: `bring ${infoKey} back from a copy, or from an earlier version of the bucket; with another one, what lies beside it could not be read any more`,
+};
+
+/** Makes an empty location a repository. REPO_EXISTS when it is one, or was; RECIPIENT_MISSING, KEY_INVALID. */
 export async function initRepository(store: ObjectStore, options: InitOptions): Promise<Repository> {
   const { recipients, signingPublicKey, runtime } = options;
   if (recipients.length === 0 && options.insecurePlaintext !== true) {
@@ -66,6 +70,9 @@ export async function initRepository(store: ObjectStore, options: InitOptions): 
     signingPublicKeys: [signingPublicKey],
   };
   const content = JSON.stringify(info);
+  if (await hasLostInfo(store, options)) {
+    throw new HoldfastError('REPO_EXISTS', `${store.url} has backups already, but no ${infoKey}: it was deleted`, lostInfo);
+  }
   try {
     await store.put(infoKey, joinLines(content, digestLine(Buffer.from(content))), withSignal(options));
   } catch (thrown) {
@@ -77,15 +84,40 @@ export async function initRepository(store: ObjectStore, options: InitOptions): 
   return { store, info };
 }
 
+/** Are there sets without the file that makes them a repository? Their manifests name its id, so that no other one will do. */
+async function hasLostInfo(store: ObjectStore, options: CallOptions): Promise<boolean> {
+  try {
+    if ((await store.head(infoKey, withSignal(options))) !== undefined) return false;
+    for await (const name of store.listNames(setsPrefix, withSignal(options))) if (isSetId(name.replace(/\/$/, ''))) return true;
+    return false;
+  } catch (thrown) {
+    // Who may write need not be allowed to look.
+    if (isCode(thrown, 'STORE_FORBIDDEN')) return false;
+    throw thrown;
+  }
+}
+
 /** REPO_NOT_FOUND, REPO_UNSUPPORTED for a newer format, BACKUP_CORRUPT when `holdfast.json` was altered. */
 export async function openRepository(store: ObjectStore, options: CallOptions = {}): Promise<Repository> {
   const bytes = await readBytes(store, infoKey, maxInfoBytes, options);
+  if (bytes === undefined && (await hasLostInfo(store, options))) {
+    throw new HoldfastError('BACKUP_CORRUPT', `${store.url} has backups, but no ${infoKey}: it was deleted`, lostInfo);
+  }
   if (bytes === undefined) throw new HoldfastError('REPO_NOT_FOUND', `${store.url} holds no repository: there is no ${infoKey}`);
+  try {
+    return { store, info: infoIn(bytes) };
+  } catch (thrown) {
+    if (!isCode(thrown, 'BACKUP_CORRUPT')) throw thrown;
+    throw new HoldfastError('BACKUP_CORRUPT', `${store.url}: ${thrown.message}`, { cause: thrown, ...lostInfo });
+  }
+}
+
+function infoIn(bytes: Uint8Array): RepositoryInfo {
   const { content, proof } = splitLines(bytes, infoKey);
   if (digestLine(content) !== proof) throw new HoldfastError('BACKUP_CORRUPT', `${infoKey} does not match its digest`);
   const value = parseLine(content, infoKey);
   refuseOtherVersion(value, infoKey);
   const parsed = infoSchema.safeParse(value);
   if (!parsed.success) throw new HoldfastError('BACKUP_CORRUPT', `${infoKey} is malformed: ${firstIssue(parsed.error)}`);
-  return { store, info: parsed.data };
+  return parsed.data;
 }

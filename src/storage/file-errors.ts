@@ -45,8 +45,12 @@ export async function fileCall<T>(doing: string, run: () => Promise<T>): Promise
   } catch (thrown) {
     if (thrown instanceof HoldfastError) throw thrown;
     const code = errno(thrown);
-    throw new HoldfastError(codes[code] ?? 'STORE_ERROR', `${doing}: ${words[code] ?? (code === '' ? String(thrown) : code)}`, {
+    const kind = codes[code] ?? 'STORE_ERROR';
+    throw new HoldfastError(kind, `${doing}: ${words[code] ?? (code === '' ? String(thrown) : code)}`, {
       cause: thrown,
+      ...(kind === 'STORE_FORBIDDEN' && {
+        hint: 'check the rights of this user to the folder of the location, and how its file system is mounted',
+      }),
     });
   }
 }

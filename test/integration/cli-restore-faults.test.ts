@@ -90,6 +90,7 @@ describe('the wrong identity', () => {
     const ran = await run(`${command} ${id}${command === 'restore create' ? ' --yes' : ''}`, 'other-identity');
     expect(ran).toMatchObject({ exit: 12, stdout: '' });
     expect(ran.stderr).toContain(`error: ${id}: no given identity opens resources-0001`);
+    expect(ran.stderr).toMatch(/: it is sealed to SHA256:[0-9a-f]{64}, and given was the identity of SHA256:[0-9a-f]{64}\n/);
     expect(ran.stderr).toContain('hint: this identity is none of the backup’s recipients');
     expect((await apiRequest(cluster, '/api/v1/namespaces/sealed')).status).toBe(404);
     expect(await ledger()).toEqual(before);

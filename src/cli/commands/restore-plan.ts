@@ -45,7 +45,8 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
   run: async call => {
     const plan = await makePlan(call, await openForRestore(call, { planOnly: true }));
     await presentPlan(call, plan);
-    if (call.format === 'table') advise(call, '\nDo it: the same line with restore create');
+    const { writesOf } = await import('../render/restore-plan.ts');
+    if (call.format === 'table' && writesOf(plan.totals) > 0) advise(call, '\nDo it: the same line with restore create');
     return exitOfPlan(plan);
   },
 };

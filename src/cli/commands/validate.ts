@@ -75,18 +75,20 @@ export const validate: CommandSpec<Options> = {
       call.config(),
       import('../render/validation.ts'),
     ]);
+    const saveReport =
+      junit === undefined ? undefined : await (await import('../write-report.ts')).junitWriter(junit, environment.directory);
     const platform = settings.validation?.platform !== false;
     const how = { signal: call.signal, need: 'contents', use: 'validate', wanted, ...clusterOf(call.options) } as const;
     const set = await app.openSet(call.args[0] ?? 'latest', how);
     const options = { selection: wanted, ...mappings, platform };
     const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
-    if (junit !== undefined) await (await import('../write-report.ts')).writeJUnit(junit, environment.directory, report);
     for (const check of report.checks) call.reporter.message({ message_type: check.state === 'failed' ? 'error' : 'check', ...check });
     await presentSummary(call, {
       document: report,
       lines: () => validationLines(report, call.style),
       names: () => report.checks.filter(check => check.state === 'failed').map(check => check.name),
     });
+    await saveReport?.(report);
     return report.state === 'passed' ? exitCodes.ok : exitCodes.verification;
   },
 };

@@ -1,14 +1,15 @@
+import { errorTable } from '../../domain/errors.ts';
 import type { RestoreOutcome, RestorePhase } from '../../domain/restore-plan.ts';
 import { count, counted, duration, printable, size } from '../format.ts';
 import type { Style } from '../style.ts';
 import { facts } from '../table.ts';
 import { block } from './block.ts';
-import { problemBlocks, stepTable, writesOf } from './restore-plan.ts';
+import { keptText, problemBlocks, stepTable, writesOf } from './restore-plan.ts';
 import { volumeOutcomeLines } from './restore-volumes.ts';
 
 /** What `restore create` ends with. */
 export function restoreOutcome(outcome: RestoreOutcome, style: Style): string[] {
-  const failed = outcome.totals.fail;
+  const { fail: failed, 'skip-differs': kept } = outcome.totals;
   return [
     `${phase(outcome.phase, style)}  restore of ${style.bold(outcome.backup)}`,
     ...(failed === 0
@@ -35,6 +36,8 @@ export function restoreOutcome(outcome: RestoreOutcome, style: Style): string[] 
     ...block('Volumes', volumeOutcomeLines(outcome.volumes, style), style),
     ...problemBlocks(outcome.problems, style),
     ...(outcome.problemsOmitted === 0 ? [] : [style.dim(`  and ${counted(outcome.problemsOmitted, 'more problem')}`)]),
+    ...(kept === 0 ? [] : ['', style.warning(`${keptText(kept)}: holdfast restore plan ${outcome.backup} --diff shows how.`)]),
+    ...(outcome.stoppedBy === undefined ? [] : ['', `${style.accent('hint:')} ${errorTable[outcome.stoppedBy].hint}`]),
   ];
 }
 

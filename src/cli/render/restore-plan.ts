@@ -139,7 +139,11 @@ function leftLines(planned: readonly PlannedObject[], style: Style): string[] {
       { title: 'KIND', cell: ([first]) => printable(first?.kind ?? '') },
       { title: 'OBJECTS', cell: group => count(group.length), align: 'right' },
       { title: 'WHICH', cell: group => printable(shortened(group.map(objectName).join(', '), 48)) },
-      { title: 'WHY', cell: ([first]) => printable(first?.reason ?? '') },
+      {
+        title: 'WHY',
+        cell: ([first]) =>
+          printable(first?.reason ?? (first?.action === 'skip-differs' ? 'differs from the backup: --diff shows how' : '')),
+      },
     ],
     [...groups.values()],
     { style },
@@ -178,16 +182,20 @@ export function problemBlocks(problems: readonly RestoreProblem[], style: Style)
   return [...block(style.bad('Problems'), of('failed'), style), ...block(style.warning('To know'), of('warning'), style)];
 }
 
+/** `2 objects differ and stay as they are` */
+export function keptText(kept: number): string {
+  return kept === 1 ? '1 object differs and stays as it is' : `${counted(kept, 'object')} differ and stay as they are`;
+}
+
 function verdict(plan: RestorePlan, style: Style): string {
   const { totals } = plan;
   const writes = writesOf(totals);
-  if (writes === 0 && totals.fail === 0) return style.good('✓ Nothing to do: everything selected is there already.');
+  const kept = totals['skip-differs'];
+  if (writes === 0 && totals.fail === 0 && kept === 0) return style.good('✓ Nothing to do: everything selected is there already.');
   const parts = [
-    `${counted(writes, 'object')} would be written`,
+    `${writes === 0 ? 'nothing' : counted(writes, 'object')} would be written`,
     totals.recreate > 0 ? style.warning(`${count(totals.recreate)} of them after deleting what is there`) : '',
-    totals['skip-differs'] > 0
-      ? style.warning(`${counted(totals['skip-differs'], 'object')} differ and stay as they are (--existing=${plan.existing})`)
-      : '',
+    kept > 0 ? style.warning(`${keptText(kept)} (--existing=${plan.existing})`) : '',
     totals.fail > 0 ? style.bad(`${counted(totals.fail, 'object')} cannot be restored`) : '',
   ];
   return `${parts.filter(part => part !== '').join(', ')}.`;

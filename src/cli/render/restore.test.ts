@@ -87,6 +87,13 @@ describe('a restore plan', () => {
     expect(text(plan({ steps: [{ step: 'configmaps', counts: totals, objects: [] }], totals }))).toContain('✓ Nothing to do');
   });
 
+  it('does not say that everything is there where something differs', () => {
+    const totals = { ...noActions(), 'skip-equal': 5, 'skip-differs': 1 };
+    const lines = text(plan({ steps: [{ step: 'configmaps', counts: totals, objects: [] }], totals }));
+    expect(lines).toContain('nothing would be written, 1 object differs and stays as it is (--existing=');
+    expect(lines).not.toContain('Nothing to do');
+  });
+
   it('names problems and warnings apart', () => {
     const problems = [
       { severity: 'failed', item: 'widgets.example.com', code: 'CLUSTER_NOT_FOUND', message: 'not served', objects: 4 },
@@ -143,5 +150,15 @@ describe('the outcome of a restore', () => {
     expect(lines).toMatch(/1 {2}configmaps +7 +1 +1\.5s/);
     expect(lines).toMatch(/configmaps a\/b +- +CLUSTER_REJECTED +exceeded quota/);
     expect(lines).toContain('and 3 more problems');
+  });
+
+  it('says what differs and stayed, and how to see it', () => {
+    const lines = restoreOutcome({ ...outcome, totals: { ...noActions(), 'skip-differs': 2 } }, style).join('\n');
+    expect(lines).toContain('2 objects differ and stay as they are: holdfast restore plan 20261123T020000Z-daily-k3f9 --diff shows how.');
+  });
+
+  it('says what to do about what stopped it', () => {
+    const lines = restoreOutcome({ ...outcome, phase: 'Failed', stoppedBy: 'BACKUP_CORRUPT' }, style).join('\n');
+    expect(lines).toContain('hint: do not restore from it');
   });
 });
