@@ -48,6 +48,7 @@ export const slowFiles: readonly string[] = [
   'integration/volumes-capture.test.ts',
   'integration/api-auth.test.ts',
   'integration/platform.test.ts',
+  'integration/restore-tenant.test.ts',
   'integration/volumes-sizes.test.ts',
   'integration/movers.test.ts',
   'integration/volumes-modes.test.ts',

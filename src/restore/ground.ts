@@ -50,7 +50,7 @@ export async function surveyGround(input: RestoreInput): Promise<Ground> {
   const { cluster, options, signal, progress } = input;
   checkVolumeSizes(input.reader.manifest.volumes, options.volumeSizes);
   progress({ phase: 'plan', detail: 'reading the index' });
-  const scope = await findScope(input.reader, options.selection, signal);
+  const scope = await findScope(input.reader, options, signal);
   let discovery = await cluster.discover({ signal });
   let targets = findTargets(scope, discovery);
   progress({ phase: 'plan', detail: 'reading the target', objects: 0, totalObjects: scope.objects });

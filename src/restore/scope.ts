@@ -2,6 +2,7 @@ import { type IndexEntry, indexKey } from '../domain/backup-set.ts';
 import { at, isObject, parseJson } from '../domain/json.ts';
 import { labelMatcher } from '../domain/label-selector.ts';
 import { kindName } from '../domain/resource.ts';
+import type { RestoreOptions } from '../domain/restore-plan.ts';
 import { compileSelection, type Selection } from '../domain/selection.ts';
 import type { SetReader } from '../repository/set-reader.ts';
 import { baseRank, type OwnershipNode, ranksOfOwned } from './order.ts';
@@ -46,12 +47,18 @@ const isNamespace = (entry: OwnerRecord) => entry.group === '' && entry.resource
 const isDefinition = (entry: OwnerRecord) => kindName(entry) === 'customresourcedefinitions.apiextensions.k8s.io';
 
 /** Reads the index twice, and with a label selector the selected objects once. USAGE when the selector cannot be read. */
-export async function findScope(source: SetReader, selection: Selection, signal?: AbortSignal): Promise<Scope> {
+export async function findScope(
+  source: SetReader,
+  { selection, forTenant }: Pick<RestoreOptions, 'selection' | 'forTenant'>,
+  signal?: AbortSignal,
+): Promise<Scope> {
+  // Definitions are of the whole cluster, and bring more than the objects that need them.
+  const customKinds = (found: Survey) => (forTenant === true ? new Set<string>() : found.customKinds);
   const selected = await selects(source, selection, signal);
   const first = await survey(source, selected, signal);
   const required = (entry: OwnerRecord) =>
     !selected(entry) &&
-    ((isNamespace(entry) && first.namespaces.has(entry.name)) || (isDefinition(entry) && first.customKinds.has(entry.name)));
+    ((isNamespace(entry) && first.namespaces.has(entry.name)) || (isDefinition(entry) && customKinds(first).has(entry.name)));
   const owners = await findOwners(source, first, signal);
   const ranks = ranksOfOwned(owners);
   const rankOf = (entry: OwnerRecord) => (selected(entry) || required(entry) ? (ranks.get(entry.uid) ?? baseRank(entry)) : undefined);

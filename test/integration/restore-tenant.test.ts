@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import { at, type JsonObject } from '../../src/domain/json.ts';
 import type { RestoreOptions } from '../../src/domain/restore-plan.ts';
+import { waitFor } from '../cluster/wait.ts';
 import { getObject, plan, restore } from '../helpers/restore.ts';
-import { configMaps, inNamespaces, namespaces, withRestoreLab } from '../helpers/restore-lab.ts';
+import { configMaps, definitions, inNamespaces, namespaces, widgets, withRestoreLab } from '../helpers/restore-lab.ts';
 
 const level = (mode: string) => `pod-security.kubernetes.io/${mode}`;
 const range = { 'openshift.io/sa.scc.uid-range': '1000660000/10000' };
@@ -137,6 +138,25 @@ describe('the namespace of a restore for a tenant', () => {
     const outcome = await restore(set, api, { ...tenant('origin'), namespaceMapping: { origin: 'copied' } });
     expect(await labelsOf('copied')).toEqual({ [level('enforce')]: 'restricted', 'istio-injection': 'enabled' });
     expect(warnings(outcome, 'copied')).toEqual([expect.stringContaining('the namespace has it that it is a copy of')]);
+  });
+
+  it('is all that is made outside of namespaces: a definition is not', async () => {
+    const { api, make, makeNamespace, defineWidgets, backUp, remove } = lab();
+    await defineWidgets(['v1']);
+    await makeNamespace('custom', { one: 'a' });
+    await make(widgets, { metadata: { name: 'w', namespace: 'custom' } });
+    const set = await backUp({ ...inNamespaces('custom'), clusterScoped: 'always' });
+    await remove(namespaces, '', 'custom');
+    await remove(definitions, '', 'widgets.example.com');
+    const served = async () => (await api.discover()).kinds.some(kind => kind.resource === 'widgets');
+    await waitFor('widgets are not served', async () => !(await served()), { timeoutMs: 60_000 });
+    const planned = await plan(set, api, tenant('custom'));
+    const outcome = await restore(set, api, tenant('custom'));
+    expect(await lab().value('custom', 'one')).toBe('a');
+    expect(await api.get(definitions, '', 'widgets.example.com')).toBeUndefined();
+    const refused = { item: 'widgets.example.com', objects: 1, message: expect.stringContaining('does not serve') };
+    for (const { problems } of [planned, outcome]) expect(problems).toContainEqual(expect.objectContaining(refused));
+    expect(outcome).toMatchObject({ phase: 'PartiallyFailed', totals: { fail: 1 } });
   });
 
   it('is told to be bare where the backup has only what lies in it', async () => {
