@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { signingKeyId } from '../crypto/signing.ts';
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import { HoldfastError, isCode } from '../domain/errors.ts';
 import type { Part } from '../domain/policy.ts';
 import type { Runtime } from '../domain/runtime.ts';
@@ -22,8 +23,6 @@ const maxStoredBytes = 64 * 1024 * 1024;
 const maxBytes = 512 * 1024 * 1024;
 const blockBytes = 64 * 1024;
 const keptSnapshots = 2;
-/** Clocks of two writers may differ by this much. */
-const clockSlackMs = 10 * 60_000;
 
 const count = z.int().min(0);
 const time = z.iso.datetime();

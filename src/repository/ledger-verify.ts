@@ -1,3 +1,4 @@
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import { mapAhead } from './concurrency.ts';
 import { isDamage } from './damage.ts';
 import type { LedgerHead } from './ledger.ts';
@@ -7,8 +8,6 @@ import type { Repository } from './repository.ts';
 
 const entriesAhead = 16;
 const mostProblems = 100;
-/** Clocks of two writers may differ by this much. */
-const clockSlackMs = 10 * 60_000;
 
 export interface LedgerReport {
   readonly ok: boolean;

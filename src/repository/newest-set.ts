@@ -1,4 +1,5 @@
 import type { ItemFailure, Manifest } from '../domain/backup-set.ts';
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import { type ClusterChoice, ownCluster } from '../domain/cluster-choice.ts';
 import { type ClusterIdentity, clusterName, isSameCluster } from '../domain/cluster-identity.ts';
 import { HoldfastError } from '../domain/errors.ts';
@@ -8,8 +9,6 @@ import { setTime } from '../domain/set-id.ts';
 
 /** Sets of another cluster as young as this beside the newest one may as well be meant. */
 const rivalMs = 7 * 86_400_000;
-/** Clocks of two machines may differ by this much. */
-const clockSlackMs = 10 * 60_000;
 /** Sets that one message names. */
 const mostNamed = 5;
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { platform, set, someWorld, unreadable, type World } from '../../test/helpers/retention-world.ts';
-import { everything } from '../domain/selection.ts';
+import { clockSlackMs } from '../domain/clock-slack.ts';
+import { everything, type Selection } from '../domain/selection.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
 import { type DeletionInput, judgeDeletion } from './deletion-rules.ts';
-import { clockSlackMs } from './history.ts';
 
 const now = new Date('2026-11-23T12:00:00Z');
 const byHand = (startedAt: string, changes: Partial<ReadableSet> = {}) => set(startedAt, [], { tier: 'manual', ...changes });

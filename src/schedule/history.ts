@@ -1,7 +1,5 @@
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import type { Fire } from '../domain/policy.ts';
-
-/** Two clocks may differ by this much. What lies further in the future was dated by a clock that was wrong. */
-export const clockSlackMs = 10 * 60_000;
 
 /** A fire that was tried without success: no set stands for it. */
 export interface FailedFire extends Fire {

@@ -1,3 +1,4 @@
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import type { ClusterIdentity } from '../domain/cluster-identity.ts';
 import {
   type Fire,
@@ -12,7 +13,6 @@ import {
 import { isClusterWide, isWholeCluster, sameSelection } from '../domain/selection.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
 import { nextFire, parseSchedule, previousFire } from './cron.ts';
-import { clockSlackMs } from './history.ts';
 import { type ObjectiveState, recoveryPoint, recoveryTime, worse } from './objective-state.ts';
 import { objectiveMessage } from './objective-words.ts';
 

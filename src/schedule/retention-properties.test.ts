@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { oracle } from '../../test/helpers/retention-oracle.ts';
 import { someWorld, type World } from '../../test/helpers/retention-world.ts';
-import { clockSlackMs } from './history.ts';
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import { planRetention, toDelete } from './retention.ts';
 
 const runs = { numRuns: 400 };

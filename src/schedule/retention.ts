@@ -1,8 +1,8 @@
 import { sha256Hex } from '../crypto/digest.ts';
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import type { Policy, Tier } from '../domain/policy.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
 import { addPeriod, periodAt } from './calendar.ts';
-import { clockSlackMs } from './history.ts';
 import type { OthersReason } from './other-clusters.ts';
 import { type Candidate, type Membership, type Newest, type Promotion, type Standing, standings, tiersOf } from './retention-standing.ts';
 

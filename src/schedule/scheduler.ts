@@ -1,3 +1,4 @@
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import { asHoldfastError, type HoldfastError } from '../domain/errors.ts';
 import type { Fence } from '../domain/fence.ts';
 import type { Fire, Policy } from '../domain/policy.ts';
@@ -5,7 +6,7 @@ import { aborted, type Runtime } from '../domain/runtime.ts';
 import { bounded, pause } from './bounded.ts';
 import type { DueRun } from './coalesce.ts';
 import { decide, type MissedFire } from './due.ts';
-import { clockSlackMs, type FailedFire, type History } from './history.ts';
+import type { FailedFire, History } from './history.ts';
 
 /** A clock that was put forward, and a configuration that nobody announced, are noticed within this time. */
 const longestSleepMs = 30_000;

@@ -1,6 +1,7 @@
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import type { Policy, ScheduledTier } from '../domain/policy.ts';
 import { nextFire, parseSchedule, previousFire, type Schedule } from './cron.ts';
-import { clockSlackMs, type FailedFire, type HistoryIndex } from './history.ts';
+import type { FailedFire, HistoryIndex } from './history.ts';
 import { jitterOf } from './jitter.ts';
 
 /** How long after its first failure a fire is tried again, after its second, …; the last one for all that follow. */

@@ -1,7 +1,8 @@
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import type { Operation, OperationPhase, OperationRequest } from '../domain/operation.ts';
 import type { Fire } from '../domain/policy.ts';
 import type { SetSummary } from '../repository/catalog.ts';
-import { clockSlackMs, type History, type RunningTier } from '../schedule/history.ts';
+import type { History, RunningTier } from '../schedule/history.ts';
 import { failedFires, firesOf } from './failed-fires.ts';
 import { isOfHome } from './home.ts';
 import type { World } from './world.ts';

@@ -1,9 +1,9 @@
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import { clusterName } from '../domain/cluster-identity.ts';
 import { isCode } from '../domain/errors.ts';
 import type { Actor } from '../domain/operation.ts';
 import { isDamage } from '../repository/damage.ts';
 import type { MissedFire } from '../schedule/due.ts';
-import { clockSlackMs } from '../schedule/history.ts';
 import { entriesSince } from './ledger-since.ts';
 import { persistently } from './persistently.ts';
 import { currentTerm, type World } from './world.ts';

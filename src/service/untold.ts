@@ -1,10 +1,10 @@
 import { type BackupCounts, countBackup } from '../domain/backup-counts.ts';
 import type { Manifest } from '../domain/backup-set.ts';
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import type { Actor } from '../domain/operation.ts';
 import type { ReadableSet } from '../repository/catalog.ts';
 import { isDamage } from '../repository/damage.ts';
 import { readManifest } from '../repository/read-manifest.ts';
-import { clockSlackMs } from '../schedule/history.ts';
 import { isOfHome } from './home.ts';
 import { entriesSince } from './ledger-since.ts';
 import { record, type World } from './world.ts';
