@@ -78,6 +78,26 @@ describe('a set that somebody asks to delete', () => {
     expect(judged(some, [byHand('2026-11-01T09:00:00Z', { selection: some.selection })])).not.toHaveProperty('refusal');
   });
 
+  it('is replaced by one that was asked for the same in other words, and by one of the whole cluster however that is said', () => {
+    const asked = (includeNamespaces: string[]) => ({ ...everything, includeNamespaces });
+    const one = byHand('2026-11-21T09:00:00Z', { selection: asked(['agents', 'argo']) });
+    const other = (selection: Selection) => byHand('2026-11-01T09:00:00Z', { selection });
+    expect(judged(one, [other(asked(['argo', 'agents']))])).not.toHaveProperty('refusal');
+    expect(judged(one, [other({ ...everything, clusterScoped: 'always' })])).not.toHaveProperty('refusal');
+    expect(judged(byHand('2026-11-21T09:00:00Z'), [other({ ...everything, clusterScoped: 'always' })])).not.toHaveProperty('refusal');
+    const less: Selection[] = [
+      asked(['agents']),
+      { ...asked(['argo', 'agents']), excludeNamespaces: ['argo'] },
+      { ...asked(['argo', 'agents']), excludeKinds: ['secrets'] },
+      { ...asked(['argo', 'agents']), labelSelector: 'app=web' },
+      { ...asked(['argo', 'agents']), includeNames: ['a'] },
+      { ...asked(['argo', 'agents']), clusterScoped: 'never' },
+      { ...everything, clusterScoped: 'never' },
+      { ...everything, excludeKinds: ['secrets'] },
+    ];
+    for (const selection of less) expect(judged(one, [other(selection)]).refusal?.code, JSON.stringify(selection)).toBe('BACKUP_NEEDED');
+  });
+
   it('that cannot be read may go while a complete one can be', () => {
     const damaged = unreadable('20261121T020000Z-daily-aaaa', '2026-11-21T02:00:00Z');
     expect(judged(damaged, [newer])).toEqual({ keptBy: [expect.stringContaining('unreadable')], warnings: [] });

@@ -1,7 +1,6 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { ErrorCode } from '../domain/errors.ts';
 import type { Part } from '../domain/policy.ts';
-import { everything } from '../domain/selection.ts';
+import { isWholeCluster, sameSelection } from '../domain/selection.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
 import { doingWith, isReadable, judge, newestReason, planRetention, type RetentionInput } from './retention.ts';
 import { type Candidate, clusterOf } from './retention-standing.ts';
@@ -78,17 +77,16 @@ function neededRefusal(set: SetSummary, input: DeletionInput): DeletionRefusal |
   return last === undefined ? undefined : needed(`it is ${last}`, 'take another complete backup first: holdfast backup create');
 }
 
-/** Another set takes its place only where it was asked for the same, or for everything. */
 function lastOf(set: ReadableSet, judged: readonly Candidate[]): string | undefined {
-  const others = judged.filter(
-    other =>
-      other.set.id !== set.id &&
-      clusterOf(other) === clusterOf({ set }) &&
-      [set.selection, everything].some(selection => isDeepStrictEqual(other.set.selection, selection)),
-  );
-  const scope = isDeepStrictEqual(set.selection, everything) ? '' : ' that has what it was asked to have';
+  const others = judged.filter(other => other.set.id !== set.id && clusterOf(other) === clusterOf({ set }) && standsFor(other, set));
+  const scope = isWholeCluster(set.selection) ? '' : ' that has what it was asked to have';
   if (set.phase === 'Completed') return others.some(isComplete) ? undefined : `the last complete set of ${set.cluster.server}${scope}`;
   return others.length > 0 ? undefined : `the last set of ${set.cluster.server}${scope}`;
+}
+
+/** Another set takes its place only where it was asked for the same, in whatever order that was written, or for everything. */
+function standsFor({ set: { selection } }: Candidate, set: ReadableSet): boolean {
+  return isWholeCluster(selection) || sameSelection(selection, set.selection);
 }
 
 function isComplete({ set }: Candidate): boolean {
