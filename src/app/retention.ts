@@ -5,9 +5,10 @@ import { clusterName } from '../domain/cluster-identity.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import type { LedgerFact } from '../domain/ledger.ts';
 import type { Runtime } from '../domain/runtime.ts';
-import { listSets, type SetSummary } from '../repository/catalog.ts';
+import type { SetSummary } from '../repository/catalog.ts';
 import { type Hold, hold, holdOf, release } from '../repository/holds.ts';
 import { openLedger } from '../repository/ledger.ts';
+import { openLiveCatalog } from '../repository/live-catalog.ts';
 import { operationFolders, readOperationRequest } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
 import { listUses, useWords } from '../repository/uses.ts';
@@ -75,9 +76,14 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
     sets,
     busy: () => busySets(repository, runtime.now(), signal, useWords),
   });
-  // Read once for all that one command names: a newer set only lets more go, and what goes meanwhile is looked for at each deletion.
-  let known: readonly SetSummary[] | undefined;
-  const sets = async () => (known ??= await Array.fromAsync(listSets(repository, { trusted, signal })));
+  // By the snapshot that a service has kept, if there is one.
+  const catalog = openLiveCatalog(repository, { trusted });
+  let looked = false;
+  const sets: DeletionPlanOptions['sets'] = async how => {
+    if (!looked || how?.anew === true) await catalog.refresh({ signal });
+    looked = true;
+    return catalog.sets();
+  };
   const writing = async () => {
     const signingKey = await keys.signingKey();
     const ledger = openLedger(repository, { signingKey, trusted, runtime });
@@ -90,7 +96,7 @@ export async function openRetention(parts: RetentionParts, signal: AbortSignal):
     planDeletion: (set, without) => readDeletionPlan(set, { ...deleting(), without }),
     deleteSet: async (set, reason, { progress }) => {
       const deletion = await deleteByHand(set, { ...deleting(), ...(await writing()), actor, reason, progress });
-      known = known?.filter(({ id }) => id !== set);
+      catalog.forget(set);
       return deletion;
     },
     hold: async (meant, reason) => {

@@ -217,11 +217,14 @@ describe('a set that cannot be read', () => {
     // The repository's own key counts, whatever is trusted.
     await damage(manifestKey(good), () => Buffer.from(encodeManifest(manifest, at.keys.privatePem)));
     const trusted = [other.publicPem];
+    const written = await readFile(join(at.dir, manifestKey(newest)));
+    await damage(manifestKey(newest), () => Buffer.from(encodeManifest(decodeManifest(written).manifest, other.privatePem)));
     await expect(remove(good, { trusted })).rejects.toMatchObject({
       code: 'BACKUP_NEEDED',
       message: expect.stringContaining('not trusted here'),
     });
     expect(await at.visible()).toContain(good);
+    await damage(manifestKey(newest), () => written);
     // A forgery lacks the files.
     await damage(manifestKey(good), () => Buffer.from(encodeManifest(manifest, other.privatePem)));
     await at.repository.store.delete(fileKey(good, manifest.index[0]!.name));

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ItemFailure } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { setTime } from '../domain/set-id.ts';
-import { type SetSummary, setsWithManifest, summarize } from '../repository/catalog.ts';
+import { type SetSummary, summarize } from '../repository/catalog.ts';
 import { salvageOf } from '../repository/damaged-set.ts';
-import { begunDeletions, isBeingDeleted, listHolds } from '../repository/holds.ts';
+import { holdOf, isBeingDeleted } from '../repository/holds.ts';
 import { isSetId, setPrefix } from '../repository/layout.ts';
 import { withSignal } from '../repository/read-bytes.ts';
 import { requireManifest } from '../repository/read-manifest.ts';
@@ -41,8 +42,11 @@ export interface DeletionPlan extends DeletionVerdict {
 }
 
 export interface DeletionPlanOptions extends Omit<PlanOptions, 'limits'> {
-  /** All sets of the repository as they are known, in any order. */
-  sets(): Promise<readonly SetSummary[]>;
+  /**
+   * All sets of the repository as they are known, in any order; with `anew` also those that others have made since. That one of them is gone, or cannot be read
+   * any more, need not be known: what a set may go by is looked at again.
+   */
+  sets(how?: { readonly anew: boolean }): Promise<readonly SetSummary[]>;
   /** Sets that are to go before it: they stand for nothing any more. */
   readonly without?: readonly string[];
 }
@@ -59,12 +63,7 @@ export async function readDeletionPlan(id: string, options: DeletionPlanOptions)
     return { set: id, phase: 'Deleting', startedAt, ...(await sizeOf(id, options)), volumes: [], keptBy: [], warnings: [] };
   }
   const { startedAt, phase } = summary;
-  const gone = new Set([...(options.without ?? []), ...(await begunDeletions(repository, options))]);
-  const verdict = await verdictOn(
-    summary,
-    (await options.sets()).filter(one => !gone.has(one.id)),
-    options,
-  );
+  const verdict = await verdictOn(summary, options);
   const salvage = isReadable(summary) || verdict.refusal !== undefined ? undefined : await salvageRefusal(id, options);
   return {
     ...{ set: id, phase, startedAt, ...(await sizeOf(id, options)) },
@@ -76,11 +75,39 @@ export async function readDeletionPlan(id: string, options: DeletionPlanOptions)
   };
 }
 
-async function verdictOn(summary: SetSummary, sets: readonly SetSummary[], options: DeletionPlanOptions): Promise<DeletionVerdict> {
-  const { repository, policies, runtime } = options;
-  const [holds, busy] = [await listHolds(repository, options), await options.busy()];
-  const others = sets.filter(({ id }) => id !== summary.id);
-  return judgeDeletion(summary, { sets: [...others, summary], policies, holds, busy, now: runtime.now() });
+/** What was made elsewhere and is not known yet can only let more go: it is looked for where a set would have to stay. */
+async function verdictOn(summary: SetSummary, options: DeletionPlanOptions): Promise<DeletionVerdict> {
+  const verdict = await verdictBy(await options.sets(), summary, options);
+  return verdict.refusal?.code === 'BACKUP_NEEDED' ? verdictBy(await options.sets({ anew: true }), summary, options) : verdict;
+}
+
+/** Of ten thousand sets a few are read: those that the verdict rests on, and of them what is there now. */
+async function verdictBy(sets: readonly SetSummary[], summary: SetSummary, options: DeletionPlanOptions): Promise<DeletionVerdict> {
+  const { repository, policies, runtime, without = [] } = options;
+  const [hold, busy] = [await holdOf(repository, summary.id, options), await options.busy()];
+  const apart = new Set([summary.id, ...without]);
+  const others = new Map(sets.filter(({ id }) => !apart.has(id)).map(one => [one.id, one]));
+  const looked = new Set<string>();
+  for (;;) {
+    const holds = hold === undefined ? [] : [hold];
+    const input = { sets: [...others.values(), summary], policies, holds, busy, now: runtime.now() };
+    const { verdict, restsOn } = judgeDeletion(summary, input);
+    let isAsKnown = true;
+    for (const known of restsOn.filter(({ id }) => !looked.has(id))) {
+      looked.add(known.id);
+      const now = await standingNow(known.id, options);
+      if (now === undefined) others.delete(known.id);
+      else others.set(known.id, now);
+      isAsKnown &&= isDeepStrictEqual(now, known);
+    }
+    if (isAsKnown) return verdict;
+  }
+}
+
+/** Undefined for one that is gone, or going: it stands for nothing. */
+async function standingNow(id: string, options: DeletionPlanOptions): Promise<SetSummary | undefined> {
+  // In this order: one whose deletion ends in between has no manifest any more.
+  return (await isBeingDeleted(options.repository, id, options)) ? undefined : summarize(options.repository, id, options);
 }
 
 async function salvageRefusal(id: string, options: DeletionPlanOptions): Promise<DeletionRefusal | undefined> {
@@ -94,12 +121,8 @@ async function salvageRefusal(id: string, options: DeletionPlanOptions): Promise
  * nothing. Of two last ones that two people delete at one time, neither goes.
  */
 export async function refusalNow(id: string, options: DeletionPlanOptions): Promise<DeletionRefusal | undefined> {
-  // In this order: a set whose deletion ends in between has no manifest when these are listed.
-  const begun = await begunDeletions(options.repository, options);
-  const there = new Set(await Array.fromAsync(setsWithManifest(options.repository, options)));
-  const sets = (await options.sets()).filter(one => one.id === id || (there.has(one.id) && !begun.has(one.id)));
-  const summary = sets.find(one => one.id === id) ?? (await summarize(options.repository, id, options));
-  return summary === undefined ? undefined : (await verdictOn(summary, sets, options)).refusal;
+  const summary = await summarize(options.repository, id, options);
+  return summary === undefined ? undefined : (await verdictOn(summary, options)).refusal;
 }
 
 async function sizeOf(id: string, { repository, ...options }: DeletionPlanOptions): Promise<{ files: number; storedBytes: number }> {

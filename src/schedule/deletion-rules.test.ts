@@ -10,7 +10,7 @@ const now = new Date('2026-11-23T12:00:00Z');
 const byHand = (startedAt: string, changes: Partial<ReadableSet> = {}) => set(startedAt, [], { tier: 'manual', ...changes });
 
 function judged(one: SetSummary, others: readonly SetSummary[], changes: Partial<DeletionInput> = {}) {
-  return judgeDeletion(one, { sets: [...others, one], policies: [platform], holds: [], busy: new Map(), now, ...changes });
+  return judgeDeletion(one, { sets: [...others, one], policies: [platform], holds: [], busy: new Map(), now, ...changes }).verdict;
 }
 
 describe('a set that somebody asks to delete', () => {
@@ -145,7 +145,7 @@ it('whatever is asked for in whatever order, no cluster loses its last complete 
       let sets = [...world.sets];
       for (let tries = 0; tries < world.sets.length; tries++) {
         const one = sets[choose.next().value! % Math.max(1, sets.length)];
-        if (one === undefined || judgeDeletion(one, { ...world, sets }).refusal !== undefined) continue;
+        if (one === undefined || judgeDeletion(one, { ...world, sets }).verdict.refusal !== undefined) continue;
         sets = sets.filter(({ id }) => id !== one.id);
         went += 1;
       }
@@ -156,4 +156,24 @@ it('whatever is asked for in whatever order, no cluster loses its last complete 
     { numRuns: 100 },
   );
   expect(went).toBeGreaterThan(100);
+});
+
+it('what may go may go by the few sets that it rests on, whatever becomes of all others, and not without them', () => {
+  let [went, stayed] = [0, 0];
+  fc.assert(
+    fc.property(someWorld, world => {
+      for (const one of world.sets) {
+        const { verdict, restsOn } = judgeDeletion(one, world);
+        if (verdict.refusal !== undefined) continue;
+        expect(restsOn).not.toContain(one);
+        const alone = judgeDeletion(one, { ...world, sets: [...restsOn, one] }).verdict;
+        expect(alone.refusal).toBeUndefined();
+        expect(alone.warnings).toEqual(verdict.warnings);
+        went += 1;
+        if (judgeDeletion(one, { ...world, sets: [one] }).verdict.refusal !== undefined) stayed += 1;
+      }
+    }),
+    { numRuns: 100 },
+  );
+  expect(Math.min(went, stayed)).toBeGreaterThan(100);
 });

@@ -2,8 +2,8 @@ import type { ErrorCode } from '../domain/errors.ts';
 import type { Part } from '../domain/policy.ts';
 import { isWholeCluster, sameSelection } from '../domain/selection.ts';
 import type { ReadableSet, SetSummary } from '../repository/catalog.ts';
-import { doingWith, isReadable, judge, newestReason, planRetention, type RetentionInput } from './retention.ts';
-import { type Candidate, clusterOf } from './retention-standing.ts';
+import { decisionOn, doingWith, isReadable, type Judged, judge, newestReason, type RetentionInput } from './retention.ts';
+import { type Candidate, clusterOf, isSameNewest, newestIn, tiersOf } from './retention-standing.ts';
 
 /** Why a set may not be deleted, though somebody asks for it. */
 export interface DeletionRefusal {
@@ -20,6 +20,16 @@ export interface DeletionVerdict {
   readonly refusal?: DeletionRefusal;
 }
 
+/** A verdict, and what it rests on. */
+export interface Judgement {
+  readonly verdict: DeletionVerdict;
+  /**
+   * The few sets that it may go by; none where it may not: those that are newer of its policies and tiers, one that has what it was asked to have, and one with
+   * each kind of volume data that it has. While these are there, and can be read, it may go whatever becomes of all others.
+   */
+  readonly restsOn: readonly ReadableSet[];
+}
+
 export type DeletionInput = Omit<RetentionInput, 'limits'>;
 
 const partWords: Readonly<Partial<Record<Part, string>>> = {
@@ -32,14 +42,31 @@ const partWords: Readonly<Partial<Record<Part, string>>> = {
  * May somebody delete this set, one of the `sets`? The time of its tier may be cut short by who asks; what stays whatever the time says stays here
  * too, and so does the last complete set of a cluster, whatever its tier. Pure.
  */
-export function judgeDeletion(set: SetSummary, input: DeletionInput): DeletionVerdict {
-  const { action, reasons = [] } = planRetention(input).decisions.find(one => one.set === set.id) ?? {};
-  const refusal = heldRefusal(set, input) ?? useRefusal(set, input) ?? neededRefusal(set, input);
+export function judgeDeletion(set: SetSummary, input: DeletionInput): Judgement {
+  const looked = judge(input);
+  const { action, reasons } = decisionOn(set, looked, input);
+  const refusal = heldRefusal(set, input) ?? useRefusal(set, input) ?? neededRefusal(set, looked, input);
   return {
-    keptBy: action === 'keep' ? reasons : [],
-    warnings: isReadable(set) ? warningsOf(set, input) : [],
-    ...(refusal !== undefined && { refusal }),
+    verdict: {
+      keptBy: action === 'keep' ? reasons : [],
+      warnings: isReadable(set) ? warningsOf(set, looked) : [],
+      ...(refusal !== undefined && { refusal }),
+    },
+    restsOn: refusal === undefined ? restsOn(set, looked, input) : [],
   };
+}
+
+function restsOn(set: SetSummary, { judged, standingOf }: Judged, { policies }: DeletionInput): readonly ReadableSet[] {
+  const others = judged.filter(other => other.set.id !== set.id);
+  if (!isReadable(set)) return others.flatMap(other => (isComplete(other) ? [other.set] : [])).slice(-1);
+  const own = tiersOf(set, policies).memberships.flatMap(newestIn);
+  const ofCluster = others.filter(other => clusterOf(other) === clusterOf({ set }));
+  const newer = ofCluster.filter(other => standingOf(other.set).newestOf.some(of => own.some(one => isSameNewest(of, one))));
+  const instead = ofCluster.findLast(other => standsFor(other, set) && (set.phase !== 'Completed' || isComplete(other)));
+  const withParts = partsOf(set)
+    .filter(part => partWords[part] !== undefined)
+    .map(part => ofCluster.findLast(other => partsOf(other.set).includes(part)));
+  return [...new Set([...newer, instead, ...withParts].flatMap(other => (other === undefined ? [] : [other.set])))];
 }
 
 function heldRefusal({ id }: SetSummary, { holds }: DeletionInput): DeletionRefusal | undefined {
@@ -59,8 +86,7 @@ function useRefusal({ id }: SetSummary, { busy }: DeletionInput): DeletionRefusa
   return { code: 'BACKUP_IN_USE', message: `${id} is ${doing}`, hint };
 }
 
-function neededRefusal(set: SetSummary, input: DeletionInput): DeletionRefusal | undefined {
-  const { judged, standingOf } = judge(input);
+function neededRefusal(set: SetSummary, { judged, standingOf }: Judged, input: DeletionInput): DeletionRefusal | undefined {
   const needed = (why: string, hint: string): DeletionRefusal => ({ code: 'BACKUP_NEEDED', message: `${set.id} must stay: ${why}`, hint });
   if (!isReadable(set)) {
     if (judged.some(isComplete)) return undefined;
@@ -93,8 +119,8 @@ function isComplete({ set }: Candidate): boolean {
   return set.phase === 'Completed';
 }
 
-function warningsOf(set: ReadableSet, input: DeletionInput): string[] {
-  const others = judge(input).judged.filter(other => other.set.id !== set.id && clusterOf(other) === clusterOf({ set }));
+function warningsOf(set: ReadableSet, { judged }: Judged): string[] {
+  const others = judged.filter(other => other.set.id !== set.id && clusterOf(other) === clusterOf({ set }));
   const elsewhere = new Set(others.flatMap(other => partsOf(other.set)));
   return partsOf(set).flatMap(part => {
     const words = partWords[part];

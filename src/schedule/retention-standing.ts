@@ -93,11 +93,16 @@ export function standings(candidates: readonly Candidate[]): (set: ReadableSet) 
   });
 }
 
-function newestIn({ policy, tier, by }: Membership): Newest[] {
+/** What a set of this tier may be the newest of. */
+export function newestIn({ policy, tier, by }: Membership): Newest[] {
   return [
     { policy, by },
     { policy, tier, by },
   ];
+}
+
+export function isSameNewest(a: Newest, b: Newest): boolean {
+  return a.policy === b.policy && a.tier === b.tier && a.by === b.by;
 }
 
 /** Only of what the clock took: a label is anybody's who may ask for a backup, of however little, and must not buy the years of an archive. */

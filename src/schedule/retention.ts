@@ -63,8 +63,17 @@ export interface RetentionPlan {
   readonly notices: readonly string[];
 }
 
+/** What all decisions rest on. */
+export interface Judged {
+  readonly ordered: readonly Dated[];
+  /** Milliseconds since 1970: what began later is dated in the future. */
+  readonly horizon: number;
+  readonly judged: readonly (Candidate & { readonly unnamed: readonly string[] })[];
+  readonly standingOf: (set: ReadableSet) => Standing;
+}
+
 /** Sets in their order, and how those stand that are decided on, can be read and are not dated in the future: the others stand for nothing. */
-export function judge({ sets, policies, now, othersReason }: Pick<RetentionInput, 'sets' | 'policies' | 'now' | 'othersReason'>) {
+export function judge({ sets, policies, now, othersReason }: Pick<RetentionInput, 'sets' | 'policies' | 'now' | 'othersReason'>): Judged {
   const ordered = sets.map(set => ({ set, start: startOf(set) })).toSorted(byAge);
   const horizon = now.getTime() + clockSlackMs;
   const judged = ordered.flatMap(({ set, start }): (Candidate & { unnamed: string[] })[] =>
@@ -74,16 +83,12 @@ export function judge({ sets, policies, now, othersReason }: Pick<RetentionInput
 }
 
 /** Says for every set whether it stays, and why, by the rules of docs/retention.md. Pure: the order of the input does not matter. */
-export function planRetention({ sets, policies, holds, busy, now, othersReason, limits = {} }: RetentionInput): RetentionPlan {
-  const { ordered, horizon, judged, standingOf } = judge({ sets, policies, now, othersReason });
-  const context: Context = { policies, now: now.getTime(), holds: Map.groupBy(holds, hold => hold.set), busy };
-  const decisions = ordered.map(({ set, start }) => {
-    if (!isReadable(set)) return decideUnlooked(set, `unreadable, so nothing is known of its tier: ${set.error.message}`, context);
-    const others = othersReason?.(set.cluster);
-    if (others !== undefined) return decideUnlooked(set, others, context);
-    const isFuture = start > horizon;
-    return decide({ set, start, isFuture, ...tiersOf(set, policies), ...standingOf(set) }, context);
-  });
+export function planRetention(input: RetentionInput): RetentionPlan {
+  const { now, limits = {} } = input;
+  const looked = judge(input);
+  const { ordered, horizon, judged } = looked;
+  const context = contextOf(input);
+  const decisions = ordered.map(one => decideOn(one, looked, context));
   const deleted = decisions.filter(({ action }) => action === 'delete').map(({ set }) => set);
   const allowed = Math.max(alwaysAllowed, Math.floor(judged.length * (limits.maxShare ?? defaultMaxShare)));
   const beyondLimit = deleted.length > allowed;
@@ -100,6 +105,18 @@ export function planRetention({ sets, policies, holds, busy, now, othersReason, 
   };
 }
 
+/** What the plan says of this one. */
+export function decisionOn(set: SetSummary, looked: Judged, input: RetentionInput): RetentionDecision {
+  return decideOn({ set, start: startOf(set) }, looked, contextOf(input));
+}
+
+function decideOn({ set, start }: Dated, { horizon, standingOf }: Judged, context: Context): RetentionDecision {
+  if (!isReadable(set)) return decideUnlooked(set, `unreadable, so nothing is known of its tier: ${set.error.message}`, context);
+  const others = context.othersReason?.(set.cluster);
+  if (others !== undefined) return decideUnlooked(set, others, context);
+  return decide({ set, start, isFuture: start > horizon, ...tiersOf(set, context.policies), ...standingOf(set) }, context);
+}
+
 /** The sets that a plan deletes, oldest first: none while it is blocked. */
 export function toDelete({ decisions, blocked }: RetentionPlan): string[] {
   return blocked === undefined ? decisions.filter(({ action }) => action === 'delete').map(({ set }) => set) : [];
@@ -111,6 +128,11 @@ interface Context {
   readonly now: number;
   readonly holds: ReadonlyMap<string, readonly RetentionHold[]>;
   readonly busy: BusySets;
+  readonly othersReason: OthersReason | undefined;
+}
+
+function contextOf({ policies, now, holds, busy, othersReason }: RetentionInput): Context {
+  return { policies, now: now.getTime(), holds: Map.groupBy(holds, hold => hold.set), busy, othersReason };
 }
 
 /** A time for which a tier keeps a set. */

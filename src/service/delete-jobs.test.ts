@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { takenByHand } from '../../test/helpers/deletions.ts';
+import { createCountingStore, ofSets } from '../../test/helpers/counting-store.ts';
+import { damageFile, flipped, takenByHand, takenDaily } from '../../test/helpers/deletions.ts';
 import { createDyingStore } from '../../test/helpers/dying-store.ts';
 import { makeRetentionLocation, now, type RetentionLocation } from '../../test/helpers/retention-location.ts';
 import { platform } from '../../test/helpers/retention-world.ts';
@@ -9,6 +10,7 @@ import { HoldfastError } from '../domain/errors.ts';
 import type { Operation } from '../domain/operation.ts';
 import { createOperations } from '../operations/operations.ts';
 import { hold } from '../repository/holds.ts';
+import { manifestKey } from '../repository/layout.ts';
 import { openLedger, readLedger } from '../repository/ledger.ts';
 import { openLiveCatalog } from '../repository/live-catalog.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -124,6 +126,47 @@ describe('a deletion by the service', () => {
     } finally {
       if (at !== elsewhere) await elsewhere.remove();
     }
+  });
+
+  it('asks the store for as much among three hundred sets as among a few: for what it deletes, and what stands in its place', async () => {
+    const store = createCountingStore(at.repository.store);
+    const { world, remove, ended } = await serve({ repository: { ...at.repository, store } });
+    const asked = async (set: string) => {
+      await world.catalog.refresh();
+      store.take();
+      expect(await ended(await remove(set))).toMatchObject({ phase: 'Completed' });
+      return store.take().map(one => one.replaceAll(set, 'it'));
+    };
+    const few = await asked(old);
+    const many = await takenDaily(at, '2026-11-20', 300);
+    const more = await asked(many[150]!);
+    expect(ofSets(more)).toEqual(ofSets(few));
+    expect(new Set(ofSets(few).filter(one => one.endsWith('/manifest.json')))).toEqual(
+      new Set(['get backups/it/manifest.json', `get backups/${newest}/manifest.json`, 'delete backups/it/manifest.json']),
+    );
+    expect(more.length).toBeLessThan(100);
+    expect(world.catalog.sets()).toHaveLength(300);
+  }, 120_000);
+
+  it('does not rest on what the catalog knows and nobody can read any more', async () => {
+    const other = await at.taken('2026-11-19');
+    const { remove } = await serve();
+    await damageFile(at, manifestKey(newest), flipped);
+    // By the catalog it is not the newest of its tier.
+    await expect(remove(old)).rejects.toMatchObject({
+      code: 'BACKUP_NEEDED',
+      message: expect.stringContaining('newest complete set of tier daily'),
+    });
+    expect(await at.visible()).toEqual([other, old, newest]);
+  });
+
+  it('counts what another process took since the catalog was last read', async () => {
+    await at.repository.store.delete(manifestKey(newest));
+    const { remove, ended } = await serve();
+    await expect(remove(old)).rejects.toMatchObject({ code: 'BACKUP_NEEDED' });
+    const newer = await at.taken('2026-11-22');
+    expect(await ended(await remove(old))).toMatchObject({ phase: 'Completed' });
+    expect(await at.visible()).toEqual([newer]);
   });
 
   it('asked for once more with its key, since no answer came, is the same operation though the set is gone', async () => {

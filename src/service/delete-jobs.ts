@@ -2,7 +2,7 @@ import type { Work as AskedWork } from '../api/service.ts';
 import { isCode } from '../domain/errors.ts';
 import type { Actor, OperationRequest } from '../domain/operation.ts';
 import type { Work } from '../operations/job.ts';
-import { listSets, type SetSummary } from '../repository/catalog.ts';
+import { manifestKey } from '../repository/layout.ts';
 import { deleteByHand, refused } from '../schedule/delete-by-hand.ts';
 import { type DeletionPlan, type DeletionPlanOptions, readDeletionPlan } from '../schedule/deletion-plan.ts';
 import type { Prepared } from './job.ts';
@@ -12,9 +12,9 @@ import { currentTerm, type World } from './world.ts';
 /** One after the other: each must see what the one before has left. Retention, which may go on for hours with volumes, leaves alone what is deleted here. */
 const lane = 'delete';
 
-/** By the sets that are known: quick, and looked at again before anything is deleted. BACKUP_NOT_FOUND, STORE_ codes. */
+/** Looked at again before anything is deleted. BACKUP_NOT_FOUND, STORE_ codes. */
 export function planDeletion(world: World, set: string, without: readonly string[], signal: AbortSignal): Promise<DeletionPlan> {
-  return readDeletionPlan(set, { ...planning(world, async () => world.catalog.sets(), signal), without });
+  return readDeletionPlan(set, { ...planning(world, signal), without });
 }
 
 /** BACKUP_NOT_FOUND, BACKUP_HELD, BACKUP_IN_USE and BACKUP_NEEDED before the job is accepted. */
@@ -42,35 +42,46 @@ function deleteWork(world: World): Work {
     const { repository, fence, signal: term } = currentTerm(world);
     const { signingKey } = world.keys;
     const { set, reason } = operation.parameters as { readonly set: string; readonly reason?: string };
-    let read: Promise<readonly SetSummary[]> | undefined;
-    const sets = () => (read ??= Array.fromAsync(listSets(repository, { trusted: world.keys.trusted, signal })));
     try {
       const deletion = await deleteByHand(set, {
-        ...planning(world, sets, signal),
+        ...planning(world, signal),
         ...{ repository, signingKey, actor: operation.actor, fence, reason, progress },
         record: async fact => {
           fence.check();
           await world.ledger.append(fact);
         },
       });
+      world.catalog.forget(set);
       log('info', `${set}: ${deletion.result}`);
       return { phase: 'Completed', summary: { ...deletion } };
     } catch (thrown) {
       // It was there when this was accepted: retention, or whoever began this before, has deleted it.
-      if (!isCode(thrown, 'BACKUP_NOT_FOUND')) throw thrown;
-      log('info', `${set}: gone already`);
-      return { phase: 'Completed', summary: { set, result: 'cleared', files: 0, storedBytes: 0, volumes: [] } };
-    } finally {
-      // Also where it was called off half-way: what is gone from sight is no set.
-      await world.catalog.refresh({ signal: term, thorough: true }).catch(thrown => {
-        world.log.warn({ err: thrown, set }, 'the catalog could not be read anew after a deletion');
-      });
+      if (isCode(thrown, 'BACKUP_NOT_FOUND')) {
+        world.catalog.forget(set);
+        log('info', `${set}: gone already`);
+        return { phase: 'Completed', summary: { set, result: 'cleared', files: 0, storedBytes: 0, volumes: [] } };
+      }
+      await forgetIfGone(world, set, term);
+      throw thrown;
     }
   };
 }
 
-function planning(world: World, sets: DeletionPlanOptions['sets'], signal: AbortSignal): DeletionPlanOptions {
-  const { repository, runtime } = world;
+/** It may have been called off half-way, and what is gone from sight is no set. */
+async function forgetIfGone({ repository, catalog, log }: World, set: string, signal: AbortSignal): Promise<void> {
+  try {
+    if ((await repository.store.head(manifestKey(set), { signal })) === undefined) catalog.forget(set);
+  } catch (thrown) {
+    log.warn({ err: thrown, set }, 'whether a set is gone after a deletion that failed could not be found out');
+  }
+}
+
+function planning(world: World, signal: AbortSignal): DeletionPlanOptions {
+  const { repository, runtime, catalog } = world;
   const { policies } = world.rules();
+  const sets: DeletionPlanOptions['sets'] = async how => {
+    if (how?.anew === true) await catalog.refresh({ signal });
+    return catalog.sets();
+  };
   return { repository, runtime, policies, trusted: world.keys.trusted, busy: () => readSets(world, signal), sets, signal };
 }
