@@ -44,6 +44,7 @@ export const slowFiles: readonly string[] = [
   'integration/backup-faults.test.ts',
   'cluster/node.test.ts',
   'integration/serve-paused-restore.test.ts',
+  'integration/serve-uses.test.ts',
   'integration/argo-recovery.test.ts',
   'integration/volumes-capture.test.ts',
   'integration/api-auth.test.ts',

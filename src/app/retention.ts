@@ -11,7 +11,7 @@ import { openLedger } from '../repository/ledger.ts';
 import { openLiveCatalog } from '../repository/live-catalog.ts';
 import { operationFolders, readOperationRequest } from '../repository/operation-records.ts';
 import type { Repository } from '../repository/repository.ts';
-import { listUses, useWords } from '../repository/uses.ts';
+import { isAwaited, listUses, useWords } from '../repository/uses.ts';
 import { type Deletion, deleteByHand } from '../schedule/delete-by-hand.ts';
 import { type DeletionPlan, type DeletionPlanOptions, readDeletionPlan } from '../schedule/deletion-plan.ts';
 import { type OthersReason, reasonOfOthers } from '../schedule/other-clusters.ts';
@@ -152,7 +152,7 @@ function maxShareOf({ settings }: RetentionParts['config']): { maxShare?: number
 
 const doing: Readonly<Record<string, string>> = { ...useWords, delete: 'being deleted' };
 
-/** What others do with sets, services by the records of their operations: one without a result goes on, or waits to be taken up again. */
+/** What others do with sets: what they say they read, and what services are about to do by the records of their operations. */
 async function busySets(
   repository: Repository,
   now: Date,
@@ -163,8 +163,9 @@ async function busySets(
   for (const [id, files] of await operationFolders(repository, { signal })) {
     if (files.has('result.json') || !files.has('request.json')) continue;
     const request = await readOperationRequest(repository, id, { signal });
-    const what = request === undefined ? undefined : words[request.kind];
-    if (request !== undefined && what !== undefined) busy.set(request.subject, `${what} (operation ${id})`);
+    if (request === undefined || !isAwaited(request, now)) continue;
+    const what = words[request.kind];
+    if (what !== undefined) busy.set(request.subject, `${what} (operation ${id})`);
   }
   return busy;
 }

@@ -6,7 +6,7 @@ import { manualTime } from '../../test/helpers/manual-time.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { beginDeletion } from './holds.ts';
 import type { Repository } from './repository.ts';
-import { beginUse, clearUses, listUses, type UseOptions } from './uses.ts';
+import { beginUse, clearUses, isAwaited, listUses, type UseOptions } from './uses.ts';
 
 const minute = 60_000;
 const set = '20261101T020000Z-daily-aaaa';
@@ -84,6 +84,14 @@ describe('a set that somebody reads', () => {
     await location.repository.store.put(`uses/${set}/0011223344556677-0001.json`, Buffer.from('{}\n{}\n'));
     expect(await uses()).toEqual({ [set]: expect.stringContaining('cannot be read') });
     expect(await uses(later(31))).toEqual({});
+  });
+});
+
+describe('the record of an operation without a result', () => {
+  it('counts for a day since it was asked for, and not by a clock that ran ahead', () => {
+    const at = new Date('2026-11-23T12:00:00Z');
+    const counts = (minutesBefore: number) => isAwaited({ createdAt: new Date(at.getTime() - minutesBefore * minute).toISOString() }, at);
+    expect([-11, -10, 0, 24 * 60 - 1, 24 * 60].map(counts)).toEqual([false, true, true, true, false]);
   });
 });
 

@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { clockSlackMs } from '../domain/clock-slack.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
+import type { OperationRequest } from '../domain/operation.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import { isDamage } from './damage.ts';
 import { isBeingDeleted } from './holds.ts';
@@ -14,8 +16,8 @@ export const usesPrefix = 'uses/';
 const beatMs = 5 * 60_000;
 /** A reader that has said nothing for as long is gone. */
 const lastsMs = 20 * 60_000;
-/** By so much clocks differ. */
-const slackMs = 10 * 60_000;
+/** So long the work of a service that was killed waits for the next leader. */
+const waitsMs = 24 * 3_600_000;
 const lastWordsMs = 5_000;
 const maxRecordBytes = 64 * 1024;
 
@@ -118,6 +120,15 @@ export async function listUses(repository: Repository, options: CallOptions & { 
   return uses;
 }
 
+/**
+ * Does the record of an operation without a result say by itself that it is about to go on? It may wait for its turn, or for the leader after the one that was
+ * killed; but no service that is gone for good may keep a set for ever. While it reads a set, its use says so.
+ */
+export function isAwaited({ createdAt }: Pick<OperationRequest, 'createdAt'>, now: Date): boolean {
+  const age = now.getTime() - Date.parse(createdAt);
+  return age >= -clockSlackMs && age < waitsMs;
+}
+
 /** Deletes what readers left that were killed. Only for whoever deletes sets. */
 export async function clearUses(repository: Repository, options: CallOptions & { readonly now: Date; mayDelete(): void }): Promise<void> {
   for await (const { key, words } of currentUses(repository, options)) {
@@ -136,14 +147,14 @@ interface FoundUse {
 
 /** A use goes on for as long as the store’s clock or the reader’s says so: one of them may be wrong. What is of the future says nothing. */
 async function* currentUses(repository: Repository, options: CallOptions & { readonly now: Date }): AsyncGenerator<FoundUse> {
-  const goesOn = (since: number) => options.now.getTime() < since + lastsMs + slackMs;
+  const goesOn = (since: number) => options.now.getTime() < since + lastsMs + clockSlackMs;
   for await (const { key, modified } of repository.store.list(usesPrefix, withSignal(options))) {
     const [set = ''] = key.slice(usesPrefix.length).split('/');
     if (set !== 'all' && !isSetId(set)) continue;
     const record = await readUse(repository, key, options);
     if (record === 'gone') continue;
     const said = record === undefined ? 0 : Date.parse(record.at);
-    const since = Math.max(modified.getTime(), said > options.now.getTime() + slackMs ? 0 : said);
+    const since = Math.max(modified.getTime(), said > options.now.getTime() + clockSlackMs ? 0 : said);
     const words = record === undefined ? 'being read, by a record that cannot be read' : `${useWords[record.kind]} by ${record.by}`;
     yield { key, set, words: goesOn(since) ? words : undefined };
   }

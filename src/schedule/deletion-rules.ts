@@ -82,7 +82,8 @@ function heldRefusal({ id }: SetSummary, { holds }: DeletionInput): DeletionRefu
 function useRefusal({ id }: SetSummary, { busy }: DeletionInput): DeletionRefusal | undefined {
   const doing = doingWith(id, busy);
   if (doing === undefined) return undefined;
-  const hint = 'run the same command when that has ended; what was killed, or stands still, counts for half an hour more';
+  const hint =
+    'run the same command when that has ended; what was killed, or stands still, counts for half an hour more, and for a day since a service was asked for it';
   return { code: 'BACKUP_IN_USE', message: `${id} is ${doing}`, hint };
 }
 

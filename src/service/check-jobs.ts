@@ -7,6 +7,7 @@ import { runValidation } from '../validate/run.ts';
 import { describeIdentity, jobWith } from './identities.ts';
 import type { Prepared } from './job.ts';
 import { findSet, openContents } from './restore-jobs.ts';
+import { whileUsed } from './while-used.ts';
 import { currentTerm, record, type World } from './world.ts';
 
 /** Most findings that a record names. */
@@ -30,7 +31,7 @@ export async function verifyJob(
       parameters: { set: set ?? 'all', ...(from !== undefined && { identity: from }) },
       ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
     },
-    work: async ({ operation, signal: stop, progress, log }) => {
+    work: whileUsed(world, 'verify', set ?? 'all', async ({ operation, signal: stop, progress, log }) => {
       const options = { identities, trusted: world.keys.trusted, signal: stop, progress };
       const sets =
         set === undefined ? (await verifyRepository(world.repository, options)).sets : [await verifySet(world.repository, set, options)];
@@ -52,7 +53,7 @@ export async function verifyJob(
       if (damaged.length === 0) return { phase: 'Completed', summary: result };
       const [first] = damaged.flatMap(({ id, findings }) => findings.map(finding => `${id}: ${finding.message}`));
       return { phase: 'Failed', summary: result, error: errorOf('VERIFY_FAILED', first ?? 'damage was found') };
-    },
+    }),
   }));
 }
 
@@ -94,10 +95,10 @@ export async function validateJob(
         ...{ kind: 'validate', subject: set, actor: caller.actor, lane: 'validate', parameters },
         ...(caller.namespaces !== undefined && { namespaces: caller.namespaces }),
       },
-      work: async context => {
+      work: whileUsed(world, 'validate', set, async context => {
         const reader = await openContents(world, set, identities, context.signal);
         return validateSet(world, reader, asked, context);
-      },
+      }),
     };
   });
 }

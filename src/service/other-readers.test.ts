@@ -9,6 +9,7 @@ import type { ClusterIdentity } from '../domain/cluster-identity.ts';
 import { createOperations } from '../operations/operations.ts';
 import { openLedger } from '../repository/ledger.ts';
 import { openLiveCatalog } from '../repository/live-catalog.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import { createEventBus } from './event-bus.ts';
 import { createService } from './service.ts';
 import type { World } from './world.ts';
@@ -29,8 +30,14 @@ describe('sets that the service of another cluster restores', () => {
   afterEach(() => at.remove());
 
   /** By its operations alone; resolves when the record of a restore is there. */
-  function elsewhere() {
-    const theirs = createOperations({ repository: at.repository, runtime, most: 1, fence: () => fence, cluster: () => there });
+  function elsewhere(since = now) {
+    const theirs = createOperations({
+      repository: at.repository,
+      runtime: { ...runtime, now: () => since },
+      most: 1,
+      fence: () => fence,
+      cluster: () => there,
+    });
     const job = held();
     const begin = async (set: string) => {
       const asked = { kind: 'restore', subject: set, actor: { name: 'bob', via: 'api' }, parameters: {} } as const;
@@ -40,8 +47,9 @@ describe('sets that the service of another cluster restores', () => {
   }
 
   /** The service of the cluster that the sets are of, which leads. */
-  async function serve(onDelete: (key: string) => Promise<void> = async () => {}) {
+  async function serve(onDelete: (key: string) => Promise<void> = async () => {}, changes: Partial<ObjectStore> = {}) {
     const store = wrapStore(at.repository.store, {
+      ...changes,
       delete: async (key, options) => {
         await onDelete(key);
         await at.repository.store.delete(key, options);
@@ -113,5 +121,44 @@ describe('sets that the service of another cluster restores', () => {
     expect(await at.visible()).toEqual([second, newest]);
     theirs.finish();
     await theirs.ended(id!);
+  });
+
+  it('by another service of the same cluster stay by what that says it reads, until it has read it', async () => {
+    const begun = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const reader = await serve(undefined, {
+      get: (key, options) =>
+        (async function* () {
+          if (key.startsWith(`backups/${first}/`) && !key.endsWith('manifest.json')) {
+            begun.resolve();
+            await goOn.promise;
+          }
+          yield* at.repository.store.get(key, options);
+        })(),
+    });
+    const { service, done } = await serve();
+    const verified = reader.done({ kind: 'verify', set: first });
+    await begun.promise;
+    const doing = 'being verified by alice';
+    const { decisions } = await service.retention.plan(signal);
+    expect(decisions.find(({ set }) => set === first)).toMatchObject({ action: 'keep', reasons: [doing] });
+    await expect(done({ kind: 'delete', set: first })).rejects.toMatchObject({ code: 'BACKUP_IN_USE', message: `${first} is ${doing}` });
+    // Its own plan names its own work once.
+    const own = await reader.service.retention.plan(signal);
+    expect(own.decisions.find(({ set }) => set === first)).toMatchObject({ action: 'keep', reasons: ['being verified'] });
+    goOn.resolve();
+    expect(await verified).toMatchObject({ phase: 'Completed' });
+    expect((await reader.service.retention.plan(signal)).decisions.find(({ set }) => set === first)).toMatchObject({ action: 'delete' });
+    expect(await at.keysBelow('uses/')).toEqual([]);
+    expect(await done({ kind: 'delete', set: first })).toMatchObject({ phase: 'Completed' });
+  });
+
+  it('do not stay for ever where nobody ends that: the record of an operation counts for a day', async () => {
+    const theirs = elsewhere(new Date(now.getTime() - 24 * 3_600_000));
+    const { done } = await serve();
+    const id = await theirs.begin(first);
+    expect(await done({ kind: 'delete', set: first })).toMatchObject({ phase: 'Completed' });
+    theirs.finish();
+    await theirs.ended(id);
   });
 });

@@ -17,6 +17,7 @@ import { readHome } from './home.ts';
 import { describeIdentity, identityFromRecord, jobWith, withIdentities } from './identities.ts';
 import type { Prepared } from './job.ts';
 import { recordEnd } from './told-ends.ts';
+import { whileUsed } from './while-used.ts';
 import { currentTerm, recordFirst, type TermVolumes, type World } from './world.ts';
 
 /** Most problems of a restore that its record names; the rest are counted. */
@@ -139,7 +140,7 @@ export function resumeRestore(world: World, request: OperationRequest): { work: 
 }
 
 function restoreWork(world: World, what: Restoration, identities: readonly HeldIdentity[]): Work {
-  return async context => {
+  return whileUsed(world, 'restore', what.set, async context => {
     const { operation, signal, progress, log } = context;
     const term = currentTerm(world);
     const { cluster } = term;
@@ -166,7 +167,7 @@ function restoreWork(world: World, what: Restoration, identities: readonly HeldI
         outcome === undefined ? { phase: 'stopped' } : { phase: outcome.phase, totals: outcome.totals, durationMs: outcome.durationMs };
       await recordEnd(world, { ...fact, action: 'restore.ended', details: { operation: operation.id, ...details } });
     }
-  };
+  });
 }
 
 async function afterwards(

@@ -1,6 +1,6 @@
 import type { Operation } from '../domain/operation.ts';
 import { listHolds } from '../repository/holds.ts';
-import { listUses, useWords } from '../repository/uses.ts';
+import { isAwaited, listUses, useWords } from '../repository/uses.ts';
 import { type BusySets, planRetention, type RetentionDecision, type RetentionPlan } from '../schedule/retention.ts';
 import { isOfHome } from './home.ts';
 import { othersOf } from './others.ts';
@@ -26,20 +26,22 @@ export interface Planner {
 }
 
 export function openPlanner(world: World): Planner {
-  let last: (MadePlan & { readonly of: string; readonly policies: unknown; readonly uses: BusySets }) | undefined;
+  let last: (MadePlan & { readonly of: string; readonly policies: unknown; readonly uses: BusySets; readonly doing: string }) | undefined;
   return {
     now: async signal => {
       const holds = await listHolds(world.repository, { trusted: world.keys.trusted, signal });
       const { policies, maxShare, adopted } = world.rules();
       const [own, now] = [ownUses(world), world.runtime.now()];
-      const of = JSON.stringify([world.catalog.version(), holds, [...own], maxShare, adopted, world.home?.identity]);
+      const doing = JSON.stringify([...own]);
+      const of = JSON.stringify([world.catalog.version(), holds, doing, maxShare, adopted, world.home?.identity]);
       const isFresh = last !== undefined && Math.abs(now.getTime() - Date.parse(last.plan.at)) < keptMs;
       if (last !== undefined && isFresh && last.of === of && last.policies === policies) return last;
-      const uses = last !== undefined && isFresh ? last.uses : await usedByOthers(world, signal);
+      // What this service has ended is among them until they are read anew.
+      const uses = last !== undefined && isFresh && last.doing === doing ? last.uses : await usedByOthers(world, signal);
       const busy = new Map([...uses, ...own]);
       const sets = world.catalog.sets();
       const plan = planRetention({ policies, holds, sets, busy, now, othersReason: othersOf(world), limits: { maxShare, yes: false } });
-      last = { plan, of, policies, uses, decisions: new Map(plan.decisions.map(decision => [decision.set, decision])) };
+      last = { plan, of, policies, uses, doing, decisions: new Map(plan.decisions.map(decision => [decision.set, decision])) };
       return last;
     },
   };
@@ -57,15 +59,16 @@ export async function readSets(world: Surroundings, signal: AbortSignal): Promis
   return new Map([...(await usedByOthers(world, signal)), ...ownUses(world, reading)]);
 }
 
-/** Sets that people read by hand, and services of other clusters by the records of their operations. */
+/** Sets that people and services say they read, and those that services of other clusters are about to read, by the records of their operations. */
 async function usedByOthers(world: Surroundings, signal: AbortSignal): Promise<Map<string, string>> {
   const busy = new Map<string, string>();
-  const matches = ({ request }: Operation): boolean => !isOfHome(world, request.cluster);
+  const now = world.runtime.now();
+  const matches = ({ request }: Operation): boolean => !isOfHome(world, request.cluster) && isAwaited(request, now);
   const kind = Object.keys(reading) as (keyof typeof reading)[];
   for (const { request } of await world.operations.list({ kind, unended: true, matches, limit: mostElsewhere }, signal)) {
     busy.set(request.subject, `${reading[request.kind as keyof typeof reading]} (operation ${request.id} of another cluster)`);
   }
-  const uses = await listUses(world.repository, { now: world.runtime.now(), signal });
+  const uses = await listUses(world.repository, { now, signal });
   return new Map([...busy, ...uses]);
 }
 

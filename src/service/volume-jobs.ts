@@ -15,6 +15,7 @@ import { describeIdentity, identityFromRecord, jobWith, withIdentities } from '.
 import type { Prepared } from './job.ts';
 import { findSetFor, openContents, told } from './restore-jobs.ts';
 import { recordEnd } from './told-ends.ts';
+import { whileUsed } from './while-used.ts';
 import { currentTerm, record, recordFirst, volumesIn, type World } from './world.ts';
 
 /** One claim. The set and the identity are looked at before the job is accepted. BACKUP_, VOLUME_ and IDENTITY_ codes, KEY_INVALID. */
@@ -55,7 +56,7 @@ function volumeRestoreWork(
   { set, request }: { readonly set: string; readonly request: ClaimRequest },
   identities: readonly HeldIdentity[],
 ): Work {
-  return async ({ operation, signal, progress }) => {
+  return whileUsed(world, 'restore', set, async ({ operation, signal, progress }) => {
     const term = currentTerm(world);
     const open = volumesIn(term);
     const reader = await openContents(world, set, identities, signal);
@@ -74,7 +75,7 @@ function volumeRestoreWork(
       const phase = outcome === undefined ? 'Failed' : 'Completed';
       await recordEnd(world, { ...fact, action: 'restore.ended', details: { operation: operation.id, volume, phase } });
     }
-  };
+  });
 }
 
 /** After retention; undefined where there are no volumes. What keeps all of it from being done is told, and fails nothing. */
