@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { untilAllowed } from './allowed.ts';
 import { apiJson, createIfMissing } from './api-request.ts';
 import type { ClusterOptions, TestCluster } from './cluster.ts';
 import { makeGuardedDir } from './guarded-dir.ts';
@@ -98,6 +99,7 @@ async function issueToken(access: Access): Promise<string> {
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
     subjects: [{ kind: 'ServiceAccount', name, namespace }],
   });
+  await untilAllowed(access, { user: `system:serviceaccount:${namespace}:${name}` }, { resource: 'secrets', verb: 'list' });
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 86_400 } };
   const answer = await apiJson<{ status: { token: string } }>(access, `${accounts}/${name}/token`, { method: 'POST', body });
   return answer.status.token;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
 import type { Manifest } from '../../src/domain/backup-set.ts';
 import { everything, type Selection } from '../../src/domain/selection.ts';
+import { untilAllowed } from '../cluster/allowed.ts';
 import { apiJson } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { startEtcd } from '../cluster/etcd.ts';
@@ -92,6 +93,7 @@ describe('an API with revisions of its own', () => {
     const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'bounded' };
     const body = { metadata: { name: 'bounded' }, roleRef, subjects: [{ kind: 'User', name: bounded.name }] };
     await apiJson(cluster, `${rights}/clusterrolebindings`, { method: 'POST', body });
+    await untilAllowed(cluster, { user: bounded.name }, { group, resource: 'gauges', verb: 'list' });
     const account = await connect(cluster, bounded.token);
     try {
       expect([...(await account.discover()).aggregatedGroups]).toEqual([]);

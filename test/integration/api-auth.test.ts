@@ -6,9 +6,9 @@ import { createAccessReviewer } from '../../src/api/auth/access-review.ts';
 import { createTokenReviewer } from '../../src/api/auth/token-review.ts';
 import { type ApiServer, createApiServer } from '../../src/api/server.ts';
 import type { ClusterApi } from '../../src/cluster/cluster-api.ts';
+import { untilAllowed, type WantedRight } from '../cluster/allowed.ts';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { serviceAccountKeyFile } from '../cluster/api-server.ts';
-import { waitFor } from '../cluster/wait.ts';
 import { withCluster } from '../cluster/with-cluster.ts';
 import { connectTo } from '../contract/cluster-api-kinds.ts';
 import { createMemoryService, type MemoryService } from '../helpers/api-memory-service.ts';
@@ -80,7 +80,7 @@ interface RoleRef {
 }
 
 /** What tells that a role has come into force; of others, that backups may be listed. */
-const rightsOf: Readonly<Record<string, object>> = {
+const rightsOf: Readonly<Record<string, WantedRight>> = {
   'system:auth-delegator': { group: 'authorization.k8s.io', resource: 'subjectaccessreviews', verb: 'create' },
   'identity-reader': { resource: 'secrets', name: 'identity', verb: 'get' },
 };
@@ -94,18 +94,8 @@ async function bind(namespace: string, name: string, roleRef: RoleRef, accountNa
     subjects: [{ kind: 'ServiceAccount', namespace: accountNamespace, name: accountName }],
   });
   const wanted = rightsOf[roleRef.name] ?? { group: 'holdfast.dev', resource: 'backups', verb: 'list' };
-  const spec = {
-    user: `system:serviceaccount:${accountNamespace}:${accountName}`,
-    resourceAttributes: { ...wanted, ...(namespace !== '' && { namespace }) },
-  };
-  const isAllowed = async () => {
-    const review = await apiJson<{ status: { allowed: boolean } }>(cluster(), '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
-      method: 'POST',
-      body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec },
-    });
-    return review.status.allowed;
-  };
-  await waitFor(`${accountName} has ${roleRef.name}`, isAllowed, { timeoutMs: 60_000, intervalMs: 20 });
+  const asker = { user: `system:serviceaccount:${accountNamespace}:${accountName}` };
+  await untilAllowed(cluster(), asker, { ...wanted, ...(namespace !== '' && { namespace }) });
 }
 
 async function clusterRole(name: string, rules: readonly { resources: string[]; verbs: string[] }[]): Promise<RoleRef> {

@@ -7,6 +7,7 @@ import { kindName, type ResourceKind } from '../../src/domain/resource.ts';
 import { everything } from '../../src/domain/selection.ts';
 import { listSets } from '../../src/repository/catalog.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { untilAllowed } from '../cluster/allowed.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { backUp, connect, type OpenLocation, openTestRepository, readJson } from '../helpers/journey.ts';
 import { passing, passingDefinition, passingNamed } from '../helpers/passing-kind.ts';
@@ -234,7 +235,8 @@ describe('a backup of a cluster with faults', () => {
     await api.create(secrets, 'default', JSON.stringify(token));
     const tokenOf = async (): Promise<string | undefined> =>
       (JSON.parse((await api.get(secrets, 'default', 'half-blind-token')) ?? '{}') as { data?: { token?: string } }).data?.token;
-    await expect.poll(tokenOf, { timeout: 30_000 }).toBeDefined();
+    await expect.poll(tokenOf, { timeout: 60_000 }).toBeDefined();
+    await untilAllowed(cluster, { user: 'system:serviceaccount:default:half-blind' }, { resource: 'configmaps', verb: 'list' });
     const halfBlind = await connect(cluster, Buffer.from((await tokenOf())!, 'base64').toString());
     try {
       const manifest = manifestOf(

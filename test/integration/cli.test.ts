@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { untilAllowed } from '../cluster/allowed.ts';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
@@ -128,6 +129,7 @@ describe('backup', () => {
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'almost' },
       subjects: [{ kind: 'User', name: 'almost' }],
     });
+    await untilAllowed(cluster, { user: 'almost' }, { resource: 'configmaps', verb: 'list' });
     const ran = await run(`backup create --kubeconfig ${await kubeconfigFor('token-almost')} --include-kinds configmaps,secrets -o json`);
     expect(ran.exit, ran.stderr).toBe(3);
     expect(messages(ran)).toContainEqual(expect.objectContaining({ message_type: 'error', item: 'secrets', code: 'CLUSTER_FORBIDDEN' }));

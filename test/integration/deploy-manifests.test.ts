@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { untilAllowed } from '../cluster/allowed.ts';
 import { apiJson, apiRequest, type KubeObject } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { writeKubeconfig } from '../cluster/kubeconfig.ts';
@@ -12,6 +13,8 @@ import { type AuditedRequest, auditedRequests, auditPolicy, rightsIn, rightText,
 import { type Served, serveFrom } from '../helpers/serve-process.ts';
 
 const account = 'system:serviceaccount:holdfast:holdfast';
+/** What the grant to restore gives. */
+const anything = { group: '*', resource: '*', verb: 'create' };
 
 /** Rights that a request has whose use the API server’s log does not tell of, and why it has them. */
 const explained: Readonly<Record<string, string>> = {
@@ -170,7 +173,10 @@ having('openssl').describe('the manifests', () => {
     expect(exit, said).not.toBe(0);
     expect(said).toContain(`User "${account}" cannot`);
     expect((await apiRequest(cluster, '/api/v1/namespaces/team-a')).status).toBe(404);
-    await ran(grant);
+    const [given, restores] = cutAt(grant, 'holdfast ');
+    await ran(given);
+    await untilAllowed(cluster, { user: account }, anything);
+    await ran(restores);
   });
 
   it('give that right by a grant, which brings back roles with more rights than the service has', async () => {
@@ -188,6 +194,7 @@ having('openssl').describe('the manifests', () => {
   it('hold no right that is not used, and no account is refused anything', async () => {
     const since = new Date();
     await ran('kubectl apply --server-side -f deploy/kubernetes/grants/restore.yaml');
+    await untilAllowed(cluster, { user: account }, anything);
     await ran(`kubectl patch configmap notes -n team-a --type merge -p '{"data":{"text":"another"}}'`);
     const restore = 'holdfast restore create latest -n team-a --identity keys/operator.identity --token-file on-call.token --yes';
     await ran(`${restore} --existing update`);

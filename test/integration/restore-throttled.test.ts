@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/domain/json.ts';
 import type { ResourceKind } from '../../src/domain/resource.ts';
 import { everything } from '../../src/domain/selection.ts';
+import { untilAllowed } from '../cluster/allowed.ts';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { completeBackup, connect, type OpenLocation, openTestRepository, reader } from '../helpers/journey.ts';
@@ -22,6 +23,7 @@ describe('a restore into an API server that bears one write at a time', () => {
     const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
     const body = { metadata: { name: 'operator' }, roleRef, subjects: [{ kind: 'User', name: operator.name }] };
     await apiJson(cluster, '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', { method: 'POST', body });
+    await untilAllowed(cluster, { user: operator.name }, { resource: 'configmaps', verb: 'create' });
     location = await openTestRepository();
   });
   afterAll(async () => {

@@ -6,6 +6,7 @@ import { connect as connectTls } from 'node:tls';
 import { SignJWT } from 'jose';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Asker, untilAllowed } from '../cluster/allowed.ts';
 import { apiJson } from '../cluster/api-request.ts';
 import { serviceAccountKeyFile } from '../cluster/api-server.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
@@ -45,12 +46,15 @@ describe('who comes to a service', () => {
     });
     return answer.status.token;
   };
-  const bind = (name: string, subject: object) =>
-    create(`${rbac}/clusterrolebindings`, {
+  const bind = async (name: string, subject: object, asker: Asker) => {
+    await create(`${rbac}/clusterrolebindings`, {
       metadata: { name },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'reads-backups' },
       subjects: [subject],
     });
+    // The service remembers for ten seconds that one may not.
+    await untilAllowed(cluster, asker, { group: 'holdfast.dev', resource: 'backups', verb: 'list' });
+  };
   /** Whose certificate a new connection is shown. */
   const shown = (): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -116,8 +120,9 @@ service:
 
   it('with a token of the cluster is who TokenReview says, and may what its RBAC says', async () => {
     const reader = await account('reader', [audience]);
-    await bind('reader', { kind: 'ServiceAccount', namespace: 'default', name: 'reader' });
-    expect(await ask(reader, 'version')).toMatchObject({ status: 200, body: { user: 'system:serviceaccount:default:reader' } });
+    const user = 'system:serviceaccount:default:reader';
+    await bind('reader', { kind: 'ServiceAccount', namespace: 'default', name: 'reader' }, { user });
+    expect(await ask(reader, 'version')).toMatchObject({ status: 200, body: { user } });
     expect((await ask(reader, 'backups')).status).toBe(200);
     expect(await ask(reader, 'policies')).toMatchObject({ status: 403, body: { code: 'REQUEST_FORBIDDEN' } });
     expect((await ask(await account('stranger', [audience]), 'backups')).status).toBe(403);
@@ -143,7 +148,8 @@ service:
     expect(await ask(alice, 'version')).toMatchObject({ status: 503, body: { code: 'AUTHENTICATOR_UNAVAILABLE' } });
     issuer.answers = true;
     expect(await ask(alice, 'version')).toMatchObject({ status: 200, body: { user: `${issuer.url}#alice` } });
-    await bind('ops', { apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: `${issuer.url}#ops` });
+    const ops = `${issuer.url}#ops`;
+    await bind('ops', { apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: ops }, { user: `${issuer.url}#olga`, groups: [ops] });
     expect((await ask(await issuer.token({ sub: 'olga', groups: ['ops'] }), 'backups')).status).toBe(200);
     expect((await ask(await issuer.token({ sub: 'olga', groups: ['dev'] }), 'backups')).status).toBe(403);
     const strange = [{ exp: now() - 120 }, { aud: 'another-service' }, { iss: 'https://127.0.0.1:1' }, { sub: '' }];
