@@ -22,6 +22,7 @@ export async function startControllerManager(dir: string, access: Access, onProg
       '--kube-api-qps=500', // each controller first gets its service account token, one after the other
       '--kube-api-burst=1000',
       '--controllers=*',
+      '--horizontal-pod-autoscaler-sync-period=1s', // the autoscaler’s first look comes so much later, and writes
     ],
     logFile: join(dir, 'kube-controller-manager.log'),
   });

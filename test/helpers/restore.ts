@@ -13,7 +13,7 @@ import { runValidation } from '../../src/validate/run.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { testRuntime } from './runtime.ts';
 
-const usual: RestoreOptions = { selection: everything, namespaceMapping: {}, existing: 'skip', waitMs: 20_000 };
+const usual: RestoreOptions = { selection: everything, namespaceMapping: {}, existing: 'skip', waitMs: 60_000 };
 
 export function restore(
   reader: SetReader,
@@ -69,18 +69,19 @@ export async function revisions(cluster: ClusterApi): Promise<ReadonlyMap<string
   return found;
 }
 
-/** The same once the controllers have nothing left to do: two looks a second apart show the same. */
+/** The same once the controllers have nothing left to do: three looks, a second apart, show the same. */
 export async function settledRevisions(cluster: ClusterApi): Promise<ReadonlyMap<string, string>> {
   let before = await revisions(cluster);
+  let same = 0;
   return waitFor(
     'a cluster at rest',
     async () => {
       const now = await revisions(cluster);
-      const same = changed(before, now).length === 0;
+      same = changed(before, now).length === 0 ? same + 1 : 0;
       before = now;
-      return same ? now : undefined;
+      return same === 2 ? now : undefined;
     },
-    { timeoutMs: 60_000, intervalMs: 1_000 },
+    { timeoutMs: 120_000, intervalMs: 1_000 },
   );
 }
 

@@ -1,7 +1,5 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { stringAt } from '../../src/domain/json.ts';
-import { objectsIn } from '../../src/domain/live-record.ts';
 import { apiJson, apiRequest } from '../cluster/api-request.ts';
 import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
@@ -10,6 +8,7 @@ import { applyPlatform } from '../fixtures/platform/apply.ts';
 import { holdfast } from '../helpers/command.ts';
 import { connect } from '../helpers/journey.ts';
 import { killAfter, killWhen } from '../helpers/kill.ts';
+import { changed, revisions, settledRevisions } from '../helpers/restore.ts';
 
 describe('kill -9 of the real process during a restore', () => {
   let source: TestCluster;
@@ -50,29 +49,14 @@ describe('kill -9 of the real process during a restore', () => {
     const valid = await holdfast(['validate', 'latest', ...flags, '--no-platform']);
     expect(valid.exit, valid.stdout + valid.stderr).toBe(0);
 
-    const before = await revisions();
-    const idle = await holdfast([...create, '-o', 'json']);
-    expect(idle.exit, idle.stderr).toBe(0);
-    expect(await revisions()).toEqual(before);
-  });
-
-  /** Resource version of every object that a person may have made, by kind and name; controllers' own are left out. */
-  async function revisions(): Promise<Map<string, string>> {
     const api = await connect(target);
-    const found = new Map<string, string>();
-    const moving = new Set(['events', 'leases', 'endpointslices', 'endpoints']);
     try {
-      for (const kind of (await api.discover()).kinds.filter(one => one.verbs.includes('list') && !moving.has(one.resource))) {
-        await api.list(kind, batch => {
-          for (const object of objectsIn(batch)) {
-            const name = `${kind.group}/${kind.resource}/${stringAt(object, 'metadata', 'namespace') ?? ''}/${stringAt(object, 'metadata', 'name')}`;
-            found.set(name, stringAt(object, 'metadata', 'resourceVersion') ?? '');
-          }
-        });
-      }
-      return found;
+      const before = await settledRevisions(api);
+      const idle = await holdfast([...create, '-o', 'json']);
+      expect(idle.exit, idle.stderr).toBe(0);
+      expect(changed(before, await revisions(api))).toEqual([]);
     } finally {
       await api.close();
     }
-  }
+  });
 });

@@ -89,7 +89,7 @@ describe('an interrupted restore', () => {
     await apply(configMaps, { metadata: meta('shared'), data: { b: '2' } }, 'team');
     await api.patch(configMaps, 'lab', 'shared', { type: 'merge', body: '{"data":{"c":"3"}}' }, { fieldManager: 'hand' });
     await waitFor('widgets served', async () => (await api.discover()).kinds.some(kind => kind.resource === 'widgets'), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
     const widget = await make(widgets, { metadata: meta('w'), spec: { size: 1 } });
     await api.update(widgets, 'lab', 'w', JSON.stringify({ ...widget, status: { phase: 'Done' } }), {
@@ -109,7 +109,7 @@ describe('an interrupted restore', () => {
       'a replica set',
       async () => at(await getObject(api, deployments, 'lab', 'web'), 'status', 'observedGeneration') !== undefined,
       {
-        timeoutMs: 30_000,
+        timeoutMs: 60_000,
       },
     );
     const job = await make(jobs, {
@@ -251,7 +251,7 @@ describe('an interrupted restore', () => {
     const names = Array.from({ length: 300 }, (_, i) => `many-${i}`);
     await make(namespaces, { metadata: { name: 'many' } });
     await Promise.all(names.map(name => make(configMaps, { metadata: { name, namespace: 'many' }, data: { name } })));
-    await waitFor('the account', async () => (await api.get(accounts, 'many', 'default')) !== undefined, { timeoutMs: 20_000 });
+    await waitFor('the account', async () => (await api.get(accounts, 'many', 'default')) !== undefined, { timeoutMs: 60_000 });
     const chosen = { ...everything, includeNamespaces: ['many'] };
     const many = await reader(location, await completeBackup(location, api, chosen));
     let writes = 0;

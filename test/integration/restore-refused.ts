@@ -76,7 +76,7 @@ export function refusedRestores(lab: () => RestoreLab): void {
     await remove(namespaces, '', 'gone');
     await remove(definitions, '', 'widgets.example.com');
     await waitFor('widgets gone', async () => !(await api.discover()).kinds.some(kind => kind.resource === 'widgets'), {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
     const without = await restore(set, api, { selection: inNamespaces('gone') });
     expect(without.phase).toBe('PartiallyFailed');
@@ -112,14 +112,14 @@ export function refusedRestores(lab: () => RestoreLab): void {
         () => false,
         () => true,
       );
-    await waitFor('the policy in force', refused, { timeoutMs: 30_000 });
+    await waitFor('the policy in force', refused, { timeoutMs: 60_000 });
     const outcome = await restore(set, api, { selection });
     await remove(policyBindings, '', 'no-bad');
     expect(outcome.phase).toBe('PartiallyFailed');
     expect(outcome.problems).toMatchObject([{ severity: 'failed', item: 'configmaps guarded/bad', code: 'CLUSTER_REJECTED' }]);
     expect(outcome.problems[0]?.message).toMatch(/bad is not welcome here/);
     expect(await value('guarded', 'good')).toBe('a');
-    await waitFor('the policy gone', async () => !(await refused()), { timeoutMs: 30_000 });
+    await waitFor('the policy gone', async () => !(await refused()), { timeoutMs: 60_000 });
     expect((await restore(set, api, { selection })).totals).toMatchObject({ create: 1, fail: 0 });
   });
 
@@ -150,12 +150,12 @@ export function refusedRestores(lab: () => RestoreLab): void {
         () => false,
         () => true,
       );
-    await waitFor('the webhook in force', refused, { timeoutMs: 30_000 });
+    await waitFor('the webhook in force', refused, { timeoutMs: 60_000 });
     const outcome = await restore(set, api, { selection });
     await remove(webhooks, '', 'deaf');
     expect(outcome.problems).toMatchObject([{ severity: 'failed', item: 'configmaps hooked/one' }]);
     expect(outcome.problems[0]?.message).toMatch(/deaf\.example\.com/);
-    await waitFor('the webhook gone', async () => !(await refused()), { timeoutMs: 30_000 });
+    await waitFor('the webhook gone', async () => !(await refused()), { timeoutMs: 60_000 });
     expect((await restore(set, api, { selection })).totals).toMatchObject({ create: 1, fail: 0 });
   });
 
@@ -165,11 +165,12 @@ export function refusedRestores(lab: () => RestoreLab): void {
     const selection = inNamespaces('small');
     const set = await backUp(selection);
     for (const name of ['one', 'two', 'three']) await remove(configMaps, 'small', name);
-    // The cluster's own certificate counts as one.
+    // The cluster's own certificate counts as one, and what was removed does until the controller has heard of it.
+    const certificate = async () => (await getObject(api, configMaps, 'small', 'kube-root-ca.crt')) !== undefined;
+    await waitFor('the certificate', certificate, { timeoutMs: 60_000 });
     await make(quotas, { metadata: { name: 'few', namespace: 'small' }, spec: { hard: { 'count/configmaps': '2' } } });
-    await waitFor('the quota in force', async () => at(await getObject(api, quotas, 'small', 'few'), 'status', 'used') !== undefined, {
-      timeoutMs: 30_000,
-    });
+    const used = async () => at(await getObject(api, quotas, 'small', 'few'), 'status', 'used', 'count/configmaps');
+    await waitFor('the quota in force', async () => (await used()) === '1', { timeoutMs: 60_000 });
     const outcome = await restore(set, api, { selection });
     expect(outcome.phase).toBe('PartiallyFailed');
     expect(outcome.totals).toMatchObject({ create: 1, fail: 2 });

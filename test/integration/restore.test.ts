@@ -179,7 +179,7 @@ describe('the sample platform, restored into a fresh cluster', () => {
     const accounts = kindOf('serviceaccounts/v1 ServiceAccount');
     await api.delete(accounts, 'monitoring', 'default');
     await waitFor('a new default account', async () => (await api.get(accounts, 'monitoring', 'default')) !== undefined, {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
     });
     expect((await restore(set, api)).totals).toMatchObject({ fail: 0, 'skip-differs': 0 });
   });
