@@ -43,7 +43,7 @@ export class ServerExited extends Fatal {
 
   constructor(name: string, log: string) {
     super(`${name} exited before it was ready:\n${log}`);
-    this.portTaken = /address already in use/i.test(log);
+    this.portTaken = /\b(address|port) (is )?already in use/i.test(log);
   }
 }
 
