@@ -47,7 +47,9 @@ describeOnNode('a node', cluster => {
       log: 'I am a pod\n',
     });
     await startPod(cluster(), { name: 'stays', command: 'echo up; sleep 1000' });
-    expect(await podLog(cluster(), { name: 'stays' })).toBe('up\n');
+    // It may be called running before its command has run.
+    const said = () => podLog(cluster(), { name: 'stays' });
+    expect(await waitFor('its output', async () => (await said()) || undefined, { timeoutMs: 60_000 })).toBe('up\n');
     const result = await exec(cluster(), { name: 'stays' }, ['sh', '-c', 'echo out; echo err >&2; exit 3']);
     expect(result).toEqual({ exitCode: 3, stdout: 'out\n', stderr: 'err\n' });
   });

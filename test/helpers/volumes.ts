@@ -74,7 +74,7 @@ export async function makeNamespace(objects: Objects, name: string): Promise<voi
 
 /** The pod of the one mover that is there. */
 export async function moverPod(objects: Objects, labelSelector = 'app.kubernetes.io/component=mover'): Promise<JsonObject> {
-  const found = await objects.observe(pods, { labelSelector }, all => all.values().next().value, { timeoutMs: 30_000, signal: never });
+  const found = await objects.observe(pods, { labelSelector }, all => all.values().next().value, { timeoutMs: 60_000, signal: never });
   if (found === undefined) throw new Error('no mover has a pod');
   return found;
 }

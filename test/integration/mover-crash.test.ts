@@ -46,7 +46,7 @@ async function leaveLock(...args: string[]): Promise<void> {
   const before = (await locks()).length;
   const child = spawn(mover.restic, ['--no-cache', ...args], { env: environment(), stdio: 'ignore' });
   const ended = new Promise(resolve => child.once('close', resolve));
-  await waitFor('a lock', async () => ((await locks()).length > before ? true : undefined), { timeoutMs: 30_000, intervalMs: 5 });
+  await waitFor('a lock', async () => ((await locks()).length > before ? true : undefined), { timeoutMs: 60_000, intervalMs: 5 });
   child.kill('SIGKILL');
   await ended;
   expect((await locks()).length).toBeGreaterThan(before);
@@ -105,13 +105,16 @@ describe('a pod that is killed', () => {
   });
 });
 
+/** Slow enough to be killed at work: it reads a kibibyte a second. */
+const prune = ['prune', '--limit-download', '1'];
+
 describe('a lock that was left', () => {
   it.each([
     ['a backup', 'forget', ['backup', '--stdin-from-command', '--', 'sleep', '60']],
-    ['a prune', 'backup', ['prune']],
-    ['a prune', 'forget', ['prune']],
-    ['a prune', 'check', ['prune']],
-    ['a prune', 'restore', ['prune']],
+    ['a prune', 'backup', prune],
+    ['a prune', 'forget', prune],
+    ['a prune', 'check', prune],
+    ['a prune', 'restore', prune],
   ] as const)('by %s does not stand in the way of %s', async (_, action, left) => {
     const snapshot = snapshotOf(await mover.backup(volume));
     await leaveLock(...left);

@@ -35,7 +35,7 @@ export function endsOfMovers(world: () => MoverWorld): void {
       pods,
       { labelSelector: 'app.kubernetes.io/component=mover' },
       found => [...found.values()].find(pod => nameOf(pod) !== nameOf(first)),
-      { timeoutMs: 30_000, signal: never },
+      { timeoutMs: 60_000, signal: never },
     );
     await setPodStatus(api, second ?? {}, drained('n2'));
     const there = { key: 'metadata.name', operator: 'NotIn', values: ['n1'] };
@@ -51,7 +51,7 @@ export function endsOfMovers(world: () => MoverWorld): void {
 
   it('that nobody schedules are given up, in the words of whoever holds them up', async () => {
     const { api, objects, run } = world();
-    const { movers } = moversOn(api, { startMs: 2_000 });
+    const { movers } = moversOn(api, { startMs: 8_000 });
     const result = run(movers).catch((thrown: unknown) => thrown);
     const message = '0/3 nodes are available: 3 Insufficient memory.';
     await setPodStatus(api, await moverPod(objects), {
@@ -96,7 +96,7 @@ export function endsOfMovers(world: () => MoverWorld): void {
       pods,
       { labelSelector: 'app.kubernetes.io/component=mover' },
       found => [...found.values()].find(pod => nameOf(pod) !== nameOf(first)),
-      { timeoutMs: 30_000, signal: never },
+      { timeoutMs: 60_000, signal: never },
     );
     await setPodStatus(api, second ?? {}, ended(0, 'Completed', JSON.stringify(success)));
     expect(await again).toEqual(success);

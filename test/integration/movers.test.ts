@@ -173,7 +173,7 @@ describe('movers, on a control plane without nodes', () => {
 
   it('wait for a node that has no room for them yet for as long as a mover may work', async () => {
     const { api, objects, run } = world();
-    const startMs = 1_500;
+    const startMs = 5_000;
     let waits = 0;
     const runtime: Runtime = {
       ...testRuntime,
@@ -206,7 +206,7 @@ describe('movers, on a control plane without nodes', () => {
       pods,
       { labelSelector: 'app.kubernetes.io/component=mover' },
       found => (found.size === 2 ? [...found.values()] : undefined),
-      { timeoutMs: 20_000, signal: never },
+      { timeoutMs: 60_000, signal: never },
     );
     const digests = new Set(pods1?.map(pod => stringAt(pod, 'metadata', 'labels', 'holdfast.dev/repository')));
     expect(digests.size).toBe(2);
@@ -217,7 +217,7 @@ describe('movers, on a control plane without nodes', () => {
       pods,
       { labelSelector: 'app.kubernetes.io/component=mover' },
       found => [...found.values()].find(one => stringAt(one, 'status', 'phase') === 'Pending'),
-      { timeoutMs: 20_000, signal: never },
+      { timeoutMs: 60_000, signal: never },
     );
     await setPodStatus(api, pod ?? {}, ended(0, 'Completed', JSON.stringify(success)));
     expect(await Promise.all([first, second])).toEqual([success, success]);
@@ -275,7 +275,7 @@ describe('movers, on a control plane without nodes', () => {
       pods,
       { labelSelector: 'app.kubernetes.io/component=mover' },
       found => [...found.values()].find(one => !nameOf(one).startsWith('left-behind')),
-      { timeoutMs: 30_000, signal: never },
+      { timeoutMs: 60_000, signal: never },
     );
     expect(await objects.read(jobs, 'holdfast', 'left-behind', never)).toBeUndefined();
     await setPodStatus(api, pod ?? {}, ended(0, 'Completed', JSON.stringify(success)));

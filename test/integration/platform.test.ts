@@ -53,6 +53,18 @@ async function contents(): Promise<Map<string, string>> {
   return found;
 }
 
+/** The same once the control plane has added all of it. */
+async function atRest(): Promise<Map<string, string>> {
+  let before = await contents();
+  const same = async () => {
+    const now = await contents();
+    const changed = now.size !== before.size || [...now].some(([path, object]) => before.get(path) !== object);
+    before = now;
+    return changed ? undefined : now;
+  };
+  return waitFor('the platform at rest', same, { timeoutMs: 60_000, intervalMs: 1_000 });
+}
+
 beforeAll(async () => {
   await applyPlatform(cluster());
 });
@@ -60,10 +72,10 @@ beforeAll(async () => {
 test('applied again, the platform is as large as before and not an object has changed', async () => {
   // What the control plane adds to new objects is on its way.
   const bound = async () => (await get('/api/v1/persistentvolumes/artifact-export')).status?.phase === 'Bound';
-  await waitFor('the volume bound', bound, { timeoutMs: 30_000 });
+  await waitFor('the volume bound', bound, { timeoutMs: 90_000 });
   const token = async () => (await get(`/api/v1/namespaces/${namespace}/secrets/odd-agent-token`)).data?.token !== undefined;
-  await waitFor('the token made', token, { timeoutMs: 30_000 });
-  const before = await contents();
+  await waitFor('the token made', token, { timeoutMs: 90_000 });
+  const before = await atRest();
   expect(before.size).toBeGreaterThan(120);
   expect((await applyPlatform(cluster())).objects).toBeGreaterThan(130);
   const after = await contents();
@@ -164,7 +176,7 @@ describe('odd objects', () => {
 
   test('the control plane has made a token for the secret of a service account', async () => {
     const secret = () => get(`/api/v1/namespaces/${namespace}/secrets/odd-agent-token`);
-    await waitFor('a token', async () => ((await secret()).data?.token ?? '').length > 100, { timeoutMs: 30_000 });
+    await waitFor('a token', async () => ((await secret()).data?.token ?? '').length > 100, { timeoutMs: 90_000 });
   });
 
   test('a name may hold spaces, letters of any script and a colon', async () => {
@@ -181,7 +193,7 @@ test('status is there where the kind has a status subresource', async () => {
 
 test('the finished job stays finished: the job controller has made no pod for it', async () => {
   const suspended = async () => (await get(`${jobs}/workspace-migration`)).status?.conditions?.some(({ type }) => type === 'Suspended');
-  await waitFor('the job controller at work', suspended, { timeoutMs: 30_000 });
+  await waitFor('the job controller at work', suspended, { timeoutMs: 90_000 });
   const job = await get(`${jobs}/docs-generate-000017`);
   expect(job).toMatchObject({ spec: { suspend: false }, status: { succeeded: 1, completionTime: '2026-11-20T21:07:31Z' } });
   const pods = await apiJson<{ items: unknown[] }>(
@@ -205,7 +217,7 @@ test('the CodeRun controller brings a new run to its end and touches neither a h
     };
     const created = await apiJson<Found>(cluster(), codeRuns, { method: 'POST', body });
     const over = async () => (await get(`${codeRuns}/fresh`)).status?.phase === 'Succeeded';
-    await waitFor('the run over', over, { timeoutMs: 30_000 });
+    await waitFor('the run over', over, { timeoutMs: 90_000 });
     expect((await get(`${codeRuns}/fresh`)).status).toMatchObject({ observedGeneration: 1, startedAt: expect.any(String) });
     expect((await get(`${configMaps}/fresh-result`)).metadata.ownerReferences?.[0]?.uid).toBe(created.metadata.uid);
     expect(await versions()).toEqual(before);
