@@ -94,7 +94,7 @@ export async function serveFrom(
   void exited.then(() => {
     ended = true;
   });
-  const said = (message: string, timeoutMs = 30_000) =>
+  const said = (message: string, timeoutMs = 90_000) =>
     waitFor(
       `${options.name} says ${JSON.stringify(message)}`,
       async () => {

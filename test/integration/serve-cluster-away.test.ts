@@ -100,7 +100,7 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
     expect(await ready()).toEqual({ status: 503, checks: noCluster });
     expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
     const metrics = ['holdfast_leader', 'holdfast_cluster_reachable', 'holdfast_store_reachable'];
-    expect(await Promise.all(metrics.map(metric))).toEqual([0, 0, 1]);
+    await expect.poll(() => Promise.all(metrics.map(metric)), { timeout: 60_000 }).toEqual([0, 0, 1]);
 
     expect(await sets()).toMatchObject([{ phase: 'Completed', tier: 'daily' }]);
     const { items } = await service.get<{ items: { policy: string; state: string }[] }>('objectives');
@@ -118,7 +118,8 @@ describe.skipIf(process.env['HOLDFAST_TEST_KUBECONFIG'] !== undefined)('a servic
     await waitFor('it leads again', async () => timesLeading() > before, patience);
     await waitFor('it is ready again', async () => (await ready()).status === 200, patience);
     expect(await metric('process_start_time_seconds')).toBe(started);
-    expect(await Promise.all(['holdfast_leader', 'holdfast_cluster_reachable'].map(metric))).toEqual([1, 1]);
+    const reached = () => Promise.all(['holdfast_leader', 'holdfast_cluster_reachable'].map(metric));
+    await expect.poll(reached, { timeout: 60_000 }).toEqual([1, 1]);
 
     expect(await ended(demanded.id)).toMatchObject({ phase: 'Interrupted' });
     const answer = await service.send('POST', 'backups', { policy: 'nightly', tier: 'daily' });

@@ -72,18 +72,19 @@ describe('the service', () => {
       );
       expect(items).toMatchObject([{ phase: 'Completed', tier: 'daily' }]);
       expect(items[0]!.objects).toBeGreaterThan(200);
-      const objectives = await service.get<{ items: { policy: string; tier?: string; state: string; message: string }[] }>('objectives');
-      expect(objectives.items[0]).toMatchObject({ policy: 'platform', state: 'met' });
-      expect(objectives.items[0]!.message).toContain('volume data');
-      const metrics = await (await fetch(service.metricsUrl)).text();
-      expect(metrics).toMatch(/^holdfast_sets\{tier="daily",phase="Completed"\} 1$/m);
-      expect(metrics).toMatch(/^holdfast_not_protected\{policy="platform",part="volumeData"\} 1$/m);
+      // They follow the catalog.
+      const objective = async () => (await service.get<{ items: object[] }>('objectives')).items[0];
+      const met = { policy: 'platform', state: 'met', message: expect.stringContaining('volume data') };
+      await expect.poll(objective, { timeout: 60_000 }).toMatchObject(met);
+      const metrics = async () => (await fetch(service.metricsUrl)).text();
+      await expect.poll(metrics, { timeout: 60_000 }).toMatch(/^holdfast_sets\{tier="daily",phase="Completed"\} 1$/m);
+      await expect.poll(metrics, { timeout: 60_000 }).toMatch(/^holdfast_not_protected\{policy="platform",part="volumeData"\} 1$/m);
     });
 
     it('takes a backup when asked, once for one key, and tells of it while it runs', async () => {
       const events = await fetch(`${service.url}/api/v1/events`, {
         headers: { authorization: `Bearer ${tokens.alice}` },
-        signal: AbortSignal.timeout(60_000),
+        signal: AbortSignal.timeout(150_000),
       });
       const ask = () => service.send('POST', 'backups', { tier: 'before-upgrade' }, { 'idempotency-key': 'upgrade-17' });
       const [one, other] = [await accepted(await ask()), await accepted(await ask())];
@@ -165,7 +166,7 @@ describe('the service', () => {
       expect([standby.status, ((await standby.json()) as { code: string }).code]).toEqual([503, 'NOT_LEADER']);
       expect(standby.headers.get('retry-after')).not.toBeNull();
       service.signal('SIGKILL');
-      await second.said('leading', 30_000);
+      await second.said('leading', 90_000);
       const id = await accepted(await second.send('POST', 'backups', { tier: 'after-kill' }));
       expect(await ended(second, id)).toMatchObject({ phase: 'Completed' });
       second.signal('SIGTERM');
