@@ -71,6 +71,7 @@ test('stop keeps the data and destroy deletes it; both may be called twice', asy
 
 test('a start that is aborted leaves neither servers nor a directory', async () => {
   const signal = AbortSignal.timeout(1_000);
-  await expect(startCluster({ name: 'aborted', signal })).rejects.toThrow('aborted');
-  expect((await readdir(tmpdir())).filter(name => name.startsWith('holdfast-aborted-'))).toEqual([]);
+  const name = `aborted-${process.pid}`;
+  await expect(startCluster({ name, signal })).rejects.toThrow('aborted');
+  expect((await readdir(tmpdir())).filter(found => found.startsWith(`holdfast-${name}-`))).toEqual([]);
 });

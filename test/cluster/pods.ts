@@ -222,7 +222,11 @@ function podPath(name: string, namespace = anyNamespace): string {
 
 async function createPod(access: Access, options: PodOptions): Promise<string> {
   const pod = podObject(options);
-  const collection = `/api/v1/namespaces/${pod.metadata.namespace}/pods`;
+  const namespace = `/api/v1/namespaces/${pod.metadata.namespace}`;
+  const collection = `${namespace}/pods`;
+  // A controller makes it in a new namespace: without it, no pod is let in.
+  const account = async () => (await apiRequest(access, `${namespace}/serviceaccounts/default`)).status === 200;
+  await waitFor(`${namespace} has its account`, account, { timeoutMs: 60_000 });
   await apiJson(access, collection, { method: 'POST', body: pod });
   return `${collection}/${options.name}`;
 }

@@ -12,7 +12,7 @@ import { apiServices, connectionTo, connectTo, defineKind, kindOf } from './clus
 
 const strangerToken = 'stranger-token';
 const cluster = withCluster({ controllers: false, users: [{ name: 'stranger', token: strangerToken }] });
-const within = { timeoutMs: 30_000, intervalMs: 100 };
+const within = { timeoutMs: 90_000, intervalMs: 100 };
 const body = (name: string, more: object = {}) => JSON.stringify({ metadata: { name }, ...more });
 let api: ClusterApi;
 let stranger: ClusterApi;
@@ -77,7 +77,9 @@ describe('discovery', () => {
       'both kinds are discovered',
       async () => {
         const found = await api.discover();
-        return found.kinds.filter(kind => kind.group === 'fresh.test.io').length === 2 ? found : undefined;
+        const kinds = found.kinds.filter(kind => kind.group === 'fresh.test.io');
+        // The versions of one kind come one after the other.
+        return kinds.length === 2 && found.servedVersions.get('fresh.test.io/gears')?.length === 2 ? found : undefined;
       },
       within,
     );

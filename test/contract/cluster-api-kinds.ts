@@ -78,7 +78,7 @@ export async function defineKind(
   await api.create(definitions, '', JSON.stringify(definition));
   const defined = kindOf(group, versions[0] ?? '', plural, kind, true);
   await waitFor(`${plural}.${group} is served`, async () => (await api.list(defined, () => {}, { limit: 1 })) !== undefined, {
-    timeoutMs: 30_000,
+    timeoutMs: 90_000,
   });
   return defined;
 }

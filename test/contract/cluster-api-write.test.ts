@@ -6,7 +6,7 @@ import { configMaps, connectTo, defineKind, itemsOf, kindOf, nameIn, namespaces 
 
 const cluster = withCluster();
 const namespace = 'writes';
-const within = { timeoutMs: 30_000, intervalMs: 100 };
+const within = { timeoutMs: 90_000, intervalMs: 100 };
 let api: ClusterApi;
 
 beforeAll(async () => {

@@ -42,7 +42,7 @@ async function newNamespace(): Promise<string> {
 }
 
 const body = (name: string, more: object = {}) => JSON.stringify({ metadata: { name }, ...more });
-const within = { timeoutMs: 30_000, intervalMs: 100 };
+const within = { timeoutMs: 90_000, intervalMs: 100 };
 
 describe('list', () => {
   it('gives 5,000 objects of a built-in kind byte by byte as single reads do, apiVersion and kind in front', {

@@ -131,7 +131,8 @@ describe('kill -9 of the real process while it deletes', () => {
   it('leaves each set whole or gone, and the same command finishes', async () => {
     const newest = await taken(store, 0);
     let interrupted = 0;
-    for (let round = 1; round <= 6; round++) {
+    // More of them where none was caught in the middle.
+    for (let round = 1; round <= 6 || interrupted === 0; round++) {
       const victim = await taken(store, round, 200);
       const files = (await collect(store.list(setPrefix(victim)))).length;
       const child = spawn(process.execPath, [mainFile, 'backup', 'delete', victim, '--yes', ...flags], { stdio: 'ignore' });
@@ -146,8 +147,7 @@ describe('kill -9 of the real process while it deletes', () => {
       expect(again.exit, again.stderr).toBe(left > 0 ? 0 : 10);
       expect((await collect(store.list(''))).filter(({ key }) => key.includes(victim))).toEqual([]);
     }
-    expect(interrupted).toBeGreaterThan(0);
     expect((await holdfast(['backup', 'get', '-o', 'name', ...flags])).stdout.trim()).toBe(newest);
     expect((await holdfast(['ledger', 'verify', ...flags])).exit).toBe(0);
-  }, 180_000);
+  }, 400_000);
 });
