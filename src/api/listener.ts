@@ -96,7 +96,7 @@ export async function openListener(first: ApiPlace, options: ListenerOptions): P
 /** CONFIG_INVALID when it would be plain HTTP where others can listen. */
 export function requirePrivacy({ host, tls, insecureHttp = false }: ApiPlace): void {
   if (tls !== undefined || insecureHttp || isLoopback(host)) return;
-  throw new HoldfastError('CONFIG_INVALID', `the API would listen on ${host} without TLS`, {
+  throw new HoldfastError('CONFIG_INVALID', `the API would listen on ${host === '' ? 'all addresses' : host} without TLS`, {
     hint: 'name a certificate and its key, listen on 127.0.0.1, or say insecureHttp where something else encrypts',
   });
 }
@@ -130,7 +130,12 @@ function limit(server: Server, { requestMs, slowHandlerMs }: ApiLimits): void {
 async function listen(server: Server, { host, port }: ApiPlace): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const refuse = (error: NodeJS.ErrnoException) =>
-      reject(new HoldfastError('CONFIG_INVALID', `${host}:${port} cannot be listened on (${error.code})`, { cause: error }));
+      reject(
+        new HoldfastError('CONFIG_INVALID', `${host}:${port} cannot be listened on (${error.code})`, {
+          cause: error,
+          hint: 'let service.listen (--listen) name an address of this machine with a port that nobody else has',
+        }),
+      );
     server.once('error', refuse);
     server.listen({ port, host }, () => {
       server.off('error', refuse);

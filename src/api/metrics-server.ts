@@ -32,7 +32,12 @@ export async function serveMetrics(
   server.maxConnections = 100;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new HoldfastError('CONFIG_INVALID', `${host}:${port} cannot be listened on (${error.code})`, { cause: error })),
+      reject(
+        new HoldfastError('CONFIG_INVALID', `${host}:${port} cannot be listened on (${error.code})`, {
+          cause: error,
+          hint: 'let service.metricsListen (--metrics-listen) name an address of this machine with a port that nobody else has',
+        }),
+      ),
     );
     server.listen(port, host, resolve);
   });

@@ -65,7 +65,7 @@ export interface LifeParts {
   readonly onFailed: (thrown: unknown) => void;
 }
 
-/** Asks nothing but for the repository, and writes nothing. KUBECONFIG_INVALID, CONFIG_INVALID, and what `openRepository` rejects with. */
+/** Asks nothing but for the repository, and writes nothing. KUBECONFIG_INVALID, CONFIG_INVALID for recipients too that are not the repository’s, and what `openRepository` rejects with. */
 export async function openLife(first: InForce, parts: LifeParts): Promise<Life> {
   const { runtime } = parts;
   const { store, through } = await openRetriedStore(first.config, runtime);
@@ -78,6 +78,7 @@ export async function openLife(first: InForce, parts: LifeParts): Promise<Life> 
     const volumes = liveVolumes(await newVolumes(first, now, parts));
     opened.push(volumes);
     const repository = await parts.openRepository(store);
+    requireOwnRecipients(repository.info, first.keys.recipients);
     const { written, ...life } = lifeOf(now, parts, { store, through, cluster, volumes, repository });
     return { ...life, close: () => written().then(close) };
   } catch (thrown) {

@@ -25,6 +25,17 @@ describe('the log', () => {
     expect(JSON.parse(lines[0]!)).toEqual({ level: 'info', time: '2026-11-23T02:00:05.123Z', ...fields });
   });
 
+  it('tells people no stack of an error that says what to do, and programs all', () => {
+    const errors = [new HoldfastError('STORE_FULL', 'no room'), new HoldfastError('INTERNAL', 'a defect')];
+    const written = (format: 'text' | 'json') => {
+      const { log, lines } = logged({ format });
+      for (const err of errors) log.error({ err }, 'it failed');
+      return lines.map(line => /logger\.test/.test(line));
+    };
+    expect(written('text')).toEqual([false, true]);
+    expect(written('json')).toEqual([true, true]);
+  });
+
   it('is plain text where people read it, and foreign text stays on its line', () => {
     const { log, lines } = logged({ format: 'text' });
     log.warn({ tier: 'daily', why: 'two words' }, 'set written\nERROR forged \u001b[2J');

@@ -50,8 +50,16 @@ function finish(line: string, format: LogFormat): string {
 
 /** `2026-11-23T02:00:05.123Z INFO  set written objects=12340 tier=daily` */
 function asText({ level, time, msg, ...fields }: Record<string, unknown>): string {
-  const words = Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`);
+  const words = Object.entries(fields).map(([name, value]) => `${name}=${plain(withoutStack(value))}`);
   return [time, String(level).toUpperCase().padEnd(5), oneLine(String(msg ?? '')), ...words].filter(word => word !== undefined).join(' ');
+}
+
+/** What has a hint is known, and where it was thrown tells people nothing. */
+function withoutStack(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('hint' in value) || !('stack' in value)) return value;
+  if ('code' in value && value.code === 'INTERNAL') return value;
+  const { stack: _, ...rest } = value;
+  return rest;
 }
 
 function plain(value: unknown): string {

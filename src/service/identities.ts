@@ -126,6 +126,7 @@ async function fileBytes(folder: string | undefined, file: string): Promise<Uint
   return wholeFile(join(folder, file)).catch((thrown: NodeJS.ErrnoException) => {
     throw new HoldfastError('IDENTITY_MISSING', `identity file ${file}: ${thrown.code === 'ENOENT' ? 'there is none' : thrown.code}`, {
       cause: thrown,
+      hint: 'name a file that the service has in its service.identityDir, and may read',
     });
   });
 }

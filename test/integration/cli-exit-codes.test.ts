@@ -62,6 +62,7 @@ beforeAll(async () => {
   await writeFile(path('identity'), `${keys.identity}\n`);
   await writeFile(path('other-identity'), `${(await generateIdentity()).identity}\n`);
   await writeFile(path('recipients'), `${keys.recipient}\n`);
+  await writeFile(path('other-recipients'), `${(await generateIdentity()).recipient}\n`);
   await writeFile(path('signing.key'), keys.privatePem);
   await writeFile(path('signing.pub'), keys.publicPem);
   await writeFile(path('broken.yaml'), 'location: x\n\nretries: 3\n');
@@ -116,6 +117,12 @@ describe('bad input ends with its exit code, what is wrong, and what to do', () 
     ['verify 2026-11-21 --location @ --identity @recipients', 2, 'a public recipient stands where', 'keys generate'],
     ['verify 2026-11-21 --location @ --identity @nowhere', 2, 'does not exist', 'keys generate'],
     ['backup describe 2026-11-21 --location @ --signing-public-key @signing.key', 2, 'a private key stands where', 'keys generate'],
+    [
+      'serve --location @ --signing-key @signing.key --recipients-file @other-recipients --kubeconfig @unreachable.kubeconfig',
+      2,
+      'the recipients given are not the repository’s',
+      'pass the recipients',
+    ],
     // The cluster.
     [`backup create --location @ ${keysOf}`, 2, 'no cluster is configured', '--kubeconfig'],
     [`backup create --location @ ${keysOf} --kubeconfig @nowhere`, 2, 'no such file', '--kubeconfig'],

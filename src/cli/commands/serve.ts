@@ -1,4 +1,5 @@
 import { exitCodes } from '../../domain/errors.ts';
+import { recipientFlags, signingKeyFlag } from '../backup-flags.ts';
 import type { CommandSpec } from '../command.ts';
 import { serviceFlags } from '../service-flags.ts';
 
@@ -17,7 +18,7 @@ export const serve: CommandSpec = {
     [exitCodes.notFound]: 'no such repository or bucket',
   },
   uses: ['cluster', 'repository', 'keys', 'general'],
-  flags: serviceFlags,
+  flags: [...recipientFlags, signingKeyFlag, ...serviceFlags],
   outputs: ['table'],
   whenStopped: 'What runs is finished or handed over.',
   run: async call => {
