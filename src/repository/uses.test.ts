@@ -6,7 +6,7 @@ import { manualTime } from '../../test/helpers/manual-time.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { beginDeletion } from './holds.ts';
 import type { Repository } from './repository.ts';
-import { beginUse, clearUses, isAwaited, listUses, type UseOptions } from './uses.ts';
+import { beginUse, clearUses, clearUsesOf, isAwaited, listUses, type UseOptions } from './uses.ts';
 
 const minute = 60_000;
 const set = '20261101T020000Z-daily-aaaa';
@@ -84,6 +84,37 @@ describe('a set that somebody reads', () => {
     await location.repository.store.put(`uses/${set}/0011223344556677-0001.json`, Buffer.from('{}\n{}\n'));
     expect(await uses()).toEqual({ [set]: expect.stringContaining('cannot be read') });
     expect(await uses(later(31))).toEqual({});
+  });
+});
+
+describe('a set that an operation reads', () => {
+  const operation = '20261101T020000Z-restore-aaaa';
+  const begin = (of = operation) =>
+    beginUse(location.repository, set, {
+      ...{ kind: 'restore', by: 'alice', operation: of, runtime: manualTime(new Date().toISOString()), onTrouble: () => {} },
+    });
+
+  it('is in use no more when a process has ended it that went on after another was killed', async () => {
+    await begin();
+    const [first] = await keys();
+    const other = await begin('20261101T020000Z-verify-bbbb');
+    const next = await begin();
+    expect(await keys()).toHaveLength(2);
+    expect(await keys()).not.toContain(first);
+    await next.close();
+    expect(await uses()).toEqual({ [set]: 'being restored by alice' });
+    await other.close();
+    expect(await keys()).toEqual([]);
+  });
+
+  it('is in use no more where it was killed and nobody goes on with it, and by others still', async () => {
+    await begin();
+    const { begin: beginByHand } = reader();
+    const byHand = await beginByHand();
+    await clearUsesOf(location.repository, [operation], {});
+    expect(await keys()).toHaveLength(1);
+    await byHand.close();
+    expect(await keys()).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { sha256Hex } from '../crypto/digest.ts';
 import { clockSlackMs } from '../domain/clock-slack.ts';
 import { asHoldfastError, HoldfastError } from '../domain/errors.ts';
 import type { OperationRequest } from '../domain/operation.ts';
@@ -48,6 +49,8 @@ export interface UseOptions extends CallOptions {
   readonly kind: UseKind;
   readonly by: string;
   readonly runtime: Runtime;
+  /** Of which operation: a process that goes on with it after another was killed clears what that has left. */
+  readonly operation?: string;
   /** Told once why retention may not know of it. */
   readonly onTrouble: (why: string) => void;
 }
@@ -64,7 +67,7 @@ export interface Use {
  */
 export async function beginUse(repository: Repository, set: string, options: UseOptions): Promise<Use> {
   const { runtime, onTrouble, signal } = options;
-  const name = Buffer.from(runtime.random(8)).toString('hex');
+  const name = options.operation === undefined ? Buffer.from(runtime.random(8)).toString('hex') : nameOf(options.operation);
   const done = new AbortController();
   let last: string | undefined;
   let isTold = false;
@@ -86,12 +89,16 @@ export async function beginUse(repository: Repository, set: string, options: Use
     }
   };
 
-  await beat(1, signal);
+  const left = options.operation === undefined ? [] : await usesOf(repository, [options.operation], options).catch(() => []);
+  signal?.throwIfAborted();
+  const first = Math.max(0, ...left.map(numberOf)) + 1;
+  await beat(first, signal);
+  if (last !== undefined) for (const key of left) await repository.store.delete(key, withSignal(options)).catch(() => {});
   if (last !== undefined && set !== 'all' && (await isBeingDeleted(repository, set, options).catch(() => false))) {
     trouble('its deletion was begun');
   }
   const beats = (async () => {
-    for (let number = 2; ; number++) {
+    for (let number = first + 1; ; number++) {
       await runtime.sleep(beatMs, done.signal);
       await beat(number, done.signal);
     }
@@ -127,6 +134,26 @@ export async function listUses(repository: Repository, options: CallOptions & { 
 export function isAwaited({ createdAt }: Pick<OperationRequest, 'createdAt'>, now: Date): boolean {
   const age = now.getTime() - Date.parse(createdAt);
   return age >= -clockSlackMs && age < waitsMs;
+}
+
+/** Deletes what these operations left, whose processes were killed, and that nobody goes on with. */
+export async function clearUsesOf(repository: Repository, operations: readonly string[], options: CallOptions): Promise<void> {
+  if (operations.length === 0) return;
+  for (const key of await usesOf(repository, operations, options)) await repository.store.delete(key, withSignal(options));
+}
+
+async function usesOf({ store }: Repository, operations: readonly string[], options: CallOptions): Promise<string[]> {
+  const names = new Set(operations.map(nameOf));
+  const keys = await Array.fromAsync(store.list(usesPrefix, withSignal(options)), ({ key }) => key);
+  return keys.filter(key => names.has(/\/([0-9a-f]{16})-\d{4,}\.json$/.exec(key)?.[1] ?? ''));
+}
+
+function nameOf(operation: string): string {
+  return sha256Hex(Buffer.from(operation)).slice(0, 16);
+}
+
+function numberOf(key: string): number {
+  return Number(/-(\d+)\.json$/.exec(key)?.[1] ?? 0);
 }
 
 /** Deletes what readers left that were killed. Only for whoever deletes sets. */

@@ -2,6 +2,7 @@ import { clusterName } from '../domain/cluster-identity.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Actor, OperationRequest } from '../domain/operation.ts';
 import { finishClaims } from '../repository/run-claim.ts';
+import { clearUsesOf } from '../repository/uses.ts';
 import type { DueRun } from '../schedule/coalesce.ts';
 import { nextFire, parseSchedule } from '../schedule/cron.ts';
 import type { MissedFire } from '../schedule/due.ts';
@@ -71,6 +72,8 @@ export async function leadTerm(world: World, term: Term, hooks: TermHooks): Prom
     for (const { id, summary } of settled)
       world.log.info({ operation: id, set: summary['set'] }, 'an operation had ended, and gets its result');
     for (const message of damaged) world.log.error({ message }, 'a record of an operation cannot be read');
+    const ended = [...interrupted, ...settled].map(({ id }) => id);
+    await clearUsesOf(term.repository, ended, { signal });
     for (const { id } of interrupted) await record(world, { action: 'operation.interrupted', actor: self, subject: id, details: {} });
     if (claims.finished.length + settled.length > 0) await world.catalog.refresh({ signal });
     await tellOfSets(world, { since, signal });

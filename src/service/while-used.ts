@@ -10,7 +10,8 @@ export function whileUsed({ repository, runtime }: Pick<World, 'repository' | 'r
   return async context => {
     const { operation, signal, log } = context;
     const onTrouble = (why: string) => log('warn', why);
-    const use = await beginUse(repository, set, { kind, by: operation.actor.name, runtime, signal, onTrouble });
+    const { id, actor } = operation;
+    const use = await beginUse(repository, set, { kind, by: actor.name, operation: id, runtime, signal, onTrouble });
     try {
       return await work(context);
     } finally {

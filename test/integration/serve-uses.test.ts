@@ -52,15 +52,8 @@ describe('what a service restores and verifies, beside deletions by hand', () =>
     const age = await readFile(join(dir, 'keys', 'operator.identity'), 'utf8');
     const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'identity' }, stringData: { age } };
     await apiJson(cluster, '/api/v1/namespaces/default/secrets', { method: 'POST', body: secret });
-    served = await startServe({
-      dir,
-      name: 'serve-uses',
-      kubeconfig: gate.kubeconfig,
-      location,
-      keysDir: join(dir, 'keys'),
-      more: 'policies: {}\n',
-    });
-    await served.said('leading');
+    served = await serve('first');
+    await served.said('leading', 120_000);
   }, 300_000);
   afterAll(async () => {
     gate?.open();
@@ -71,6 +64,11 @@ describe('what a service restores and verifies, beside deletions by hand', () =>
     await cluster?.destroy();
   });
 
+  const serve = (name: string) =>
+    startServe({
+      ...{ dir, name, kubeconfig: gate.kubeconfig, location: join(dir, 'repository'), keysDir: join(dir, 'keys') },
+      more: 'policies: {}\n',
+    });
   const uses = async () => (await collect(store.list('uses/'))).map(({ key }) => key);
   const remove = (set: string) => holdfast(['backup', 'delete', set, '--yes', ...flags]);
   const inUse = { exit: 1, stderr: expect.stringContaining('is being restored') };
@@ -124,6 +122,24 @@ describe('what a service restores and verifies, beside deletions by hand', () =>
     expect(await ended(((await verified.json()) as Operation).id)).toMatchObject({ phase: 'Completed' });
     expect(await uses()).toEqual([]);
     ok(await remove(set));
+  }, 300_000);
+
+  it('are in use no more when the service that follows a killed one has ended that', async () => {
+    const [, set = ''] = sets;
+    const { id } = await restoring(set);
+    const verified = await served.send('POST', 'validations', {
+      ...{ set, identity: { secret: { namespace: 'default', name: 'identity', key: 'age' } } },
+    });
+    expect(verified.status, await verified.clone().text()).toBe(202);
+    await waitFor('the service reads it twice', async () => (await uses()).length === 2, patience);
+    served.signal('SIGKILL');
+    await served.exited;
+    served = await serve('follower');
+    await served.said('leading', 120_000);
+    gate.open();
+    expect(await ended(id)).toMatchObject({ phase: 'Completed' });
+    // A validation is not taken up again.
+    await waitFor('nothing says any more that the set is read', async () => (await uses()).length === 0, patience);
   }, 300_000);
 
   it('are in nobody’s way for ever where the service was killed and nobody follows it', async () => {
