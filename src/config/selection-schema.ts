@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { labelMatcher } from '../domain/label-selector.ts';
 import { everything, type Selection } from '../domain/selection.ts';
 import { list, oneOf, text } from './values.ts';
 
@@ -17,7 +18,14 @@ export const SelectionSettings = z
     },
     'must be a map',
   )
-  .partial();
+  .partial()
+  .superRefine(({ labelSelector }, context) => {
+    try {
+      labelMatcher(labelSelector ?? '');
+    } catch (thrown) {
+      context.addIssue({ code: 'custom', message: (thrown as Error).message, path: ['labelSelector'] });
+    }
+  });
 export type SelectionSettings = z.infer<typeof SelectionSettings>;
 
 export function selectionFrom(settings: SelectionSettings): Selection {

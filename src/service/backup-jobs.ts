@@ -185,6 +185,7 @@ function resultOf(outcome: BackupOutcome, { log }: WorkContext): WorkResult {
   }
   const { manifest, durationMs, settleMs } = outcome;
   for (const { item, message } of manifest.problems) log('warn', `${item}: ${message}`);
+  if (manifest.objects === 0) log('warn', 'the backup is empty: nothing in the cluster matches the selection');
   return { phase: manifest.phase, summary: summaryOf(manifest, { durationMs, settleMs }) };
 }
 

@@ -169,6 +169,29 @@ describe('backup', () => {
   });
 });
 
+describe('a selection that nothing matches', () => {
+  it.each(['restore plan', 'restore create --yes', 'validate --no-platform'])('ends %s with 10, and names it', async command => {
+    const ran = await run(`${command.replace(/^(restore \w+|validate)/, `$1 ${id}`)} -n ${namespace}s -l app=web`);
+    expect(ran.exit).toBe(10);
+    expect(ran.stderr).toContain(`error: ${id} holds nothing of what is selected (namespaces ${namespace}s; labels app=web)`);
+    expect(ran.stderr).toContain(`hint: holdfast backup describe ${id} --objects lists what it holds`);
+    expect(ran.stdout).not.toContain('✓');
+  });
+
+  it('makes an empty backup, which is said and ends with 3', async () => {
+    const ran = await run(`backup create --include-namespaces ${namespace}s`);
+    expect([ran.exit, ran.stderr]).toEqual([
+      3,
+      expect.stringContaining(`nothing in the cluster matches the selection (namespaces ${namespace}s)`),
+    ]);
+  });
+
+  it('is refused where it cannot be read, before anything is asked for', async () => {
+    const ran = await run('backup create -l a=b=c');
+    expect([ran.exit, ran.stderr]).toEqual([2, expect.stringContaining('error: --selector: label selector “a=b=c”: cannot read “a=b=c”')]);
+  });
+});
+
 describe('restore', () => {
   it('plans what is missing and what differs, field by field, and writes nothing', async () => {
     await disturb();

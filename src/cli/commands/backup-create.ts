@@ -23,7 +23,7 @@ export const backupCreate: CommandSpec = {
   exits: {
     [exitCodes.ok]: 'Completed: every kind was read to its end',
     [exitCodes.failed]: 'failed: nothing was committed',
-    [exitCodes.partial]: 'PartiallyFailed: committed, but the items named could not be captured',
+    [exitCodes.partial]: 'PartiallyFailed: committed, but the items named could not be captured; or nothing at all was selected',
     [exitCodes.timeout]: 'not done within --timeout; nothing was committed',
     [exitCodes.notFound]: 'the location holds no repository, or the bucket does not exist',
   },
@@ -45,7 +45,12 @@ export const backupCreate: CommandSpec = {
   reports: () => 'lines',
   whenStopped: 'Nothing of this backup stays visible; earlier ones are untouched.',
   run: async call => {
-    const [app, { settings }, { backupSummary }] = await Promise.all([call.app(), call.config(), import('../render/backup-summary.ts')]);
+    const [app, { settings }, { backupSummary }, { selectionText }] = await Promise.all([
+      call.app(),
+      call.config(),
+      import('../render/backup-summary.ts'),
+      import('../render/backup-description.ts'),
+    ]);
     const location = await app.location();
     if (settings.insecurePlaintext === true) {
       warn(call, `--insecure-plaintext: this backup is NOT ENCRYPTED. Everybody who can read ${location} can read every Secret in it.`);
@@ -61,7 +66,9 @@ export const backupCreate: CommandSpec = {
     });
     const identity = manifest.encryption.scheme === 'age' ? ' --identity <file>' : '';
     if (call.format === 'table') advise(call, `\nProve that it opens: holdfast verify ${manifest.id}${identity}`);
-    return exitOfPhase(manifest.phase);
+    if (manifest.objects > 0) return exitOfPhase(manifest.phase);
+    warn(call, `the backup is empty: nothing in the cluster matches the selection (${selectionText(manifest.selection)})`);
+    return exitCodes.partial;
   },
 };
 

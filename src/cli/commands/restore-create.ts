@@ -5,7 +5,7 @@ import type { Call, CommandSpec } from '../command.ts';
 import { advise, confirmed, presentSummary } from '../output.ts';
 import { restoreFlags, restoreOptions } from '../restore-flags.ts';
 import { setArgument } from '../set-argument.ts';
-import { exitOfPlan, makePlan, openForRestore, type PlanFlagValues, planFlags, presentPlan } from './restore-plan.ts';
+import { countOf, exitOfPlan, makePlan, openForRestore, type PlanFlagValues, planFlags, presentPlan, requireSome } from './restore-plan.ts';
 
 /** What is wrong with the backup and not with the cluster is told apart, also when it shows only half way. */
 const ofTheBackup: ReadonlySet<number> = new Set([exitCodes.verification, exitCodes.wrongKey]);
@@ -43,7 +43,7 @@ export const restoreCreate: CommandSpec<Options> = {
     [exitCodes.partial]: 'PartiallyFailed: the objects named did not come back',
     [exitCodes.verification]: 'the backup is damaged, its signature is wrong, or --validate found differences',
     [exitCodes.timeout]: 'not done within --timeout; the same command continues',
-    [exitCodes.notFound]: 'no such backup, repository or bucket',
+    [exitCodes.notFound]: 'no such backup, repository or bucket, or the backup holds nothing of what is selected',
     [exitCodes.wrongKey]: 'the identity is missing, or opens another backup',
   },
   uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
@@ -72,6 +72,7 @@ export const restoreCreate: CommandSpec<Options> = {
     const set = await openForRestore(call, { planOnly: dryRun });
     if (dryRun) {
       const plan = await makePlan(call, set);
+      await requireSome(call, plan.backup, countOf(plan.totals));
       await presentPlan(call, plan);
       return exitOfPlan(plan);
     }
@@ -87,6 +88,7 @@ export const restoreCreate: CommandSpec<Options> = {
 async function agreed(call: Call<Options>, set: OpenedSet): Promise<boolean> {
   const { planLines, writesOf } = await import('../render/restore-plan.ts');
   const plan = await makePlan(call, set);
+  await requireSome(call, plan.backup, countOf(plan.totals));
   const { diff = false, objects = false } = call.options;
   call.reporter.end('done');
   call.terminal.stderr.write(`${planLines(plan, { style: call.noteStyle, diff, objects }).join('\n')}\n\n`);
@@ -99,6 +101,7 @@ async function restore(call: Call<Options>, set: OpenedSet): Promise<number> {
   const options = restoreOptions(call.options, settings.concurrency);
   const run = { signal: call.signal, progress: call.reporter.progress };
   const outcome = await app.restore(set, options, run);
+  if (outcome.phase === 'Completed') await requireSome(call, outcome.backup, countOf(outcome.totals));
   const toValidate = call.options.validate === true && outcome.phase !== 'Failed';
   const validation = toValidate ? await app.validate(set, { ...options, platform: false }, run) : undefined;
   for (const problem of outcome.problems) {

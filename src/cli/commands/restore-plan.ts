@@ -1,9 +1,9 @@
 import type { OpenedSet } from '../../app.ts';
-import { exitCodes } from '../../domain/errors.ts';
-import type { RestorePlan } from '../../domain/restore-plan.ts';
+import { exitCodes, HoldfastError } from '../../domain/errors.ts';
+import type { ActionCounts, RestorePlan } from '../../domain/restore-plan.ts';
 import type { Call, CommandSpec } from '../command.ts';
 import { advise, present } from '../output.ts';
-import { type RestoreFlagValues, restoreFlags, restoreOptions } from '../restore-flags.ts';
+import { type RestoreFlagValues, restoreFlags, restoreOptions, selectionOf } from '../restore-flags.ts';
 import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
 export interface PlanFlagValues extends RestoreFlagValues, ClusterFlagValue {
@@ -35,7 +35,7 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
     [exitCodes.partial]: 'some objects cannot be restored; the plan names them',
     [exitCodes.verification]: 'the backup is damaged or not signed by the expected key',
     [exitCodes.timeout]: 'not done within --timeout',
-    [exitCodes.notFound]: 'no such backup, repository or bucket',
+    [exitCodes.notFound]: 'no such backup, repository or bucket, or the backup holds nothing of what is selected',
     [exitCodes.wrongKey]: 'the identity is missing, or opens another backup',
   },
   uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
@@ -44,6 +44,7 @@ export const restorePlan: CommandSpec<PlanFlagValues> = {
   reports: () => 'document',
   run: async call => {
     const plan = await makePlan(call, await openForRestore(call, { planOnly: true }));
+    await requireSome(call, plan.backup, countOf(plan.totals));
     await presentPlan(call, plan);
     const { writesOf } = await import('../render/restore-plan.ts');
     if (call.format === 'table' && writesOf(plan.totals) > 0) advise(call, '\nDo it: the same line with restore create');
@@ -77,6 +78,20 @@ export async function presentPlan(call: Call<PlanFlagValues>, plan: RestorePlan)
     lines: () => planLines(plan, { style: call.style, diff, objects }),
     names: () => plannedNames(plan),
   });
+}
+
+/** BACKUP_NOT_FOUND where a selection was given, and the backup holds nothing of it: a name is misspelt, more likely than not. */
+export async function requireSome(call: Call<RestoreFlagValues>, backup: string, objects: number): Promise<void> {
+  const { selectionText } = await import('../render/backup-description.ts');
+  const selected = selectionText(selectionOf(call.options));
+  if (objects > 0 || selected === 'everything') return;
+  throw new HoldfastError('BACKUP_NOT_FOUND', `${backup} holds nothing of what is selected (${selected})`, {
+    hint: `holdfast backup describe ${backup} --objects lists what it holds`,
+  });
+}
+
+export function countOf(counts: ActionCounts): number {
+  return Object.values(counts).reduce((sum, one) => sum + one, 0);
 }
 
 export function exitOfPlan(plan: RestorePlan): number {

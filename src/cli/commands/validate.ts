@@ -14,6 +14,8 @@ import {
 } from '../restore-flags.ts';
 import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
 
+import { requireSome } from './restore-plan.ts';
+
 interface Options extends RestoreFlagValues, ClusterFlagValue {
   readonly junit?: string;
 }
@@ -35,7 +37,7 @@ export const validate: CommandSpec<Options> = {
     [exitCodes.failed]: 'the cluster or the location cannot be read',
     [exitCodes.verification]: 'a check failed, or the backup is damaged',
     [exitCodes.timeout]: 'not done within --timeout',
-    [exitCodes.notFound]: 'no such backup, repository or bucket',
+    [exitCodes.notFound]: 'no such backup, repository or bucket, or the backup holds nothing of what is selected',
     [exitCodes.wrongKey]: 'the identity is missing, or opens another backup',
   },
   uses: ['identity', 'keys', 'repository', 'cluster', 'server', 'output', 'general'],
@@ -82,6 +84,7 @@ export const validate: CommandSpec<Options> = {
     const set = await app.openSet(call.args[0] ?? 'latest', how);
     const options = { selection: wanted, ...mappings, platform };
     const report = await app.validate(set, options, { signal: call.signal, progress: call.reporter.progress });
+    await requireSome(call, report.backup, report.checks.filter(({ name }) => name.startsWith('equality/')).length);
     for (const check of report.checks) call.reporter.message({ message_type: check.state === 'failed' ? 'error' : 'check', ...check });
     await presentSummary(call, {
       document: report,
