@@ -1,4 +1,4 @@
-import { type Dispatcher, WebSocket } from 'undici';
+import type { Dispatcher, WebSocket } from 'undici';
 import { HoldfastError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
 import type { Connection, Credentials } from './connection.ts';
@@ -108,11 +108,12 @@ export function createTransport(connection: Connection, options: TransportOption
   }
 
   async function socket(path: string, protocols: string[]): Promise<WebSocket> {
+    const { openWebSocket } = await import('./web-socket.ts');
     const credentials = await connection.credentials();
     const { origin, prefix, long } = pools.for(credentials);
     const url = `${origin.replace(/^http/, 'ws')}${prefix}${path}`;
     const headers = { 'user-agent': options.userAgent, ...credentials.headers };
-    return new WebSocket(url, { protocols, dispatcher: long, headers: headersOf(headers) });
+    return openWebSocket(url, { protocols, dispatcher: long, headers: headersOf(headers) });
   }
 
   return { server: connection.server, exchange, socket, close: () => pools.close() };

@@ -49,10 +49,8 @@ function folderPlace(repository: string): OpenPlace {
 
 /** `s3:https://host/bucket/prefix`, the way that restic itself takes it apart. */
 async function bucketPlace(repository: string, environment: Readonly<Record<string, string>>): Promise<OpenPlace> {
-  const [{ DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client }, { NodeHttpHandler }] = await Promise.all([
-    import('@aws-sdk/client-s3'),
-    import('@smithy/node-http-handler'),
-  ]);
+  const [{ sdk }, { NodeHttpHandler }] = await Promise.all([import('./s3-sdk.ts'), import('@smithy/node-http-handler')]);
+  const { DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } = sdk;
   const url = new URL(repository.slice('s3:'.length).replace(/^(?!https?:)\/*/, 'https://'));
   const [bucket = '', ...rest] = url.pathname.split('/').filter(part => part !== '');
   const prefix = rest.map(part => `${part}/`).join('');

@@ -1,7 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { s3Error } from './s3-errors.ts';
 
-type Sdk = typeof import('@aws-sdk/client-s3');
+type Sdk = typeof import('./s3-sdk.ts').sdk;
 
 export interface S3Credentials {
   readonly accessKeyId: string;
@@ -35,7 +35,7 @@ export interface S3Connection {
 const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
 async function connect(options: S3ConnectionOptions): Promise<{ client: S3Client; sdk: Sdk }> {
-  const [sdk, { NodeHttpHandler }] = await Promise.all([import('@aws-sdk/client-s3'), import('@smithy/node-http-handler')]);
+  const [{ sdk }, { NodeHttpHandler }] = await Promise.all([import('./s3-sdk.ts'), import('@smithy/node-http-handler')]);
   const agent = { keepAlive: true, maxSockets: options.connections ?? 16 };
   const { endpoint, credentials, forcePathStyle } = options;
   // Servers other than AWS have no regions, but requests are signed for one; this is the one they all accept.
