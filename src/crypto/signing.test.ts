@@ -5,7 +5,17 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { tempDir } from '../../test/cluster/temp-dir.ts';
 import { having } from '../../test/helpers/having.ts';
-import { generateSigningKey, loadPrivateKey, loadPublicKey, publicKeyOf, sign, signingKeyId, verify } from './signing.ts';
+import {
+  generateSigningKey,
+  keyAmong,
+  loadPrivateKey,
+  loadPublicKey,
+  publicKeyOf,
+  sign,
+  signingKeyId,
+  verify,
+  verifyAside,
+} from './signing.ts';
 
 const key = generateSigningKey();
 const bytes = Buffer.from('{"id":"20261123T020000Z-daily-k3f9"}');
@@ -36,6 +46,16 @@ describe('signing', () => {
     },
   );
 
+  it('says the same on another thread', async () => {
+    const signature = sign(key.privatePem, bytes);
+    const publicKey = loadPublicKey(key.publicPem);
+    expect(await verifyAside(publicKey, bytes, signature)).toBe(true);
+    expect(await verifyAside(publicKey, Buffer.concat([bytes, Buffer.from(' ')]), signature)).toBe(false);
+    expect(await verifyAside(loadPublicKey(generateSigningKey().publicPem), bytes, signature)).toBe(false);
+    expect(await verifyAside(publicKey, bytes, `${signature}\n`)).toBe(false);
+    expect(await verifyAside(publicKey, bytes, '')).toBe(false);
+  });
+
   it('derives the public key of a private one', () => {
     expect(publicKeyOf(key.privatePem)).toBe(key.publicPem);
   });
@@ -49,6 +69,28 @@ describe('signing', () => {
     expect(execFileSync('openssl', args, { cwd: dir, encoding: 'utf8' })).toContain('Successfully');
     const sum = execFileSync('sh', ['-c', 'openssl pkey -pubin -in pub.pem -outform DER | sha256sum'], { cwd: dir, encoding: 'utf8' });
     expect(signingKeyId(key.publicPem)).toBe(`SHA256:${sum.slice(0, 64)}`);
+  });
+});
+
+describe('a key among others', () => {
+  const other = generateSigningKey();
+
+  it('is found by its id, the second time as the first', () => {
+    const pems = [other.publicPem, key.publicPem];
+    for (const _ of [1, 2]) {
+      expect(keyAmong(pems, signingKeyId(key.publicPem))?.equals(loadPublicKey(key.publicPem))).toBe(true);
+      expect(keyAmong(pems, signingKeyId(other.publicPem))?.equals(loadPublicKey(other.publicPem))).toBe(true);
+    }
+  });
+
+  it('is none of another list', () => {
+    expect(keyAmong([key.publicPem], signingKeyId(key.publicPem))).toBeDefined();
+    expect(keyAmong([other.publicPem], signingKeyId(key.publicPem))).toBeUndefined();
+    expect(keyAmong([], signingKeyId(key.publicPem))).toBeUndefined();
+  });
+
+  it('must be one', () => {
+    expect(() => keyAmong(['no key'], signingKeyId(key.publicPem))).toThrow(expect.objectContaining({ code: 'KEY_INVALID' }));
   });
 });
 

@@ -55,7 +55,25 @@ export function publicKeyOf(privatePem: string): string {
 
 /** `SHA256:<hex>` over the DER form of the public key: `openssl pkey -pubin -in key.pub -outform DER | sha256sum` prints the same. */
 export function signingKeyId(publicPem: string): string {
-  return `SHA256:${sha256Hex(loadPublicKey(publicPem).export({ format: 'der', type: 'spki' }))}`;
+  return idOf(loadPublicKey(publicPem));
+}
+
+function idOf(key: KeyObject): string {
+  return `SHA256:${sha256Hex(key.export({ format: 'der', type: 'spki' }))}`;
+}
+
+/** Keys that were read, by the list that they came in: to read one from its text takes longer than to check a signature with it. */
+const readKeys = new WeakMap<readonly string[], Map<string, KeyObject>>();
+
+/** The key of this id among public keys (PEM), in a list that does not change; undefined where there is none. KEY_INVALID. */
+export function keyAmong(publicPems: readonly string[], id: string): KeyObject | undefined {
+  const known = readKeys.get(publicPems) ?? new Map<string, KeyObject>();
+  readKeys.set(publicPems, known);
+  for (let at = 0; at < publicPems.length && !known.has(id); at++) {
+    const key = loadPublicKey(publicPems[at]!);
+    known.set(idOf(key), key);
+  }
+  return known.get(id);
 }
 
 /** Ed25519 signature of the bytes themselves, base64 (88 characters). */
@@ -64,8 +82,22 @@ export function sign(privatePem: string, bytes: Uint8Array): string {
 }
 
 /** False for any other bytes, key or signature. The signature must be the one canonical base64 text, so that no bit of it can change unseen. */
-export function verify(publicPem: string, bytes: Uint8Array, signature: string): boolean {
-  const key = loadPublicKey(publicPem);
+export function verify(publicKey: string | KeyObject, bytes: Uint8Array, signature: string): boolean {
+  const key = typeof publicKey === 'string' ? loadPublicKey(publicKey) : publicKey;
+  const raw = canonical(signature);
+  return raw !== undefined && cryptoVerify(null, bytes, key, raw);
+}
+
+/** Like `verify`, on a thread of Node’s pool: who reads ten thousand manifests goes on meanwhile. */
+export async function verifyAside(key: KeyObject, bytes: Uint8Array, signature: string): Promise<boolean> {
+  const raw = canonical(signature);
+  if (raw === undefined) return false;
+  return new Promise((resolve, reject) => {
+    cryptoVerify(null, bytes, key, raw, (error, holds) => (error === null ? resolve(holds) : reject(error)));
+  });
+}
+
+function canonical(signature: string): Buffer | undefined {
   const raw = Buffer.from(signature, 'base64');
-  return raw.length === 64 && raw.toString('base64') === signature && cryptoVerify(null, bytes, key, raw);
+  return raw.length === 64 && raw.toString('base64') === signature ? raw : undefined;
 }

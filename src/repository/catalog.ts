@@ -4,8 +4,9 @@ import { setTime } from '../domain/set-id.ts';
 import { mapAhead } from './concurrency.ts';
 import { isDamage } from './damage.ts';
 import { isSetId, manifestName, setsPrefix } from './layout.ts';
+import type { SignedManifest } from './manifest.ts';
 import { type CallOptions, withSignal } from './read-bytes.ts';
-import { readManifest, type SignedManifest } from './read-manifest.ts';
+import { readManifest } from './read-manifest.ts';
 import type { Repository } from './repository.ts';
 
 const manifestsAhead = 8;

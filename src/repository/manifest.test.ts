@@ -2,7 +2,7 @@ import { generateKeyPairSync, verify as nodeVerify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configMap, makeRepository, newKeys, type TestRepository, writeSet } from '../../test/contract/repository-fixture.ts';
 import type { Manifest } from '../domain/backup-set.ts';
-import { decodeManifest, encodeManifest } from './manifest.ts';
+import { decodeManifest, decodeManifestAside, encodeManifest } from './manifest.ts';
 
 let location: TestRepository;
 let manifest: Manifest;
@@ -68,12 +68,21 @@ describe('a manifest', () => {
     expect(untrusted).toThrow(expect.objectContaining({ code: 'SIGNATURE_INVALID' }));
   });
 
-  it('is refused when its content is not what was signed', () => {
+  it('is refused when its content is not what was signed', async () => {
     const { publicPem } = location.keys;
     const [line, proof] = Buffer.from(encodeManifest(manifest, location.keys.privatePem)).toString().split('\n');
     const altered = Buffer.from(`${line!.replace('"objects":1', '"objects":2')}\n${proof}\n`);
     expect(() => decodeManifest(altered, { known: [publicPem] })).toThrow(expect.objectContaining({ code: 'SIGNATURE_INVALID' }));
     expect(() => decodeManifest(altered, { trusted: [publicPem] })).toThrow(expect.objectContaining({ code: 'SIGNATURE_INVALID' }));
+    const aside = (keys: object) => expect(decodeManifestAside(altered, keys)).rejects;
+    await aside({ known: [publicPem] }).toMatchObject({ code: 'SIGNATURE_INVALID' });
+    await aside({ trusted: [publicPem] }).toMatchObject({ code: 'SIGNATURE_INVALID' });
+  });
+
+  it('is read the same where its signature is checked on another thread', async () => {
+    const bytes = encodeManifest(manifest, location.keys.privatePem);
+    for (const keys of [{}, { known: [location.keys.publicPem] }, { trusted: [location.keys.publicPem] }])
+      expect(await decodeManifestAside(bytes, keys)).toEqual(decodeManifest(bytes, keys));
   });
 
   it('is signed with Ed25519 keys only', () => {

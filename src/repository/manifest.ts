@@ -4,7 +4,14 @@ import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
 import type { Part } from '../domain/policy.ts';
 import { setIdPattern } from '../domain/set-id.ts';
 import { indexNamePattern, shardNamePattern } from './layout.ts';
-import { decodeSigned, encodeSigned, type FileSignature, type SignatureOptions } from './signed-file.ts';
+import {
+  decodeSigned,
+  decodeSignedAside,
+  encodeSigned,
+  type FileSignature,
+  type SignatureOptions,
+  type SignedContent,
+} from './signed-file.ts';
 import { volumeRecordSchema } from './volume-record.ts';
 
 const count = z.int().min(0);
@@ -80,6 +87,14 @@ export const manifestSchema = z.object({
 
 export type ManifestSignature = FileSignature;
 
+export interface SignedManifest {
+  readonly manifest: Manifest;
+  readonly signature: ManifestSignature;
+}
+
+/** In messages. */
+const what = 'the manifest';
+
 /** The bytes of `manifest.json`. KEY_INVALID when the key is no Ed25519 private key (PEM). */
 export function encodeManifest(manifest: Manifest, signingPrivatePem: string): Uint8Array {
   return encodeSigned(manifest, signingPrivatePem);
@@ -91,10 +106,18 @@ export type DecodeOptions = SignatureOptions;
  * Reads `manifest.json`. SIGNATURE_INVALID when no trusted key, if any are given, or the known key that it names did not sign these bytes;
  * REPO_UNSUPPORTED for another format version; BACKUP_CORRUPT for anything malformed.
  */
-export function decodeManifest(bytes: Uint8Array, options: DecodeOptions = {}): { manifest: Manifest; signature: ManifestSignature } {
-  const { value, signature } = decodeSigned(bytes, 'the manifest', options);
+export function decodeManifest(bytes: Uint8Array, options: DecodeOptions = {}): SignedManifest {
+  return manifestIn(decodeSigned(bytes, what, options));
+}
+
+/** Like `decodeManifest`, with the signature checked on another thread. */
+export async function decodeManifestAside(bytes: Uint8Array, options: DecodeOptions = {}): Promise<SignedManifest> {
+  return manifestIn(await decodeSignedAside(bytes, what, options));
+}
+
+function manifestIn({ value, signature }: SignedContent): SignedManifest {
   const parsed = manifestSchema.safeParse(value);
-  if (!parsed.success) throw new HoldfastError('BACKUP_CORRUPT', `the manifest is malformed: ${firstIssue(parsed.error)}`);
+  if (!parsed.success) throw new HoldfastError('BACKUP_CORRUPT', `${what} is malformed: ${firstIssue(parsed.error)}`);
   return { manifest: parsed.data, signature };
 }
 

@@ -1,17 +1,11 @@
-import type { Manifest } from '../domain/backup-set.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { isSetId, manifestKey } from './layout.ts';
-import { decodeManifest, type ManifestSignature } from './manifest.ts';
+import { decodeManifestAside, type SignedManifest } from './manifest.ts';
 import { type CallOptions, readBytes } from './read-bytes.ts';
 import type { Repository } from './repository.ts';
 
 /** A manifest names kinds, problems and files, not objects: it stays far below this. */
 export const maxManifestBytes = 64 * 1024 * 1024;
-
-export interface SignedManifest {
-  readonly manifest: Manifest;
-  readonly signature: ManifestSignature;
-}
 
 /**
  * Reads and checks the manifest of a set: undefined when there is none, which means that there is no such set. Its signature is checked with
@@ -26,7 +20,7 @@ export async function readManifest(
   const key = manifestKey(id);
   const bytes = await readBytes(repository.store, key, maxManifestBytes, options);
   if (bytes === undefined) return undefined;
-  const signed = decode(bytes, key, { trusted: options.trusted ?? [], known: repository.info.signingPublicKeys });
+  const signed = await decode(bytes, key, { trusted: options.trusted ?? [], known: repository.info.signingPublicKeys });
   if (signed.manifest.id !== id) throw new HoldfastError('BACKUP_CORRUPT', `${key} is the manifest of another set, ${signed.manifest.id}`);
   if (signed.manifest.repository !== repository.info.id) {
     throw new HoldfastError('BACKUP_CORRUPT', `${key} belongs to another repository, ${signed.manifest.repository}`);
@@ -34,9 +28,13 @@ export async function readManifest(
   return signed;
 }
 
-function decode(bytes: Uint8Array, key: string, keys: { trusted: readonly string[]; known: readonly string[] }): SignedManifest {
+async function decode(
+  bytes: Uint8Array,
+  key: string,
+  keys: { readonly trusted: readonly string[]; readonly known: readonly string[] },
+): Promise<SignedManifest> {
   try {
-    return decodeManifest(bytes, keys);
+    return await decodeManifestAside(bytes, keys);
   } catch (thrown) {
     if (thrown instanceof HoldfastError) throw new HoldfastError(thrown.code, `${key}: ${thrown.message}`, { cause: thrown });
     throw thrown;
