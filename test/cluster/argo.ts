@@ -67,7 +67,7 @@ export async function startArgo(cluster: TestCluster, options: ArgoOptions = {})
   });
   try {
     await waitForServer(server, async () => (await server.logTail(100)).includes(cachesFilled), {
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
       signal: options.signal,
     });
   } catch (thrown) {

@@ -111,7 +111,7 @@ async function installedProgram(name: string, accept: RegExp | undefined): Promi
   const folders = [process.env.KUBEBUILDER_ASSETS, ...(process.env.PATH ?? '').split(delimiter)];
   for (const folder of folders) {
     if (!folder || !(await isExecutable(join(folder, name)))) continue;
-    const version = await run(join(folder, name), ['--version'], { timeout: 10_000 }).catch(() => undefined);
+    const version = await run(join(folder, name), ['--version'], { timeout: 60_000 }).catch(() => undefined);
     if (version && accept.test(version.stdout)) return join(folder, name);
   }
   return undefined;
@@ -136,7 +136,7 @@ export function goEnvironment(): Record<string, string> {
 
 async function goVersion(): Promise<string> {
   try {
-    return (await run('go', ['version'], { cwd: tools, timeout: 30_000 })).stdout.trim();
+    return (await run('go', ['version'], { cwd: tools, timeout: 120_000 })).stdout.trim();
   } catch (thrown) {
     const missing = (thrown as NodeJS.ErrnoException).code === 'ENOENT';
     const why = missing ? 'the go command is not in PATH: install Go 1.26 or newer (https://go.dev/doc/install)' : String(thrown);

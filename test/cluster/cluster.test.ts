@@ -29,7 +29,7 @@ test('its controllers work: a deleted owner takes its dependents along', async (
   await createIfMissing(cluster(), maps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'dependent', ownerReferences } });
   await apiJson(cluster(), `${maps}/owner`, { method: 'DELETE' });
   const gone = async () => (await apiRequest(cluster(), `${maps}/dependent`)).status === 404;
-  await waitFor('dependent deleted', gone, { timeoutMs: 30_000 });
+  await waitFor('dependent deleted', gone, { timeoutMs: 90_000 });
 });
 
 test('a further user is known but may do nothing until a binding says so', async () => {

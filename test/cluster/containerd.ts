@@ -85,7 +85,7 @@ async function startServer(space: NodeSpace, configured: string, signal: AbortSi
   });
   try {
     const answers = async () => (await space.run('ctr', ['--address', socket, 'version'], 5_000)) !== '';
-    await waitForServer(server, answers, { timeoutMs: 60_000, signal });
+    await waitForServer(server, answers, { timeoutMs: 120_000, signal });
     return server;
   } catch (thrown) {
     await server.stop(0);

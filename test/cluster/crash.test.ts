@@ -27,7 +27,7 @@ having('ps').it('after kill -9 of the process that started a cluster, no server 
 
   child.kill('SIGKILL');
 
-  await waitFor('servers gone', async () => processesOf(dir).length === 0, { timeoutMs: 20_000 });
+  await waitFor('servers gone', async () => processesOf(dir).length === 0, { timeoutMs: 90_000 });
   await waitFor(
     'data gone',
     async () =>
@@ -35,6 +35,6 @@ having('ps').it('after kill -9 of the process that started a cluster, no server 
         () => false,
         () => true,
       ),
-    { timeoutMs: 20_000 },
+    { timeoutMs: 90_000 },
   );
 });

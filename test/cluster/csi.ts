@@ -179,7 +179,7 @@ async function startDriver(space: NodeSpace, command: string, dataDir: string, c
     logFile: join(space.dir, 'csi-driver.log'),
   });
   const answers = async () => (await ask(control, 'GET', '/calls')) !== '';
-  await waitFor('csi-driver ready', answers, { timeoutMs: 20_000 });
+  await waitFor('csi-driver ready', answers, { timeoutMs: 60_000 });
   return server;
 }
 
@@ -196,7 +196,7 @@ async function waitUntilRegistered(access: Access): Promise<void> {
 
 async function ask(socketPath: string, method: string, path: string, body?: unknown): Promise<string> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, method, path, timeout: 5_000 }, response => {
+    const call = request({ socketPath, method, path, timeout: 30_000 }, response => {
       const chunks: Buffer[] = [];
       response.on('data', chunk => chunks.push(chunk));
       response.once('end', () => {

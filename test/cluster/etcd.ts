@@ -37,7 +37,7 @@ export async function startEtcd(dir: string, options: EtcdOptions = {}): Promise
       logFile: join(dir, 'etcd.log'),
     });
     try {
-      await waitForServer(server, () => httpOk(`${url}/health`), { timeoutMs: 60_000, signal: options.signal });
+      await waitForServer(server, () => httpOk(`${url}/health`), { timeoutMs: 120_000, signal: options.signal });
       return { url, process: server };
     } catch (thrown) {
       await server.stop(0);

@@ -98,7 +98,7 @@ async function waitUntilUsable(access: Access, manager: GuardedProcess | undefin
   const needed = ['/api/v1/namespaces/default', ...(manager ? ['/api/v1/namespaces/default/serviceaccounts/default'] : [])];
   for (const path of needed) {
     const exists = async () => (await apiRequest(access, path, { timeoutMs: 5_000 })).status === 200;
-    await waitFor(`${path} exists`, exists, { timeoutMs: 60_000, intervalMs: 100, signal });
+    await waitFor(`${path} exists`, exists, { timeoutMs: 120_000, intervalMs: 100, signal });
   }
 }
 

@@ -143,7 +143,7 @@ export async function startNodeSpace(clusterDir: string): Promise<NodeSpace> {
   });
   try {
     const pid = () => readFile(join(dir, 'init'), 'utf8').catch(() => '');
-    await waitForServer(init, async () => (await pid()) !== '', { timeoutMs: 20_000 });
+    await waitForServer(init, async () => (await pid()) !== '', { timeoutMs: 60_000 });
     const process = (await pid()).trim();
     const number = await link(dir, process);
     const enter = ['--target', process, '--mount', '--pid', '--net', '--'];

@@ -43,7 +43,7 @@ export async function basicNodeTrouble(): Promise<string | undefined> {
 
 async function unshareTrouble(...command: string[]): Promise<string | undefined> {
   try {
-    await run('unshare', [...namespaces, ...command], { timeout: 20_000, env: nodeEnvironment() });
+    await run('unshare', [...namespaces, ...command], { timeout: 60_000, env: nodeEnvironment() });
     return undefined;
   } catch (thrown) {
     const { stderr, message } = thrown as { stderr?: string; message: string };

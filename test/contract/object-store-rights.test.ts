@@ -66,7 +66,7 @@ describe('a versitygw that only reads', () => {
       try {
         const credentials = { accessKeyId: writable.accessKey, secretAccessKey: writable.secretKey };
         const store = createS3Store({ endpoint: `http://127.0.0.1:${port}`, bucket: 'store', credentials });
-        await expect.poll(() => store.head('a').catch((thrown: HoldfastError) => thrown.code), { timeout: 30_000 }).toBeUndefined();
+        await expect.poll(() => store.head('a').catch((thrown: HoldfastError) => thrown.code), { timeout: 60_000 }).toBeUndefined();
         for (const size of [10, 8 * MiB, 20 * MiB]) {
           await expect(store.put('a', Buffer.alloc(size)), `${size} bytes`).rejects.toEqual(withCode('STORE_FORBIDDEN'));
         }

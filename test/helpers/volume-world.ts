@@ -29,7 +29,7 @@ const bucket = 'backups';
 
 export const nodeSettings: VolumeSettings = {
   ...{ namespace: home, tuning: { ...defaultTuning, compression: 'fastest' }, parallel: 3, parallelPerNode: 3, parallelSnapshots: 4 },
-  ...{ snapshotTimeoutMs: 60_000, snapshotClasses: {}, keepSnapshots: 1, storageClasses: {}, liveFallback: true, hookTimeoutMs: 5_000 },
+  ...{ snapshotTimeoutMs: 60_000, snapshotClasses: {}, keepSnapshots: 1, storageClasses: {}, liveFallback: true, hookTimeoutMs: 30_000 },
   mover: { image: holdfastReference, imagePullPolicy: 'Never', resources: {}, nodeSelector: {}, timeoutMs: 120_000 },
 };
 

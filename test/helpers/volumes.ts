@@ -21,7 +21,7 @@ export const testMover: MoverPod & { readonly image: string } = {
 
 export const testVolumeSettings: VolumeSettings = {
   ...{ namespace: 'holdfast', mover: testMover, tuning: defaultTuning, parallel: 4, parallelPerNode: 4, parallelSnapshots: 8 },
-  ...{ snapshotTimeoutMs: 30_000, snapshotClasses: {}, keepSnapshots: 1, storageClasses: {}, liveFallback: true, hookTimeoutMs: 10_000 },
+  ...{ snapshotTimeoutMs: 60_000, snapshotClasses: {}, keepSnapshots: 1, storageClasses: {}, liveFallback: true, hookTimeoutMs: 30_000 },
 };
 
 /** Of restores into new claims alone. */

@@ -84,7 +84,7 @@ describe('a backup of a cluster with faults', () => {
     await api.create(apiServices, '', JSON.stringify(body));
     try {
       await expect
-        .poll(async () => (await api.discover()).unavailable.map(group => group.groupVersion), { timeout: 30_000 })
+        .poll(async () => (await api.discover()).unavailable.map(group => group.groupVersion), { timeout: 60_000 })
         .toContain('silent.example/v1beta1');
       const manifest = manifestOf(await backUp(location, api));
       expect(manifest.phase).toBe('PartiallyFailed');
@@ -94,13 +94,13 @@ describe('a backup of a cluster with faults', () => {
       expect(without.phase).toBe('Completed');
     } finally {
       await api.delete(apiServices, '', 'v1beta1.silent.example');
-      await expect.poll(async () => (await api.discover()).unavailable, { timeout: 30_000 }).toEqual([]);
+      await expect.poll(async () => (await api.discover()).unavailable, { timeout: 60_000 }).toEqual([]);
     }
   });
 
   it('does not mind a kind whose definition is deleted while its objects are listed', async () => {
     await api.create(crds, '', passingDefinition);
-    await expect.poll(async () => (await api.discover()).kinds.some(one => one.resource === 'passings'), { timeout: 30_000 }).toBe(true);
+    await expect.poll(async () => (await api.discover()).kinds.some(one => one.resource === 'passings'), { timeout: 60_000 }).toBe(true);
     await expect
       .poll(
         () =>
@@ -108,12 +108,12 @@ describe('a backup of a cluster with faults', () => {
             () => true,
             () => false,
           ),
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       )
       .toBe(true);
     const gone = beforeListing(api, 'passings.holdfast.test', async () => {
       await api.delete(crds, '', 'passings.holdfast.test');
-      await expect.poll(() => codeOf(api.list(passing, () => {})), { timeout: 30_000 }).toBe('CLUSTER_NOT_FOUND');
+      await expect.poll(() => codeOf(api.list(passing, () => {})), { timeout: 60_000 }).toBe('CLUSTER_NOT_FOUND');
     });
     const manifest = manifestOf(await backUp(location, gone));
     expect(manifest.phase).toBe('Completed');

@@ -38,9 +38,9 @@ describe('all kinds of a set are of one revision', () => {
       await api.create(namespaces, '', JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }));
     await api.create(crds, '', JSON.stringify(customDefinition('Counter', 'counters')));
     await waitFor('counters are served', async () => (await api.discover()).kinds.some(kind => kind.resource === 'counters'), {
-      timeoutMs: 20_000,
+      timeoutMs: 90_000,
     });
-    await waitFor('counters are listed', () => api.list(counters, () => {}), { timeoutMs: 20_000 });
+    await waitFor('counters are listed', () => api.list(counters, () => {}), { timeoutMs: 90_000 });
   });
   afterAll(async () => {
     await api?.close();

@@ -100,7 +100,7 @@ describe('a year of the default policy', () => {
   };
   const hold = async (day: string): Promise<string> => {
     const set = life.world.catalog.sets().find(({ startedAt }) => startedAt.startsWith(day))!;
-    await life.service.retention.hold({ set: set.id }, 'audit', caller, AbortSignal.timeout(10_000));
+    await life.service.retention.hold({ set: set.id }, 'audit', caller, AbortSignal.timeout(60_000));
     return set.id;
   };
 
@@ -141,7 +141,7 @@ describe('a year of the default policy', () => {
     await down('2026-02-28T20:00:00Z', '2026-03-01T06:30:00Z');
     await until('2026-03-10T12:00:00Z');
     const asked = { kind: 'backup' as const, tier: 'before-upgrade' };
-    const { request } = await life.service.operations.start(asked, caller, { signal: AbortSignal.timeout(10_000) });
+    const { request } = await life.service.operations.start(asked, caller, { signal: AbortSignal.timeout(60_000) });
     await until('2026-03-10T12:10:00Z');
     upgrade = String((await life.world.operations.get(request.id))?.result?.summary['set']);
     // Begun again when it is too late for the daily run of the night, and not for the monthly.
@@ -149,7 +149,7 @@ describe('a year of the default policy', () => {
     // And once more, while the run of the night is still the newest that was given up.
     await down('2026-05-01T16:00:00Z', '2026-05-01T18:00:00Z');
     await until('2026-06-01T12:00:00Z');
-    await life.service.retention.release({ set: released }, 'the audit is over', caller, AbortSignal.timeout(10_000));
+    await life.service.retention.release({ set: released }, 'the audit is over', caller, AbortSignal.timeout(60_000));
     await away('storeAway', '2026-06-10T01:30:00Z', '2026-06-10T05:00:00Z');
     await away('storeAway', '2026-06-20T01:00:00Z', '2026-06-20T11:00:00Z');
     await away('clusterAway', '2026-07-04T01:00:00Z', '2026-07-04T03:00:00Z');

@@ -95,7 +95,7 @@ describe('validation of a cluster against a backup', () => {
       cluster: api,
       checks: [{ ...codeRunCheck, timeoutMs: 1500 }],
       runtime: testRuntime,
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(90_000),
     });
     expect(result).toMatchObject({ state: 'failed' });
     expect(result?.message).toContain('no controller took it up');

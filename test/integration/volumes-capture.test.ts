@@ -34,7 +34,7 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
     expect(second.data?.addedBytes).toBeLessThan(100_000);
     expect(second.data?.snapshot).not.toBe(first.data?.snapshot);
     // Of the two, the newer one stays.
-    await expect.poll(async () => (await world().remains()).kept, { timeout: 20_000 }).toBe(1);
+    await expect.poll(async () => (await world().remains()).kept, { timeout: 60_000 }).toBe(1);
     expect(await world().objects.read(volumeSnapshots, 'holdfast', second.snapshot?.kept?.name ?? '', never)).toBeDefined();
   });
 
@@ -74,7 +74,7 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
     expect((await exec(cluster(), pod, ['cat', '/tmp/hooks'])).stdout).toBe('quiesce\nthaw\n');
     const now = async () => Number((await exec(cluster(), pod, ['cat', '/a/n'])).stdout);
     const before = await now();
-    await expect.poll(now, { timeout: 10_000 }).toBeGreaterThan(before);
+    await expect.poll(now, { timeout: 60_000 }).toBeGreaterThan(before);
   });
 
   test('stops and thaws pods by the hooks of the configuration, and goes on where a hook that fails may be passed over', async () => {
@@ -87,7 +87,7 @@ describeCaptures('capturing volumes', ({ cluster, world }) => {
     }
     const annotations = { 'backup.holdfast.dev/thaw': 'echo own thaw >> /tmp/hooks' };
     await world().objects.merge(pods, 'rules', 'annotated', { metadata: { annotations } }, never);
-    const rule = { namespaces: ['rule*'], container: 'main', timeoutMs: 10_000, onError: 'fail' } as const;
+    const rule = { namespaces: ['rule*'], container: 'main', timeoutMs: 30_000, onError: 'fail' } as const;
     const shell = (line: string) => ['sh', '-c', line];
     const thaw = shell('echo thaw >> /tmp/hooks');
     const hooks: HookRule[] = [

@@ -198,7 +198,7 @@ describeOnNodeWithImage('volumes from the command line', cluster => {
     await objects.create(claims, { metadata: { name: 'left', namespace: 'holdfast', labels }, spec }, signal());
     const young = await run(['volumes', 'orphans', ...flags, '-o', 'name']);
     expect(young).toMatchObject({ exit: 0, stdout: '' });
-    await waitFor('it is older than a second', async () => (await found()).length === 1, { timeoutMs: 20_000, intervalMs: 500 });
+    await waitFor('it is older than a second', async () => (await found()).length === 1, { timeoutMs: 60_000, intervalMs: 500 });
     const removed = await run([...orphans, '--yes', '-o', 'json']);
     expect(removed.exit, removed.stderr).toBe(0);
     expect(JSON.parse(removed.stdout).removed).toMatchObject([{ name: 'left', removed: true }]);

@@ -9,8 +9,8 @@ import { never } from '../helpers/volumes.ts';
 const both = { snapshots: true, data: true };
 const onlySnapshots = { snapshots: true, data: false };
 /** Enough for a snapshot on a busy machine. */
-const impatient = { settings: { snapshotTimeoutMs: 12_000 } };
-const longerMs = 18_000;
+const impatient = { settings: { snapshotTimeoutMs: 20_000 } };
+const longerMs = 28_000;
 
 /** Each fault is that of the claim `bad`: its reason is told, the claim `good` is in the set, nothing stays behind, and the next set is whole. */
 describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims, partly, whole }) => {
@@ -25,7 +25,7 @@ describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims,
   const startHooked = async (namespace: string) => {
     const pod = { namespace, name: 'app', claims: { '/data': 'bad' } };
     await startPod(cluster(), { ...pod, command: 'sleep 10000' });
-    const annotate = (quiesce: string, thaw: string, timeout = '2s') => {
+    const annotate = (quiesce: string, thaw: string, timeout = '30s') => {
       const annotations = {
         'backup.holdfast.dev/quiesce': quiesce,
         'backup.holdfast.dev/thaw': thaw,
@@ -48,12 +48,12 @@ describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims,
   }, async () => {
     await withClaims('late', ['good', 'bad']);
     await failSnapshots('late', { readyAfterMs: -1 });
-    const unusable = /after 12 s: it was taken, and the storage does not say that it can be used/;
+    const unusable = /after 20 s: it was taken, and the storage does not say that it can be used/;
     await partly('late', both, { code: 'SNAPSHOT_TIMEOUT', reason: expect.stringMatching(unusable) }, impatient);
     await whole('late', onlySnapshots, { CreateSnapshot: { readyAfterMs: 2_500 } });
     // It answers when nobody waits any more.
     await failSnapshots('late', { delayMs: longerMs });
-    const hangs = /after 12 s: (the driver has not taken it|nobody has taken notice of it)/;
+    const hangs = /after 20 s: (the driver has not taken it|nobody has taken notice of it)/;
     await partly('late', both, { code: 'SNAPSHOT_TIMEOUT', reason: expect.stringMatching(hangs) }, impatient);
     await whole('late', onlySnapshots);
   });
@@ -128,8 +128,8 @@ describeCaptures('what goes wrong with a volume', ({ cluster, world, withClaims,
     const failed = /exit code 3 in pods hooks\/app \(main\): not now/;
     await partly('hooks', both, { code: 'VOLUME_HOOK_FAILED', reason: expect.stringMatching(failed) });
     expect(await thawed()).toBe('yes\n');
-    await annotate('sleep 30', thaw);
-    await partly('hooks', both, { code: 'VOLUME_HOOK_FAILED', reason: expect.stringContaining('did not end within 2 s') });
+    await annotate('sleep 60', thaw, '6s');
+    await partly('hooks', both, { code: 'VOLUME_HOOK_FAILED', reason: expect.stringContaining('did not end within 6 s') });
     expect(await thawed()).toBe('yes\n');
     await annotate('true', thaw);
     await whole('hooks', onlySnapshots);

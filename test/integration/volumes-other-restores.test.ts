@@ -145,7 +145,7 @@ describe('a claim for which another restore has left something', () => {
       },
     });
   };
-  const options = (target: string) => ({ selection, namespaceMapping: { lab: target }, existing: 'skip', waitMs: 20_000 }) as const;
+  const options = (target: string) => ({ selection, namespaceMapping: { lab: target }, existing: 'skip', waitMs: 60_000 }) as const;
   /** `holdfast restore create`. */
   const restore = (attempt: Attempt) => runRestore({ ...common(attempt), volumes: tools(attempt), options: options(attempt.target) });
 

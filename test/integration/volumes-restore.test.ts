@@ -31,7 +31,7 @@ const contents = kindOf('volumesnapshotcontents.snapshot.storage.k8s.io/v1 Volum
 const selection = { ...everything, includeNamespaces: ['lab'] };
 const home = 'holdfast-system';
 const settings: VolumeSettings = {
-  ...{ namespace: home, tuning: defaultTuning, parallel: 2, parallelPerNode: 2, parallelSnapshots: 4, snapshotTimeoutMs: 20_000 },
+  ...{ namespace: home, tuning: defaultTuning, parallel: 2, parallelPerNode: 2, parallelSnapshots: 4, snapshotTimeoutMs: 60_000 },
   ...{ snapshotClasses: {}, keepSnapshots: 1, storageClasses: {}, liveFallback: true, hookTimeoutMs: 1_000 },
   mover: { image: 'example/holdfast:1', imagePullPolicy: 'Never', resources: {}, nodeSelector: {}, timeoutMs: 60_000 },
 };
@@ -108,7 +108,7 @@ describe('volumes of a restore, bound by the real volume controller', () => {
           if (claim === undefined) throw new Error(`there is no claim ${place} to mount`);
           if (at(claim, 'spec', 'storageClassName') === 'late') await selectNode(task.namespace, place);
           const bound = async () => stringAt((await getObject(api, claims, task.namespace, place)) ?? {}, 'status', 'phase') === 'Bound';
-          await waitFor(`${place} is bound`, bound, { timeoutMs: 20_000, signal });
+          await waitFor(`${place} is bound`, bound, { timeoutMs: 60_000, signal });
           if (failing.has(task.subject.claim)) throw new HoldfastError('VOLUME_DATA_DAMAGED', 'pack 1234 is damaged');
           moves.push({ task, action: request.action });
           return { ok: true, action: request.action, durationMs: 1, ...(request.action === 'restore' && { files: 3, bytes: 2_048 }) };
@@ -135,8 +135,8 @@ describe('volumes of a restore, bound by the real volume controller', () => {
 
   const input = ({ records, target, options = {}, through = api, signal, failing, ...rest }: Attempt) => ({
     ...{ reader: withVolumes(records), cluster: through, runtime: testRuntime, progress: noProgress },
-    options: { selection, namespaceMapping: { lab: target }, existing: 'skip', waitMs: 20_000, ...options } satisfies RestoreOptions,
-    signal: signal ?? AbortSignal.timeout(120_000),
+    options: { selection, namespaceMapping: { lab: target }, existing: 'skip', waitMs: 60_000, ...options } satisfies RestoreOptions,
+    signal: signal ?? AbortSignal.timeout(150_000),
     ...(!('volumes' in rest) && { volumes: tools(failing) }),
   });
   const restore = (attempt: Attempt): Promise<RestoreOutcome> => runRestore(input(attempt));
@@ -244,7 +244,7 @@ describe('volumes of a restore, bound by the real volume controller', () => {
     ]);
     expect(await getObject(api, claims, 'damaged', 'workspace')).toBeUndefined();
     expect(await getObject(api, configMaps, 'damaged', 'settings')).toBeDefined();
-    await waitFor('nothing is left behind', async () => (await listOf(api, claims, home)).length === 0, { timeoutMs: 20_000 });
+    await waitFor('nothing is left behind', async () => (await listOf(api, claims, home)).length === 0, { timeoutMs: 60_000 });
 
     const mended = await restore({ records: both, target: 'damaged' });
     expect(mended.problems).toEqual([]);
@@ -278,7 +278,7 @@ describe('volumes of a restore, bound by the real volume controller', () => {
     const options = { storageClasses: { fast: 'kept' } };
     const ofClass = async () => (await listOf(api, volumes)).filter(volume => stringAt(volume, 'spec', 'storageClassName') === 'kept');
     await restore({ records: both, target: 'retained', options, failing: new Set(['workspace']) });
-    await waitFor('the volume of the failed claim is gone', async () => (await ofClass()).length === 1, { timeoutMs: 20_000 });
+    await waitFor('the volume of the failed claim is gone', async () => (await ofClass()).length === 1, { timeoutMs: 60_000 });
     const [volume] = await ofClass();
     expect(at(volume, 'spec')).toMatchObject({
       persistentVolumeReclaimPolicy: 'Retain',
@@ -340,7 +340,7 @@ describe('volumes of a restore, bound by the real volume controller', () => {
     const volume = await volumeOf('contested', 'workspace');
     expect(stringAt(volume, 'metadata', 'name')).not.toBe(stringAt(left ?? {}, 'metadata', 'name'));
     const gone = async () => (await getObject(api, volumes, '', stringAt(left ?? {}, 'metadata', 'name') ?? '')) === undefined;
-    await waitFor('the volume of the other set is deleted', gone, { timeoutMs: 20_000 });
+    await waitFor('the volume of the other set is deleted', gone, { timeoutMs: 60_000 });
   });
 
   async function makeSnapshotKinds(): Promise<void> {
@@ -363,7 +363,7 @@ describe('volumes of a restore, bound by the real volume controller', () => {
       await api.create(definitions, '', JSON.stringify(body));
     }
     const served = async () => (await api.get(snapshots, home, 'none')) === undefined && (await listServed());
-    await waitFor('snapshots are served', served, { timeoutMs: 20_000 });
+    await waitFor('snapshots are served', served, { timeoutMs: 60_000 });
   }
 
   async function listServed(): Promise<boolean> {
