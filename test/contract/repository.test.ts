@@ -57,7 +57,7 @@ async function onServer(start: () => Promise<S3Server>): Promise<Locations> {
 const instantly: Runtime = { now: () => new Date(), random: bytes => new Uint8Array(randomBytes(bytes)), sleep: async () => {} };
 
 async function onFilesBehindBadLine(): Promise<Locations> {
-  const faults = { refuse: 0.2, loseAnswer: 0.2, tear: 0.1, cut: 0.1, repeat: 0.1, delay: 0.2 };
+  const faults = { refuse: 0.2, loseAnswer: 0.2, tear: 0.1, cut: 0.1, repeat: 0.2, delay: 0.2 };
   const lines: FaultyStore[] = [];
   const files = await onFiles(store => {
     const line = createFaultyStore(store, { seed: lines.length + 1, ...faults });

@@ -10,7 +10,8 @@ import { openTestRepository } from './journey.ts';
 import { type ChildReplica, startChild } from './leader-children.ts';
 import { firesOf, type ReplicaSetup } from './leader-program.ts';
 
-export const timings: LeaderTimings = { leaseDurationMs: 4_000, renewDeadlineMs: 3_000, retryPeriodMs: 500 };
+/** Short, and yet longer than a dozen processes on two cores keep one of them from renewing. */
+export const timings: LeaderTimings = { leaseDurationMs: 7_000, renewDeadlineMs: 6_000, retryPeriodMs: 500 };
 /** For anything that is waited for: a machine with little to spare. */
 export const patienceMs = 90_000;
 

@@ -15,7 +15,7 @@ describe('a server that cuts long answers', () => {
   let location: OpenLocation;
 
   beforeAll(async () => {
-    cluster = await startCluster({ name: 'long-list', unsafeNoFsync: true, apiServerArgs: ['--request-timeout=3s'] });
+    cluster = await startCluster({ name: 'long-list', unsafeNoFsync: true, apiServerArgs: ['--request-timeout=5s'] });
     api = await connect(cluster);
     location = await openTestRepository();
     const data = { noise: randomBytes(15_000).toString('base64') };
@@ -33,10 +33,10 @@ describe('a server that cuts long answers', () => {
     await cluster?.destroy();
   });
 
-  /** Until the server has given up a request that began later than all that are under way: one for a revision that will never come. */
+  /** Until the server has given up all that is under way. One request for a revision that will never come takes three seconds. */
   async function timeIsUp(): Promise<void> {
     const never = '/api/v1/configmaps?limit=1&resourceVersion=9000000000000000000&resourceVersionMatch=NotOlderThan';
-    expect((await apiRequest(cluster, never, { timeoutMs: 120_000 })).status).toBe(504);
+    for (let waited = 0; waited < 2; waited++) expect((await apiRequest(cluster, never, { timeoutMs: 120_000 })).status).toBe(504);
   }
 
   it('is read in pages by a backup that was held up during the one long answer', async () => {
