@@ -22,7 +22,10 @@ export default defineConfig({
           name: 'unit',
           env,
           include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts'],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // What is polled for is there at once, unless others have the processors.
+          expect: { poll: { timeout: 30_000 } },
           // They leave nothing in their process, and starting one for each of them took a quarter of their time.
           isolate: false,
           maxWorkers,
@@ -34,8 +37,8 @@ export default defineConfig({
           env,
           include: ['test/contract/**/*.test.ts', 'test/integration/**/*.test.ts', 'test/cluster/**/*.test.ts'],
           globalSetup: ['test/cluster/global-setup.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           maxWorkers,
         },
       },

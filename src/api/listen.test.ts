@@ -40,7 +40,8 @@ function raw(url: string, text: string): Promise<string> {
     const socket = connect(Number(port), hostname, () => socket.write(text));
     let answer = '';
     socket.on('data', chunk => (answer += chunk));
-    socket.once('error', reject);
+    // A server that closes on what it has not read resets the connection, after its answer.
+    socket.once('error', thrown => (answer === '' ? reject(thrown) : resolve(answer)));
     socket.once('close', () => resolve(answer));
   });
 }

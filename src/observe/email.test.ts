@@ -29,7 +29,7 @@ async function sender(server: SmtpOptions, changes: Partial<EmailOptions>) {
   receiver = await startSmtpReceiver(server);
   const to = ['a@example.org', 'b@example.org'];
   const basics = { host: 'localhost', port: receiver.port, from: 'Holdfast <holdfast@example.org>', to, tls: 'starttls' } as const;
-  return emailSender({ ...basics, timeoutMs: 2_000, ...changes });
+  return emailSender({ ...basics, timeoutMs: 30_000, ...changes });
 }
 
 const failure = (work: Promise<unknown>): Promise<HoldfastError> =>

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { asked, done, held, heldSleeps, type OperationsWorld, openOperationsWorld } from '../../test/helpers/operations.ts';
 import { HoldfastError } from '../domain/errors.ts';
 import { isEnded, type Operation, type OperationPhase, operationPhases } from '../domain/operation.ts';
@@ -176,7 +176,7 @@ describe('operations', () => {
     const { id } = operation.request;
     await seen(10_000);
     wake(10_000);
-    await vi.waitFor(async () => expect(await world.onDisk(id, 'log-0001.ndjson')).toContain('the last for hours'));
+    await expect.poll(() => world.onDisk(id, 'log-0001.ndjson')).toContain('the last for hours');
     const messages = async () => (await quiet.log(id, { from: 0, limit: 9 })).map(({ message }) => message);
     expect(await messages()).toEqual(['started for alice: backup daily', 'the last for hours']);
     job.finish();

@@ -165,9 +165,10 @@ describe('nextFire', () => {
 
   it('looks a year ahead in well under a millisecond', () => {
     const schedule = parseSchedule('30 2 29 3 *');
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (let day = 0; day < 1000; day++) nextFire(schedule, 'Europe/Vienna', new Date(Date.UTC(2026, 2, 30) + day * dayMs));
-    expect((performance.now() - started) / 1000).toBeLessThan(1);
+    // Of the processor: how long it takes is a matter of who else wants it.
+    expect(process.cpuUsage(started).user / 1000 / 1000).toBeLessThan(1);
   });
 });
 
