@@ -3,6 +3,7 @@ import type { AnswerOf, Endpoint, GivenBody, GivenParams, GivenQuery } from '../
 import { apiPrefix } from '../api/endpoints.ts';
 import { type ErrorCode, errorTable, HoldfastError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/runtime.ts';
+import { plainTls } from '../domain/tls-words.ts';
 
 export interface ClientOptions {
   /** `https://holdfast.example:8443`, without a path. */
@@ -134,7 +135,7 @@ export function urlOf({ url }: Pick<ClientOptions, 'url'>, { path }: Endpoint, {
 
 export function unreachable(url: string, thrown: unknown): HoldfastError {
   const why = thrown instanceof Error ? thrown.message : String(thrown);
-  return new HoldfastError('SERVICE_UNREACHABLE', `${url} does not answer: ${why}`, { cause: thrown });
+  return new HoldfastError('SERVICE_UNREACHABLE', `${url} does not answer: ${plainTls(why)}`, { cause: thrown });
 }
 
 /** The value that was answered, or the error. */

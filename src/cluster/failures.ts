@@ -1,5 +1,6 @@
 import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
 import { isObject, parseJson, stringAt } from '../domain/json.ts';
+import { plainTls } from '../domain/tls-words.ts';
 
 /** What the API server said about a request that it did not carry out. */
 export interface Refusal {
@@ -135,6 +136,6 @@ export function unreachableError(what: string, server: string, thrown: unknown):
   const root = rootOf(thrown);
   const code = typeof root.code === 'string' ? root.code : '';
   const known = explanations[code];
-  const cause = known === undefined ? `${root.message}${code === '' ? '' : ` (${code})`}` : `${known} (${code})`;
+  const cause = known === undefined ? `${plainTls(root.message)}${code === '' ? '' : ` (${code})`}` : `${known} (${code})`;
   return new HoldfastError('CLUSTER_UNREACHABLE', `${server} did not answer ${what}: ${cause}`, { cause: thrown });
 }

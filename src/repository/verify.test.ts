@@ -179,7 +179,8 @@ describe('a verification', () => {
     const { repository, keys } = await location();
     await writeSet(repository, keys, sample);
     const { identity } = await newKeys();
-    await expect(verifySet(repository, id, { identities: [identity] })).rejects.toMatchObject({ code: 'IDENTITY_WRONG' });
+    const message = expect.stringMatching(new RegExp(`^${id}: .*: it is sealed to SHA256:[0-9a-f]{64}`));
+    await expect(verifySet(repository, id, { identities: [identity] })).rejects.toMatchObject({ code: 'IDENTITY_WRONG', message });
     await expect(verifyRepository(repository, { identities: [identity] })).rejects.toMatchObject({ code: 'IDENTITY_WRONG' });
   });
 

@@ -66,6 +66,10 @@ async function check(repository: Repository, id: string, options: VerifyOptions,
     progress: options.progress ?? noProgress,
     findings,
     stranger,
+  }).catch((thrown: unknown) => {
+    if (!isCode(thrown, 'IDENTITY_WRONG')) throw thrown;
+    const sealedTo = manifest.encryption.recipients.join(', ');
+    throw new HoldfastError('IDENTITY_WRONG', `${id}: ${thrown.message}: it is sealed to ${sealedTo}`, { cause: thrown });
   });
   const volumes = await verifyVolumes(repository, manifest, { signal: options.signal, findings });
   await noteStrangers(repository, manifest, options, findings);

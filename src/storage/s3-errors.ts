@@ -1,4 +1,5 @@
 import { type ErrorCode, HoldfastError } from '../domain/errors.ts';
+import { plainTls } from '../domain/tls-words.ts';
 
 /** What of an SDK error matters here. `name` is the S3 error code where there was an answer. */
 interface S3Fault {
@@ -82,7 +83,7 @@ function codeFor(fault: S3Fault): ErrorCode {
 }
 
 function wordsFor(fault: S3Fault): string {
-  const text = fault.message.split('\n')[0]?.slice(0, 300) ?? '';
+  const text = plainTls(fault.message).split('\n')[0]?.slice(0, 300) ?? '';
   const bare = text === '' || text === 'UnknownError' || fault.status === 412;
   const words = bare ? (plainWords[fault.status ?? 0] ?? 'no reason given') : text;
   const facts = [fault.code || fault.name, fault.status === undefined ? '' : `HTTP ${fault.status}`, fault.requestId ?? ''];
