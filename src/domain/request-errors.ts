@@ -79,7 +79,7 @@ export function requestErrors(exit: typeof exitCodes) {
       status: 404,
       exit: exit.notFound,
       retryable: false,
-      hint: 'the set is not held; GET /api/v1/holds lists those that are',
+      hint: 'holdfast retention plan --all, and GET /api/v1/holds, name those that are held',
     },
     PLAN_CHANGED: { status: 409, exit: exit.failed, retryable: true, hint: 'look at the plan as it is now, and confirm that one' },
   } as const satisfies Record<string, ErrorKind>;

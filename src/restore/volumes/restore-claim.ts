@@ -109,7 +109,7 @@ async function planFill(
   const fixed = await createFixedVolumes({ cluster, signal, set: reader.manifest.id, namespace }).of(claim, storage);
   const own = { ...(fixed !== undefined && { fixed }), ...(sizeBytes !== undefined && { sizeBytes }) };
   const plan = planVolume({ ...place, record, storage, snapshot, volumeMode: modeOf(spec), exists: false, wanted: 'data', ...own });
-  if (plan.action !== 'fill') throw new HoldfastError(plan.code ?? 'VOLUME_DATA_MISSING', plan.reason);
+  if (plan.action !== 'fill') throw new HoldfastError(plan.code ?? 'VOLUME_DATA_MISSING', `${claimName(record)}: ${plan.reason}`);
   return { claim, plan, storage, snapshot, include };
 }
 
