@@ -10,7 +10,6 @@ import { createReporter, type ProgressMode } from './progress.ts';
 import type { Host } from './run.ts';
 import { isRemote, requireOnePlace } from './server-choice.ts';
 import { styleFor } from './style.ts';
-import type { Terminal } from './terminal.ts';
 
 /** Runs one parsed command to its exit code, under its time limit, and closes what it opened. */
 export async function runCommand(spec: CommandSpec, command: Command, program: Command, host: Host): Promise<number> {
@@ -27,7 +26,7 @@ export async function runCommand(spec: CommandSpec, command: Command, program: C
   const signal = commandSignal(host.signal);
   const noteStyle = styleFor(host.terminal.stderr, options.color);
   const reporter = createReporter({
-    mode: progressMode(spec, format, options, host.terminal),
+    mode: progressMode(spec, format, options, host),
     stdout: host.terminal.stdout,
     stderr: host.terminal.stderr,
     style: noteStyle,
@@ -86,10 +85,11 @@ function settingFlags(spec: CommandSpec, command: Command, program: Command): Fl
   });
 }
 
-function progressMode(spec: CommandSpec, format: OutputFormat, options: SharedOptions, terminal: Terminal): ProgressMode {
+function progressMode(spec: CommandSpec, format: OutputFormat, options: SharedOptions, { terminal, environment }: Host): ProgressMode {
   const how = spec.reports?.(options);
   if (how === undefined) return 'quiet';
   if (how === 'lines' && format === 'json') return 'ndjson';
   if (options.quiet === true) return 'quiet';
-  return terminal.stderr.isTTY === true ? 'live' : 'plain';
+  // A dumb terminal cannot move its cursor back over what is to be shown anew.
+  return terminal.stderr.isTTY === true && environment.variables['TERM'] !== 'dumb' ? 'live' : 'plain';
 }

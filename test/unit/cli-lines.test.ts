@@ -1,18 +1,17 @@
-import { Writable } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { runCli } from '../../src/cli/run.ts';
+import type { TextStream } from '../../src/cli/terminal.ts';
+import { configMap, makeRepository, writeSet } from '../contract/repository-fixture.ts';
 
-async function run(...line: string[]) {
+const run = (...line: string[]) => runOn({}, {}, ...line);
+
+async function runOn(stream: Partial<TextStream>, variables: Record<string, string>, ...line: string[]) {
   const said: string[] = [];
-  const write = (text: string, _encoding: string, done: () => void) => {
-    said.push(text);
-    done();
-  };
-  const stream = () => new Writable({ decodeStrings: false, write });
+  const terminal: TextStream = { ...stream, write: text => said.push(text) };
   const exit = await runCli([...line, '--no-color'], {
-    terminal: { stdout: stream(), stderr: stream() },
+    terminal: { stdout: terminal, stderr: terminal },
     signal: new AbortController().signal,
-    environment: { variables: {}, directory: '/nowhere', home: '/home/someone' },
+    environment: { variables, directory: '/nowhere', home: '/home/someone' },
     now: () => new Date(0),
   });
   return { exit, said: said.join('') };
@@ -51,4 +50,16 @@ describe('a line that makes no sense is refused before anything is asked for', (
     expect([exit, said]).toEqual([2, expect.stringContaining(`hint: ${hint.startsWith('holdfast') ? `see ${hint}` : hint}`)]);
     expect(said).not.toContain('location');
   });
+});
+
+it.each([
+  ['xterm', true],
+  ['dumb', false],
+])('a terminal of the kind %s is written over: %s', async (TERM, over) => {
+  const { repository, keys, dir, remove } = await makeRepository();
+  onTestFinished(remove);
+  await writeSet(repository, keys, { id: '20261120T020000Z-daily-aaaa', objects: [configMap('settings')] });
+  const { exit, said } = await runOn({ isTTY: true, columns: 80 }, { TERM, NO_COLOR: '1' }, 'verify', '--location', dir);
+  expect(exit, said).toBe(0);
+  expect(said.includes('\x1b[')).toBe(over);
 });
