@@ -10,6 +10,7 @@ import { type Bench, versions } from './lib/context.ts';
 import { runProgram } from './lib/program.ts';
 import { type Row, row, writeResult } from './lib/result.ts';
 import { inTurn, median } from './lib/rounds.ts';
+import { demandDeletion } from './lib/service-deletion.ts';
 import type { Latencies } from './lib/service-load.ts';
 import { type RunningService, type ServiceSettings, startService } from './lib/service-process.ts';
 import { type SetHistory, type SetKeys, setHistory, writeSets } from './lib/service-sets.ts';
@@ -56,6 +57,7 @@ export async function service(bench: Bench): Promise<void> {
       ...(await measureStarts(bench, [file, minio])),
       ...(await measureIdle(bench, [single, file, minio])),
       ...(await measureLoad(bench, [file, minio])),
+      ...(await measureDeletions(bench, [file, minio])),
     ];
     bench.log(`service: wrote ${await writeResult(bench.resultsDir, 'service', await programs(), rows)}`);
   } finally {
@@ -224,6 +226,25 @@ async function load(bench: Bench, place: Place, running: RunningService, restore
   const failed = Object.values(latencies).reduce((sum, one) => sum + one.failed, 0);
   if (failed > 0) throw new Error(`${failed} requests failed:\n${output}`);
   return latencies;
+}
+
+/** One set amid the others a round. Last, since they are gone then. */
+async function measureDeletions(bench: Bench, places: readonly Place[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const place of places) {
+    const running = await startService(bench, place.settings);
+    try {
+      await running.said(leading);
+      const samples: number[] = [];
+      const amid = Math.floor(place.ids.length / 2);
+      for (const set of place.ids.slice(amid, amid + bench.rounds)) samples.push(await demandDeletion(bench, running, set));
+      bench.log(`service: deletions: ${place.name}: ${JSON.stringify(samples)}`);
+      rows.push(row(`delete one of ${place.sets} sets, ${title(place.name)}`, 's', median(samples)));
+    } finally {
+      await running.stop();
+    }
+  }
+  return rows;
 }
 
 async function programs(): Promise<Record<string, string>> {
