@@ -11,7 +11,7 @@ export interface OwnPod {
 
 /** Among containers that others put beside it. */
 const ownContainer = 'holdfast';
-const hint = 'set volumes.mover.image to an image with Holdfast and restic';
+const hint = 'let volumes.mover.image, or HOLDFAST_VOLUMES_MOVER_IMAGE, name an image with Holdfast and restic that the nodes can pull';
 
 /**
  * The image of the service itself, by what its pod asks for, so that movers are always of the version that made them. Looked up when it is first
