@@ -55,7 +55,14 @@ async function holdfastSpec(dist: string, restic: string): Promise<ImageSpec> {
       [...(await bundled(dist)), ...project('LICENSE'), starter()],
     ],
     // As bin/holdfast starts it; there is no shell here.
-    entrypoint: [node, '--optimize-for-size', '--max-semi-space-size=2', '--heap-growing-percent=30', '--no-sparkplug', `${home}/dist/main.js`],
+    entrypoint: [
+      node,
+      '--optimize-for-size',
+      '--max-semi-space-size=2',
+      '--heap-growing-percent=30',
+      '--no-sparkplug',
+      `${home}/dist/main.js`,
+    ],
     environment: { PATH: '/usr/local/bin:/usr/bin:/bin', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576', NODE_ENV: 'production' },
     user: '65532:65532',
     workingDir: '/',
