@@ -48,9 +48,14 @@ export interface Served {
   readonly exited: Promise<number | undefined>;
 }
 
+/** Of each service its own: one that is written anew is empty for a moment, and a service that looks right then knows nobody. */
+export function tokensFileOf({ dir, name }: Pick<ServeOptions, 'dir' | 'name'>): string {
+  return join(dir, `${name}.tokens`);
+}
+
 export async function writeServeConfig(options: ServeOptions): Promise<string> {
   const file = join(options.dir, `${options.name}.yaml`);
-  const tokensFile = join(options.dir, 'tokens');
+  const tokensFile = tokensFileOf(options);
   await writeFile(tokensFile, `${tokens.alice},alice,ops\n${tokens.victor},victor,watchers\n`, { mode: 0o600 });
   await writeFile(
     file,

@@ -9,7 +9,7 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { holdfast, ok } from '../helpers/command.ts';
-import { type Served, startServe, tokens } from '../helpers/serve-process.ts';
+import { type Served, startServe, tokens, tokensFileOf } from '../helpers/serve-process.ts';
 import { work } from '../helpers/service-work.ts';
 
 const patience = { timeoutMs: 90_000, intervalMs: 100 };
@@ -127,11 +127,14 @@ describe('a service whose configuration changes', () => {
     const events = await streamOf(tokens.victor);
     const carol = 'carol-token-0123456789';
     await writeFile(join(dir, 'others'), `${carol},carol,watchers\n${tokens.alice},alice,ops\n`);
-    await change(replace(join(dir, 'tokens'), join(dir, 'others')), 'service.auth.tokensFile');
+    await change(replace(tokensFileOf({ dir, name: 'reload' }), join(dir, 'others')), 'service.auth.tokensFile');
     expect([await status(carol), await status(tokens.alice), await status(tokens.victor)]).toEqual([200, 200, 401]);
     // To its end.
     await events.text();
-    await changeInVain(replace(join(dir, 'tokens'), join(dir, 'nowhere')), `${join(dir, 'nowhere')}: the token file cannot be read`);
+    await changeInVain(
+      replace(tokensFileOf({ dir, name: 'reload' }), join(dir, 'nowhere')),
+      `${join(dir, 'nowhere')}: the token file cannot be read`,
+    );
     expect([await status(carol), await status(tokens.victor)]).toEqual([200, 401]);
     await change(asBefore, 'service.auth.tokensFile');
     expect([await status(carol), await status(tokens.victor)]).toEqual([401, 200]);

@@ -7,7 +7,7 @@ import { startCluster, type TestCluster } from '../cluster/cluster.ts';
 import { tempDir } from '../cluster/temp-dir.ts';
 import { waitFor } from '../cluster/wait.ts';
 import { holdfast, ok } from '../helpers/command.ts';
-import { type Served, serveFrom, tokens, writeServeConfig } from '../helpers/serve-process.ts';
+import { type Served, serveFrom, tokens, tokensFileOf, writeServeConfig } from '../helpers/serve-process.ts';
 
 const { streams: most, streamsPerUser } = defaultLimits;
 /** Of what the whole process grows by; a stream alone takes a third of it. */
@@ -57,7 +57,7 @@ describe('a service with as many event streams open as it allows, and clients th
     const parts = { dir, name: 'streams', kubeconfig: cluster.kubeconfig, location: join(dir, 'repository'), keysDir: join(dir, 'keys') };
     const configFile = await writeServeConfig({ ...parts, more: 'policies: {}\n' });
     const lines = [`${tokens.alice},alice,ops`, ...users.map((token, n) => `${token},user-${n},watchers`)];
-    await writeFile(join(dir, 'tokens'), `${lines.join('\n')}\n`, { mode: 0o600 });
+    await writeFile(tokensFileOf(parts), `${lines.join('\n')}\n`, { mode: 0o600 });
     service = await serveFrom({ name: 'streams', configFile });
     await service.said('leading');
   });
