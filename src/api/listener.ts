@@ -127,15 +127,21 @@ function limit(server: Server, { requestMs, slowHandlerMs }: ApiLimits): void {
   server.timeout = slowHandlerMs + requestMs;
 }
 
+/** `setting` is what names the place. */
+export function cannotListen(
+  { host, port }: Pick<ApiPlace, 'host' | 'port'>,
+  error: NodeJS.ErrnoException,
+  setting: string,
+): HoldfastError {
+  return new HoldfastError('CONFIG_INVALID', `${host}:${port} cannot be listened on (${error.code})`, {
+    cause: error,
+    hint: `let ${setting} name an address of this machine with a port that nobody else has`,
+  });
+}
+
 async function listen(server: Server, { host, port }: ApiPlace): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException) =>
-      reject(
-        new HoldfastError('CONFIG_INVALID', `${host}:${port} cannot be listened on (${error.code})`, {
-          cause: error,
-          hint: 'let service.listen (--listen) name an address of this machine with a port that nobody else has',
-        }),
-      );
+    const refuse = (error: NodeJS.ErrnoException) => reject(cannotListen({ host, port }, error, 'service.listen (--listen)'));
     server.once('error', refuse);
     server.listen({ port, host }, () => {
       server.off('error', refuse);

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { HoldfastError } from '../domain/errors.ts';
+import { cannotListen } from './listener.ts';
 
 /** What is measured, as text for Prometheus; a registry of prom-client fits. */
 export interface MetricsRegistry {
@@ -32,12 +32,7 @@ export async function serveMetrics(
   server.maxConnections = 100;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        new HoldfastError('CONFIG_INVALID', `${host}:${port} cannot be listened on (${error.code})`, {
-          cause: error,
-          hint: 'let service.metricsListen (--metrics-listen) name an address of this machine with a port that nobody else has',
-        }),
-      ),
+      reject(cannotListen({ host, port }, error, 'service.metricsListen (--metrics-listen)')),
     );
     server.listen(port, host, resolve);
   });

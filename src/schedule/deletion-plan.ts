@@ -85,11 +85,11 @@ async function verdictOn(summary: SetSummary, options: DeletionPlanOptions): Pro
 async function verdictBy(sets: readonly SetSummary[], summary: SetSummary, options: DeletionPlanOptions): Promise<DeletionVerdict> {
   const { repository, policies, runtime, without = [] } = options;
   const [hold, busy] = [await holdOf(repository, summary.id, options), await options.busy()];
+  const holds = hold === undefined ? [] : [hold];
   const apart = new Set([summary.id, ...without]);
   const others = new Map(sets.filter(({ id }) => !apart.has(id)).map(one => [one.id, one]));
   const looked = new Set<string>();
   for (;;) {
-    const holds = hold === undefined ? [] : [hold];
     const input = { sets: [...others.values(), summary], policies, holds, busy, now: runtime.now() };
     const { verdict, restsOn } = judgeDeletion(summary, input);
     let isAsKnown = true;

@@ -57,10 +57,10 @@ export function judgeDeletion(set: SetSummary, input: DeletionInput): Judgement 
 }
 
 function restsOn(set: SetSummary, { judged, standingOf }: Judged, { policies }: DeletionInput): readonly ReadableSet[] {
-  const others = judged.filter(other => other.set.id !== set.id);
-  if (!isReadable(set)) return others.flatMap(other => (isComplete(other) ? [other.set] : [])).slice(-1);
+  // One that cannot be read is none of those that are judged.
+  if (!isReadable(set)) return judged.flatMap(other => (isComplete(other) ? [other.set] : [])).slice(-1);
   const own = tiersOf(set, policies).memberships.flatMap(newestIn);
-  const ofCluster = others.filter(other => clusterOf(other) === clusterOf({ set }));
+  const ofCluster = othersOfCluster(set, judged);
   const newer = ofCluster.filter(other => standingOf(other.set).newestOf.some(of => own.some(one => isSameNewest(of, one))));
   const instead = ofCluster.findLast(other => standsFor(other, set) && (set.phase !== 'Completed' || isComplete(other)));
   const withParts = partsOf(set)
@@ -105,10 +105,14 @@ function neededRefusal(set: SetSummary, { judged, standingOf }: Judged, input: D
 }
 
 function lastOf(set: ReadableSet, judged: readonly Candidate[]): string | undefined {
-  const others = judged.filter(other => other.set.id !== set.id && clusterOf(other) === clusterOf({ set }) && standsFor(other, set));
+  const others = othersOfCluster(set, judged).filter(other => standsFor(other, set));
   const scope = isWholeCluster(set.selection) ? '' : ' that has what it was asked to have';
   if (set.phase === 'Completed') return others.some(isComplete) ? undefined : `the last complete set of ${set.cluster.server}${scope}`;
   return others.length > 0 ? undefined : `the last set of ${set.cluster.server}${scope}`;
+}
+
+function othersOfCluster(set: ReadableSet, judged: readonly Candidate[]): readonly Candidate[] {
+  return judged.filter(other => other.set.id !== set.id && clusterOf(other) === clusterOf({ set }));
 }
 
 /** Another set takes its place only where it was asked for the same, in whatever order that was written, or for everything. */
@@ -121,8 +125,7 @@ function isComplete({ set }: Candidate): boolean {
 }
 
 function warningsOf(set: ReadableSet, { judged }: Judged): string[] {
-  const others = judged.filter(other => other.set.id !== set.id && clusterOf(other) === clusterOf({ set }));
-  const elsewhere = new Set(others.flatMap(other => partsOf(other.set)));
+  const elsewhere = new Set(othersOfCluster(set, judged).flatMap(other => partsOf(other.set)));
   return partsOf(set).flatMap(part => {
     const words = partWords[part];
     return words === undefined || elsewhere.has(part) ? [] : [`no other set of its cluster has ${words}`];

@@ -13,7 +13,6 @@ import {
   volumeSizeMapping,
 } from '../restore-flags.ts';
 import { type ClusterFlagValue, clusterFlag, clusterOf, setArgument } from '../set-argument.ts';
-
 import { requireSome } from './restore-plan.ts';
 
 interface Options extends RestoreFlagValues, ClusterFlagValue {
